@@ -1,0 +1,183 @@
+"""The frozen, validated `Config` that everything else is given."""
+
+import dataclasses
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from lenet_jax.errors import UserError
+
+MODELS = ("lenet5", "lecun1998")
+ACTIVATIONS = ("relu", "silu", "tanh", "scaled_tanh")
+SUBSAMPLINGS = ("pool_act", "act_pool")
+CONVOLUTIONS = ("auto", "native", "matmul")
+OPTIMIZERS = ("adamw", "sgd")
+
+# Fields that may differ between the run that wrote a checkpoint and the one that goes on from it:
+# they change neither the arrays of the state nor the numbers that come out of a step.
+RESUMABLE = frozenset({"conv"})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that decides what a run computes; the defaults are `configs/default.py`'s.
+
+    Attributes:
+      seed: seed of member 0; member k is the network of a single run with `seed + k`.
+      members: number of networks trained side by side, at least 1.
+      epochs: passes over the training images, at least 1.
+      batch_size: images per step, at least 1; the last step of an epoch may hold fewer.
+      holdout: share of the labelled images kept out of training, in [0, 1); 0 trains on all.
+      split_seed: seed of the stratified hold-out, apart from `seed` so that members share it.
+      model: `lenet5` (61,706 parameters) or `lecun1998` (60,000, the paper to the letter).
+      activation: squashing function of `lenet5`; `lecun1998` has the paper's scaled tanh.
+      subsampling: order in `lenet5`, `pool_act` (conv -> pool -> act, as the paper writes S2) or
+        `act_pool` (conv -> act -> pool, as most tutorials do).
+      conv: implementation of the convolutions; `auto` takes the faster one of the backend.
+      optimizer: `adamw` or `sgd` (with Nesterov momentum).
+      learning_rate: peak of the schedule, above 0.
+      momentum: of `sgd`, in [0, 1).
+      warmup_epochs: epochs of linear warm-up before the cosine decay to zero.
+      weight_decay: decoupled, applied to kernels only, at least 0.
+      ema_decay: decay of the exponential moving average of the parameters, in [0, 1); the
+        averaged parameters are those evaluated and predicted with; 0 averages nothing.
+      label_smoothing: share of the target spread evenly over the classes, in [0, 1).
+      rotation: largest rotation of an augmented image in degrees, in [0, 180].
+      scale: largest relative change of width and, independently, of height, in [0, 1).
+      shear: largest horizontal shear, in columns per row, in [0, 1).
+      shift: largest shift in pixels, along rows and along columns, in [0, 14].
+    """
+
+    seed: int = 0
+    members: int = 1
+    epochs: int = 20
+    batch_size: int = 128
+    holdout: float = 0.1
+    split_seed: int = 0
+
+    model: str = "lenet5"
+    activation: str = "relu"
+    subsampling: str = "pool_act"
+    conv: str = "auto"
+
+    optimizer: str = "adamw"
+    learning_rate: float = 4e-3
+    momentum: float = 0.9
+    warmup_epochs: float = 1.0
+    weight_decay: float = 0.0
+    ema_decay: float = 0.999
+    label_smoothing: float = 0.0
+
+    rotation: float = 10.0
+    scale: float = 0.1
+    shear: float = 0.1
+    shift: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Raises UserError for the first field that is out of its range."""
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _cast(field, getattr(self, field.name)))
+        self._choice("model", MODELS)
+        self._choice("activation", ACTIVATIONS)
+        self._choice("subsampling", SUBSAMPLINGS)
+        self._choice("conv", CONVOLUTIONS)
+        self._choice("optimizer", OPTIMIZERS)
+        # The key of a member is made from 32 bits.
+        self._range("seed", 0, 2**32 - self.members)
+        self._range("split_seed", 0, 2**32 - 1)
+        self._range("members", 1, 2**20)
+        self._range("epochs", 1, 10**6)
+        self._range("batch_size", 1, 2**20)
+        self._range("learning_rate", 0, 1e3, open_low=True)
+        for name in ("holdout", "momentum", "ema_decay", "label_smoothing", "scale", "shear"):
+            self._range(name, 0, 1, open_high=True)
+        self._range("warmup_epochs", 0, self.epochs, open_high=True)
+        self._range("weight_decay", 0, 1e3)
+        self._range("rotation", 0, 180)
+        self._range("shift", 0, 14)
+
+    def _choice(self, name: str, allowed: tuple[str, ...]) -> None:
+        value = getattr(self, name)
+        if value not in allowed:
+            raise UserError(f"config.{name}={value!r}: choose one of {', '.join(allowed)}")
+
+    def _range(
+        self, name: str, low: float, high: float, *, open_low: bool = False, open_high: bool = False
+    ) -> None:
+        value = getattr(self, name)
+        above = value > low if open_low else value >= low
+        below = value < high if open_high else value <= high
+        if not (above and below):
+            interval = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
+            raise UserError(f"config.{name}={value!r}: must lie in {interval}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields in the order of their declaration."""
+        return dataclasses.asdict(self)
+
+    def to_json(self) -> str:
+        """The text of `config.json`."""
+        return json.dumps(self.as_dict(), indent=2) + "\n"
+
+
+def _cast(field: dataclasses.Field, value: Any) -> Any:
+    """Lets an integer stand for a float, and nothing else for anything else."""
+    if field.type is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    ok = type(value) is field.type
+    if not ok or (field.type is float and not math.isfinite(value)):
+        raise UserError(f"config.{field.name}={value!r}: must be of type {field.type.__name__}")
+    return value
+
+
+def from_mapping(fields: Mapping[str, Any], *, source: str = "config") -> Config:
+    """Builds a `Config` from field values; fields left out keep their defaults.
+
+    Args:
+      fields: name -> value.
+      source: where the fields come from, for messages.
+
+    Raises:
+      UserError: an unknown field (the message lists near misses) or a value out of range.
+    """
+    known = [field.name for field in dataclasses.fields(Config)]
+    for name in fields:
+        if name not in known:
+            raise UserError(f"{source}: {unknown_field(name, known)}")
+    return Config(**fields)
+
+
+def unknown_field(name: str, known: list[str]) -> str:
+    """A message for a misspelt field that lists the near misses, or all fields if none is near."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"there is no field config.{name}; did you mean {' or '.join(near)}?"
+    return f"there is no field config.{name}; there are {', '.join(known)}"
+
+
+def from_json(text: str, *, source: str) -> Config:
+    """Reads the text of a `config.json`.
+
+    Raises:
+      UserError: not JSON, not an object, or not this version's fields.
+    """
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{source}: not valid JSON ({error})") from None
+    if not isinstance(fields, dict):
+        raise UserError(f"{source}: must hold a JSON object of config fields")
+    return from_mapping(fields, source=source)
+
+
+def differences(stored: Config, asked: Config) -> list[str]:
+    """Fields in which a run cannot go on from another's checkpoint, as `name: stored -> asked`."""
+    return [
+        f"{name}: {old!r} -> {new!r}"
+        for (name, old), new in zip(
+            stored.as_dict().items(), asked.as_dict().values(), strict=True
+        )
+        if old != new and name not in RESUMABLE
+    ]
