@@ -44,6 +44,8 @@ class Config:
       ema_decay: decay of the exponential moving average of the parameters, in [0, 1); the
         averaged parameters are those evaluated and predicted with; 0 averages nothing.
       label_smoothing: share of the target spread evenly over the classes, in [0, 1).
+      rubbish_class: the constant j of the paper's equation 9, a class for what is no digit at that
+        RBF distance; 0 leaves the class out, which is plain cross-entropy.
       rotation: largest rotation of an augmented image in degrees, in [0, 180].
       scale: largest relative change of width and, independently, of height, in [0, 1).
       shear: largest horizontal shear, in columns per row, in [0, 1).
@@ -69,6 +71,7 @@ class Config:
     weight_decay: float = 0.0
     ema_decay: float = 0.999
     label_smoothing: float = 0.0
+    rubbish_class: float = 0.0
 
     rotation: float = 10.0
     scale: float = 0.1
@@ -95,6 +98,7 @@ class Config:
             self._range(name, 0, 1, open_high=True)
         self._range("warmup_epochs", 0, self.epochs, open_high=True)
         self._range("weight_decay", 0, 1e3)
+        self._range("rubbish_class", 0, 1e6)
         self._range("rotation", 0, 180)
         self._range("shift", 0, 14)
 

@@ -1,0 +1,69 @@
+"""Masked sums over images, and the numbers people read from them."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+class Metrics(NamedTuple):
+    """Sums over images, float32 (exact counts up to 2**24); add them freely, divide once."""
+
+    loss: jax.Array
+    correct: jax.Array
+    count: jax.Array
+
+
+def zeros() -> Metrics:
+    """The sums over no image."""
+    return Metrics(jnp.float32(0), jnp.float32(0), jnp.float32(0))
+
+
+def losses(
+    logits_BxK: jax.Array,
+    labels_B: jax.Array,
+    *,
+    label_smoothing: float = 0.0,
+    rubbish_class: float = 0.0,
+) -> jax.Array:
+    """Cross-entropy of each image, natural units.
+
+    Args:
+      logits_BxK: float32 [B, K].
+      labels_B: int32 [B], 0..K-1.
+      label_smoothing: share of the target spread evenly over the classes, in [0, 1).
+      rubbish_class: with j > 0 an eleventh class of logit -j competes, which makes this equation 9
+        of LeCun et al. 1998 for logits that are minus the RBF outputs.
+
+    Returns:
+      float32 [B]
+    """
+    targets_BxK = optax.smooth_labels(
+        jax.nn.one_hot(labels_B, logits_BxK.shape[-1], dtype=jnp.float32), label_smoothing
+    )
+    if rubbish_class:
+        logits_BxK = jnp.pad(logits_BxK, ((0, 0), (0, 1)), constant_values=-rubbish_class)
+        targets_BxK = jnp.pad(targets_BxK, ((0, 0), (0, 1)))
+    return optax.losses.softmax_cross_entropy(logits_BxK, targets_BxK)
+
+
+def masked(
+    losses_B: jax.Array, logits_BxK: jax.Array, labels_B: jax.Array, mask_B: jax.Array
+) -> Metrics:
+    """Sums over the images whose mask is 1; those of mask 0 are padding and count for nothing."""
+    hits_B = (jnp.argmax(logits_BxK, axis=-1) == labels_B).astype(jnp.float32)
+    return Metrics(jnp.sum(losses_B * mask_B), jnp.sum(hits_B * mask_B), jnp.sum(mask_B))
+
+
+def evaluate(logits_NxK: jax.Array, labels_N: jax.Array) -> Metrics:
+    """Sums over a whole set: cross-entropy, correct, count."""
+    mask_N = jnp.ones(labels_N.shape, jnp.float32)
+    return masked(losses(logits_NxK, labels_N), logits_NxK, labels_N, mask_N)
+
+
+def average_members(logits_MxNxK: jax.Array) -> jax.Array:
+    """Log of the members' mean probabilities, [M, N, K] -> [N, K]."""
+    log_probabilities = jax.nn.log_softmax(logits_MxNxK, axis=-1)
+    members = jnp.float32(logits_MxNxK.shape[0])
+    return jax.nn.logsumexp(log_probabilities, axis=0) - jnp.log(members)
