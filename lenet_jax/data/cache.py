@@ -1,0 +1,97 @@
+"""Keeps parsed arrays for the next start, in the user's cache folder.
+
+The key is a hash of the whole source file. Size and modification time would be quicker to ask for,
+but a copy that keeps times, or a second edit within a tick of the file system's clock, would give
+old data; hashing costs 20 ms for Kaggle's zip and 80 ms for the unpacked train.csv.
+
+A cache that cannot be written or read is no cache, never an error.
+"""
+
+import contextlib
+import hashlib
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+
+from lenet_jax.data.dataset import Dataset, Images, Labels
+from lenet_jax.errors import UserError
+from lenet_jax.files import write_atomically
+
+VARIABLE = "LENET_JAX_CACHE"
+# Of 33 MB each.
+MAX_ENTRIES = 8
+# To be raised whenever the same file may give other arrays than before.
+_VERSION = 1
+
+
+def folder() -> Path | None:
+    """Where entries are: `$LENET_JAX_CACHE`, else `lenet-jax` in the user's cache folder.
+
+    None where there is no such place, e.g. for a user without a home.
+    """
+    if chosen := os.environ.get(VARIABLE):
+        return Path(chosen)
+    import platformdirs
+
+    place = Path(platformdirs.user_cache_dir("lenet-jax", appauthor=False))
+    # Without a home this is the literal `~/.cache`, to be created wherever the user happens to be.
+    return place if place.is_absolute() else None
+
+
+def key(content: bytes, member: str = "") -> str:
+    """The key of what is parsed from these bytes (and, in a zip, from this member)."""
+    digest = hashlib.blake2b(f"{_VERSION} {member}\n".encode(), digest_size=16)
+    digest.update(content)
+    return digest.hexdigest()
+
+
+def load(entry: str) -> tuple[Images, Labels | None] | None:
+    """The arrays kept under a key, or None where there are none, or damaged ones."""
+    path = _path(entry)
+    if path is None:
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            images_NxHxW = arrays["images"]
+            labels_N = arrays.get("labels")
+        # Members of an npz carry a checksum; this is for a whole file of something else.
+        Dataset(images_NxHxW=images_NxHxW, labels_N=labels_N, source="csv", name=entry)
+        # Used is young: the oldest entries are thrown away.
+        os.utime(path)
+    except Exception:
+        # Whatever is wrong with it, the source itself is there.
+        return None
+    return images_NxHxW, labels_N
+
+
+def store(entry: str, images_NxHxW: Images, labels_N: Labels | None) -> None:
+    """Keeps arrays under a key, and throws away the entries used longest ago."""
+    path = _path(entry)
+    if path is None:
+        return
+    arrays = {"images": images_NxHxW}
+    if labels_N is not None:
+        arrays["labels"] = labels_N
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    with contextlib.suppress(OSError, UserError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Not synced: what a power cut leaves half-written fails its checksum.
+        write_atomically(path, buffer.getvalue(), sync=False)
+        _prune(path.parent)
+
+
+def _path(entry: str) -> Path | None:
+    place = folder()
+    return None if place is None else place / f"digits-{entry}.npz"
+
+
+def _prune(place: Path) -> None:
+    # Only files of this module's naming: the folder may be one that the user chose.
+    entries = sorted(place.glob("digits-*.npz"), key=lambda path: path.stat().st_mtime)
+    leftovers = sorted(place.glob(".digits-*.tmp"), key=lambda path: path.stat().st_mtime)
+    # Another process may be writing the youngest.
+    for path in entries[:-MAX_ENTRIES] + leftovers[:-MAX_ENTRIES]:
+        path.unlink(missing_ok=True)

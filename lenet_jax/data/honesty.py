@@ -1,0 +1,61 @@
+"""Knows which digits are the same digits, so that no accuracy is claimed on rows seen in training.
+
+Kaggle's 42,000 + 28,000 digits are MNIST's 60,000 + 10,000 in another order, and the sample is
+drawn from them too. A source is recognised by its number of rows of each class: no other data set
+that is in use has these.
+"""
+
+import numpy as np
+
+from lenet_jax.data.dataset import CLASSES, Dataset, Labels, Source
+
+_COUNTS: dict[tuple[int, ...], Source] = {
+    (4132, 4684, 4177, 4351, 4072, 3795, 4137, 4401, 4063, 4188): "kaggle-train",
+    (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949): "mnist-train",
+    (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009): "mnist-test",
+}
+_KAGGLE_TEST_ROWS = 28_000
+_DISJOINT = {
+    ("sample-train", "sample-test"),
+    ("kaggle-train", "kaggle-test"),
+    ("mnist-train", "mnist-test"),
+}
+
+
+def identify(labels_N: Labels | None, rows: int, otherwise: Source) -> Source:
+    """What digits read from a file are, or `otherwise` where they are not known."""
+    if labels_N is None:
+        return "kaggle-test" if rows == _KAGGLE_TEST_ROWS else otherwise
+    counts = tuple(np.bincount(labels_N, minlength=CLASSES).tolist())
+    return _COUNTS.get(counts, otherwise)
+
+
+def overlap_warning(source: str, fingerprint: str, predicted: Dataset) -> str | None:
+    """One line where the predicted digits may have been trained on, else None.
+
+    Args:
+      source: `Dataset.source` of what the run was trained on (its hold-out included).
+      fingerprint: `Dataset.fingerprint` of the same.
+      predicted: what is to be predicted.
+    """
+    if fingerprint == predicted.fingerprint:
+        return _line(predicted, "the run was trained on these very digits")
+    if (source, predicted.source) in _DISJOINT or source == "csv":
+        return None
+    seen = f"the run was trained on {source}, "
+    if predicted.source == "kaggle-test":
+        if source == "idx":
+            return _line(predicted, f"{seen}files that may hold digits of Kaggle's test set")
+        return _line(predicted, f"{seen}which holds digits of Kaggle's test set")
+    if source == "idx" or predicted.source == "idx":
+        return None
+    if predicted.source != "csv":
+        return _line(predicted, f"{seen}which holds some of these digits")
+    # Most often a part of Kaggle's own files.
+    if predicted.labels_N is None and source != "kaggle-train":
+        return _line(predicted, f"{seen}which may hold some of these digits")
+    return None
+
+
+def _line(predicted: Dataset, reason: str) -> str:
+    return f"WARNING: {predicted.name}: {reason}; its score there says little about new digits"

@@ -1,0 +1,109 @@
+"""From the value of `--data` to digits."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from lenet_jax.data import idx, kaggle, sample
+from lenet_jax.data.dataset import Dataset, Part
+from lenet_jax.errors import UserError
+from lenet_jax.files import shown
+
+_FOLDER = "data"
+# Sources that are downloaded; until they are, what to do instead.
+_DOWNLOADS = {
+    "kaggle": (
+        "cannot be downloaded yet; get digit-recognizer.zip from the Data tab of "
+        "kaggle.com/competitions/digit-recognizer and give its path"
+    ),
+    "mnist": "cannot be downloaded yet; get the four IDX files and give the path of their folder",
+}
+
+Say = Callable[[str], None]
+
+
+def load_train(
+    data: str = "auto", *, cwd: str | os.PathLike[str] | None = None, say: Say | None = None
+) -> Dataset:
+    """Digits to train on, always with labels.
+
+    Args:
+      data: `auto`, `sample`, or the path of Kaggle's zip, of a folder or file of its CSVs, or of a
+        folder of IDX files.
+      cwd: the folder that relative paths start from; the current one by default.
+      say: is given the line that says what `auto` has chosen.
+
+    Raises:
+      UserError: one line that names the place and says what to do.
+    """
+    return _load(data, "train", cwd, say)
+
+
+def load_test(
+    data: str = "auto", *, cwd: str | os.PathLike[str] | None = None, say: Say | None = None
+) -> Dataset:
+    """Digits to predict; with labels where the source has them (the sample, IDX, some CSVs).
+
+    Arguments and errors are those of `load_train`.
+    """
+    return _load(data, "test", cwd, say)
+
+
+def sample_submission(
+    data: str = "auto", *, cwd: str | os.PathLike[str] | None = None
+) -> bytes | None:
+    """The content of Kaggle's `sample_submission.csv` where `data` brings it, else None.
+
+    Raises:
+      UserError: it is there and cannot be read.
+    """
+    data = _resolve(data, cwd, None)
+    if data == "sample" or data in _DOWNLOADS:
+        return None
+    path = _path(data, cwd)
+    return kaggle.sample_submission(path, shown(data)) if path.exists() else None
+
+
+def _load(data: str, part: Part, cwd: str | os.PathLike[str] | None, say: Say | None) -> Dataset:
+    data = _resolve(data, cwd, say)
+    if data == "sample":
+        return sample.load(part)
+    if data in _DOWNLOADS:
+        raise UserError(f"--data={data}: {_DOWNLOADS[data]}")
+    path, name = _path(data, cwd), shown(data)
+    try:
+        if not path.exists():
+            raise UserError(
+                f"{name}: no such file or folder; --data takes auto, sample or the path of "
+                "Kaggle's zip, of its CSVs or of a folder of IDX files"
+            )
+        if path.is_dir() and not kaggle.holds(path) and idx.holds(path):
+            return idx.load(path, part, name)
+        return kaggle.load(path, part, name)
+    except (OSError, ValueError) as error:
+        # A folder that may not be listed, a name too long, a zero byte in a name.
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{name}: cannot be read ({reason})") from None
+
+
+def _resolve(data: str, cwd: str | os.PathLike[str] | None, say: Say | None) -> str:
+    """Replaces `auto` by what it stands for, and says so."""
+    if data != "auto":
+        return data
+    folder = _path(_FOLDER, cwd)
+    chosen = "sample"
+    line = f"--data=auto: no digits in {_FOLDER}/ here, taking the sample of 5,000 MNIST digits"
+    try:
+        if folder.is_dir() and (kaggle.holds(folder) or idx.holds(folder)):
+            chosen = _FOLDER
+            line = f"--data=auto: taking the digits in {_FOLDER}/"
+    except OSError as error:
+        raise UserError(f"{_FOLDER}: cannot be read ({error.strerror})") from None
+    if say is not None:
+        say(line)
+    return chosen
+
+
+def _path(data: str, cwd: str | os.PathLike[str] | None) -> Path:
+    # A shell leaves the tilde of --data=~/x as it is.
+    return Path(cwd or ".") / Path(data).expanduser()

@@ -1,0 +1,81 @@
+"""Stratified hold-outs and folds: every class has its share on both sides."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenet_jax.data.dataset import Labels
+from lenet_jax.errors import UserError
+
+Indices = NDArray[np.int64]
+
+
+def holdout(labels_N: Labels, share: float, seed: int) -> tuple[Indices, Indices]:
+    """Parts the rows in two, the same way for the same labels, share and seed.
+
+    Args:
+      labels_N: class of each row.
+      share: part of the rows held out, in [0, 1); 0 holds out none.
+      seed: of the draw, in 0 .. 2**32 - 1.
+
+    Returns:
+      Positions of the training rows and of the held-out rows, each sorted.
+
+    Raises:
+      UserError: too few rows to leave one of each class on both sides.
+    """
+    rows_N = np.arange(len(labels_N))
+    if share == 0:
+        return rows_N, rows_N[:0]
+    _at_least(labels_N, 2, f"a hold-out of {share:g}")
+    classes = len(np.unique(labels_N))
+    # As scikit-learn rounds.
+    held = int(np.ceil(share * len(labels_N)))
+    if not classes <= held <= len(labels_N) - classes:
+        raise UserError(
+            f"a hold-out of {share:g} puts {held} of {len(labels_N)} rows aside, which leaves no "
+            f"row of some of the {classes} classes on one side; change holdout or give more rows"
+        )
+    # Imported where it is needed: it takes as long as the whole cached start.
+    from sklearn.model_selection import StratifiedShuffleSplit
+
+    splitter = StratifiedShuffleSplit(n_splits=1, test_size=share, random_state=seed)
+    train_N, held_N = next(splitter.split(rows_N, labels_N))
+    return np.sort(train_N), np.sort(held_N)
+
+
+def folds(labels_N: Labels, k: int, seed: int) -> list[tuple[Indices, Indices]]:
+    """Parts the rows in k folds, each of which is held out once.
+
+    Args:
+      labels_N: class of each row.
+      k: number of folds, at least 2.
+      seed: of the draw, in 0 .. 2**32 - 1.
+
+    Returns:
+      k pairs of sorted positions: training rows, held-out rows.
+
+    Raises:
+      UserError: fewer than two folds, or a class with fewer than k rows.
+    """
+    if k < 2:
+        raise UserError(f"{k} folds: there must be at least 2")
+    _at_least(labels_N, k, f"{k} folds")
+    from sklearn.model_selection import StratifiedKFold
+
+    splitter = StratifiedKFold(n_splits=k, shuffle=True, random_state=seed)
+    return [
+        (np.sort(train_N), np.sort(held_N))
+        for train_N, held_N in splitter.split(np.arange(len(labels_N)), labels_N)
+    ]
+
+
+def _at_least(labels_N: Labels, rows: int, what: str) -> None:
+    classes, counts = np.unique(labels_N, return_counts=True)
+    if not len(classes):
+        raise UserError(f"{what}: there are no rows to split")
+    least = int(np.argmin(counts))
+    if counts[least] < rows:
+        raise UserError(
+            f"{what}: needs {rows} rows of each class, and class {classes[least]} has "
+            f"{counts[least]}; give more rows or ask for less"
+        )

@@ -1,0 +1,73 @@
+"""Files that are written whole or not at all."""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from lenet_jax.errors import UserError
+
+
+def shown(text: str | os.PathLike[str]) -> str:
+    """A path or a foreign string as it may stand in a message: one line, no control characters."""
+    text = os.fspath(text)
+    return text if text.isprintable() else ascii(text)
+
+
+def write_atomically(
+    path: str | os.PathLike[str], content: str | bytes, *, sync: bool = True
+) -> None:
+    """Writes a file so that its path holds the old content or all of the new, at any moment.
+
+    Permissions are those of any new file (the umask decides); a symbolic link is followed.
+
+    Args:
+      path: where to write; the folder must exist.
+      content: text is written as UTF-8, line ends as they are.
+      sync: wait until the content is on the disk, so that it also survives a power cut.
+
+    Raises:
+      UserError: the folder is missing or read-only, the path is a folder or a device, the disk is
+        full. Nothing is left behind.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    # Replacing a link by a file would quietly detach it from where its owner pointed it.
+    target = Path(os.path.realpath(path))
+    # Root may rename a file over /dev/null.
+    if target.is_dir():
+        raise UserError(f"{shown(path)}: is a folder; give the name of a file")
+    if target.exists() and not target.is_file():
+        raise UserError(f"{shown(path)}: is not a regular file; give the name of a file")
+    if not target.parent.is_dir():
+        raise UserError(f"{shown(path)}: its folder does not exist; create it first")
+    # A name cut to fit: the longest name a file may have must also be writable.
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.tmp")
+    try:
+        # Not tempfile.mkstemp, whose files are private whatever the umask says.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                if sync:
+                    os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{shown(path)}: cannot be written ({reason})") from None
+    if sync:
+        _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename durable, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
