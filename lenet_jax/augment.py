@@ -42,7 +42,9 @@ def _inverse_map(config: Config, key: jax.Array) -> jax.Array:
     height, width = 1 + u[1] * config.scale, 1 + u[2] * config.scale
     shear = u[3] * config.shear
     row = jnp.stack([cos / height, sin / height, u[4] * config.shift])
-    column = jnp.stack([(shear * cos - sin) / width, (shear * sin + cos) / width, u[5] * config.shift])
+    column = jnp.stack(
+        [(shear * cos - sin) / width, (shear * sin + cos) / width, u[5] * config.shift]
+    )
     return jnp.stack([row, column])
 
 

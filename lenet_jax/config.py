@@ -180,8 +180,6 @@ def differences(stored: Config, asked: Config) -> list[str]:
     """Fields in which a run cannot go on from another's checkpoint, as `name: stored -> asked`."""
     return [
         f"{name}: {old!r} -> {new!r}"
-        for (name, old), new in zip(
-            stored.as_dict().items(), asked.as_dict().values(), strict=True
-        )
+        for (name, old), new in zip(stored.as_dict().items(), asked.as_dict().values(), strict=True)
         if old != new and name not in RESUMABLE
     ]

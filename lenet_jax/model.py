@@ -219,9 +219,7 @@ class LeNet1998(nn.Module):
 def _module(config: Config) -> nn.Module:
     if config.model == "lecun1998":
         return LeNet1998(conv=config.conv)
-    return LeNet5(
-        activation=config.activation, subsampling=config.subsampling, conv=config.conv
-    )
+    return LeNet5(activation=config.activation, subsampling=config.subsampling, conv=config.conv)
 
 
 def init(config: Config, key: jax.Array) -> Params:

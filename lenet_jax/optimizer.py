@@ -35,9 +35,7 @@ def make(config: Config, images: int) -> optax.GradientTransformation:
     return optax.adamw(rate, weight_decay=config.weight_decay, mask=_kernels)
 
 
-def update(
-    config: Config, images: int, grads: Any, opt_state: Any, params: Any
-) -> tuple[Any, Any]:
+def update(config: Config, images: int, grads: Any, opt_state: Any, params: Any) -> tuple[Any, Any]:
     """One step of the optimiser: the new parameters and the new state."""
     # optax raises floats to the power of an int32 count, which strict promotion forbids.
     with jax.numpy_dtype_promotion("standard"):

@@ -1,0 +1,23 @@
+"""Seconds, for tests: says nothing about accuracy.
+
+python run_train.py --config=configs/smoke.py --data=sample --workdir=runs/smoke
+"""
+
+from ml_collections import ConfigDict
+
+from lenet_jax.config import Config
+
+
+def get_config() -> ConfigDict:
+    """Two short epochs without augmentation."""
+    return ConfigDict(
+        Config(
+            epochs=2,
+            batch_size=64,
+            warmup_epochs=0.5,
+            rotation=0.0,
+            scale=0.0,
+            shear=0.0,
+            shift=0.0,
+        ).as_dict()
+    )

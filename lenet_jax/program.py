@@ -1,0 +1,95 @@
+"""What `run_train.py` and `run_predict.py` share: flags, messages and the exit status."""
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from absl import flags, logging
+from ml_collections import config_flags
+
+from lenet_jax import config
+from lenet_jax.errors import UserError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+_help = flags.DEFINE_bool("help", False, "Show this help.", short_name="h")
+
+
+def run(main: Callable[[], None], description: str) -> None:
+    """Parses the command line, calls `main` and ends the process.
+
+    The exit status is 0 if the job was done and 2 for a mistake of the user's, which is told in one
+    line; a mistake of ours shows its traceback.
+
+    Args:
+      main: reads the flags and does the job.
+      description: first part of the help text.
+    """
+    # XLA's own notes about the machine are no help to anybody here.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Orbax warns of what we ask for on purpose.
+    logging.set_verbosity(logging.ERROR)
+    try:
+        rest = flags.FLAGS(sys.argv)
+        if _help.value:
+            print(_help_text(description))
+            sys.exit(0)
+        if len(rest) > 1:
+            raise UserError(f"{rest[1]!r}: not a flag; values are given as --flag=value")
+        main()
+    except UserError as error:
+        _die(str(error))
+    except flags.Error as error:
+        _die(f"{str(error).splitlines()[0]} (--help lists all flags)")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def define_config() -> Callable[[], config.Config]:
+    """Defines `--config`, and gives a function that reads it after the flags are parsed."""
+    default = Path(__file__).resolve().parent.parent / "configs" / "default.py"
+    try:
+        _check_config_flags(sys.argv[1:])
+        holder = config_flags.DEFINE_config_file(
+            "config", str(default), "Recipe: a Python file, which is executed.", lock_config=True
+        )
+    except UserError as error:
+        _die(str(error))
+    return lambda: config.from_mapping(holder.value.to_dict())
+
+
+def tell(line: str) -> None:
+    """Prints a line about the data on standard error, apart from the results."""
+    print(line, file=sys.stderr)
+
+
+def _check_config_flags(arguments: list[str]) -> None:
+    """Finds mistakes that ml_collections would tell with a traceback."""
+    known = [field.name for field in dataclasses.fields(config.Config)]
+    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
+        name, equals, value = argument.lstrip("-").partition("=")
+        if not argument.startswith("-"):
+            continue
+        if name == "config":
+            path = value if equals else following
+            if path is None or not Path(path).is_file():
+                raise UserError(f"--config={path}: no such file; see configs/ for recipes")
+        field = name.removeprefix("no").removeprefix("config.")
+        if name.removeprefix("no").startswith("config.") and field not in known:
+            raise UserError(config.unknown_field(field, known))
+
+
+def _help_text(description: str) -> str:
+    lines = [description, "", "Flags:"]
+    for flag in sorted(flags.FLAGS.get_flags_for_module(sys.argv[0]), key=lambda f: f.name):
+        lines.append(f"  --{flag.name}={flag.default}\n      {flag.help}")
+    return "\n".join(lines)
+
+
+def _die(message: str) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(USER_ERROR)

@@ -1,0 +1,349 @@
+"""The host loop: epochs, evaluation, checkpoints and progress.
+
+Everything that computes is one of three compiled programs, for the initial state, for steps of an
+epoch and for the hold-out; this room calls them, shows numbers and writes files.
+"""
+
+import dataclasses
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
+from tqdm import tqdm
+
+from lenet_jax import checkpoint, metrics, model, optimizer, predict, state, step, workdir
+from lenet_jax import config as configs
+from lenet_jax import mesh as meshes
+from lenet_jax.config import Config
+from lenet_jax.data import Dataset, holdout
+from lenet_jax.errors import UserError
+from lenet_jax.files import shown
+from lenet_jax.state import TrainState
+
+# An epoch is cut into pieces of about this many seconds, between which the host can look up.
+PIECE_SECONDS = 1.0
+# Steps of the first piece, which measures how long a step takes.
+FIRST_PIECE = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Programs:
+    """What is compiled, for one config, mesh and number of images.
+
+    Attributes:
+      create: uint32 [M] seeds -> the first state.
+      train_until: (state, images, labels, stop) -> state at step `stop`; donates the state.
+      evaluate: (averaged params, images, labels) -> (metrics per member, metrics of the average,
+        mean probabilities [N, 10]).
+    """
+
+    create: Callable[..., TrainState]
+    train_until: Callable[..., TrainState]
+    evaluate: Callable[..., tuple[metrics.Metrics, metrics.Metrics, jax.Array]]
+
+
+def programs(config: Config, mesh: Mesh, images: int) -> Programs:
+    """The programs of a run that trains on `images` images; compiled on their first call."""
+    members = P(meshes.MEMBER)
+    create = partial(state.create, config, images)
+    train_until = partial(step.train_until, config, batch_axis=meshes.BATCH)
+
+    def evaluate(
+        params_M: model.Params, images_NxHxW: jax.Array, labels_N: jax.Array
+    ) -> tuple[metrics.Metrics, metrics.Metrics, jax.Array]:
+        logits_MxNxK = predict.logits(config, mesh, params_M, images_NxHxW)
+        average_NxK = metrics.average_members(logits_MxNxK)
+        each = jax.vmap(metrics.evaluate, (0, None))(logits_MxNxK, labels_N)
+        return each, metrics.evaluate(average_NxK, labels_N), jnp.exp(average_NxK)
+
+    return Programs(
+        create=jax.jit(meshes.over_members(mesh, create, (), members)),
+        train_until=jax.jit(
+            meshes.over_members(mesh, train_until, (P(), P(), P()), members), donate_argnums=0
+        ),
+        evaluate=jax.jit(evaluate),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a finished run leaves in memory.
+
+    Attributes:
+      record: what the run remembers of itself.
+      state: after the last step.
+      rows: of `metrics.csv`.
+      holdout: the digits held out, None if there are none.
+      probabilities_NxK: of the held-out digits, from the averaged members.
+      devices: a line that names them.
+      parameters: trainable, of one member.
+    """
+
+    record: workdir.Record
+    state: TrainState
+    rows: list[workdir.Row]
+    holdout: Dataset | None
+    probabilities_NxK: np.ndarray | None
+    devices: str
+    parameters: int
+
+    @property
+    def seconds(self) -> float:
+        """Spent in training steps and evaluation, compilation included."""
+        return sum(row["seconds"] or 0.0 for row in self.rows)
+
+
+def train(
+    config: Config,
+    dataset: Dataset,
+    folder: str | os.PathLike[str],
+    *,
+    say: Callable[[str], None] = print,
+) -> Result | None:
+    """Trains, or goes on training, until the last epoch.
+
+    A folder whose newest checkpoint is of this config and data is gone on from; one without a
+    checkpoint is started in.
+
+    Args:
+      config: of the run.
+      dataset: labelled digits; a share of them is held out as the config says.
+      folder: the run's workdir, made if it is missing.
+      say: is given what people should read.
+
+    Returns:
+      The result, or None if the run in the folder was finished before.
+
+    Raises:
+      UserError: the folder belongs to a run of another config or of other data.
+    """
+    if dataset.labels_N is None:
+        raise UserError(f"{dataset.name}: has no labels, so nothing can be trained on it")
+    train_N, holdout_N = holdout(dataset.labels_N, config.holdout, config.split_seed)
+    record = workdir.Record.of(config, dataset, len(train_N))
+    steps = optimizer.steps_per_epoch(config, len(train_N))
+    checkpoints_folder = Path(folder) / workdir.CHECKPOINTS
+    start = _latest(checkpoints_folder)
+    if start is not None:
+        _check_same_run(folder, record)
+        if start >= config.epochs * steps:
+            say(f"{shown(folder)}: this run has finished its {config.epochs} epochs; nothing to do")
+            return None
+
+    mesh = meshes.make(config.members)
+    say(f"Devices: {meshes.describe(mesh)}")
+    say(model.summary(config))
+    held = dataset.take(holdout_N) if len(holdout_N) else None
+    say(_what(dataset, len(train_N), held, config))
+
+    workdir.create(folder, record)
+    run = _Run(config, mesh, dataset.take(train_N), held, Path(folder))
+    checkpoints = checkpoint.Checkpoints(checkpoints_folder)
+    try:
+        current = run.begin(checkpoints, start)
+        if start is not None:
+            say(f"Going on from epoch {start / steps:g} of {config.epochs}")
+        for epoch in range(int(current_step(current)) // steps, config.epochs):
+            current = run.epoch(epoch, current, checkpoints)
+    finally:
+        checkpoints.close()
+    return Result(
+        record=record,
+        state=current,
+        rows=run.rows,
+        holdout=held,
+        probabilities_NxK=run.probabilities_NxK,
+        devices=meshes.describe(mesh),
+        parameters=sum(layer.trainable for layer in model.layers(config)),
+    )
+
+
+def current_step(current: TrainState) -> int:
+    """Steps done; the members march together."""
+    return int(current.step[0])
+
+
+class _Run:
+    """The arrays and files that the epochs of one run share."""
+
+    def __init__(
+        self, config: Config, mesh: Mesh, training: Dataset, held: Dataset | None, folder: Path
+    ) -> None:
+        self.config, self.mesh, self.folder = config, mesh, folder
+        self.images = len(training)
+        self.steps = optimizer.steps_per_epoch(config, self.images)
+        self.programs = programs(config, mesh, self.images)
+        self.training = self._on_devices(training)
+        self.held = None if held is None else self._on_devices(held)
+        self.rows: list[workdir.Row] = []
+        self.probabilities_NxK: np.ndarray | None = None
+        self.piece = FIRST_PIECE
+
+    def _on_devices(self, dataset: Dataset) -> tuple[jax.Array, jax.Array]:
+        arrays = (dataset.images_NxHxW, dataset.labels_N)
+        return jax.device_put(arrays, meshes.replicated(self.mesh))
+
+    def begin(self, checkpoints: checkpoint.Checkpoints, start: int | None) -> TrainState:
+        """The first state, or the one of the checkpoint at step `start`."""
+        seeds = np.arange(self.config.seed, self.config.seed + self.config.members, dtype=np.uint32)
+        if start is None:
+            return self.programs.create(jax.device_put(seeds, meshes.stacked(self.mesh)))
+        target = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(
+                leaf.shape, leaf.dtype, sharding=meshes.stacked(self.mesh)
+            ),
+            jax.eval_shape(self.programs.create, seeds),
+        )
+        done = start // self.steps
+        # A row is written before its checkpoint; those the crash left without one are done again.
+        self.rows = [row for row in workdir.read_metrics(self.folder) if row["epoch"] <= done]
+        return checkpoints.restore(start, target)
+
+    def epoch(
+        self, epoch: int, current: TrainState, checkpoints: checkpoint.Checkpoints
+    ) -> TrainState:
+        """Trains for one epoch, evaluates, and writes a row and a checkpoint."""
+        begun = time.perf_counter()
+        stop = (epoch + 1) * self.steps
+        label = f"Epoch {epoch + 1}/{self.config.epochs}"
+        # Without a terminal there is no bar, and a line per epoch instead.
+        with tqdm(total=self.images, desc=label, unit="img", unit_scale=True, disable=None) as bar:
+            while (at := current_step(current)) < stop:
+                current = self._piece(current, at, stop)
+                sums = jax.tree.map(np.asarray, current.epoch_metrics)
+                _check_finite(sums, current, self.config, self.images, checkpoints)
+                bar.update(int(sums.count[0]) - bar.n)
+                bar.set_postfix_str(_text(_training_columns(sums)))
+            trained = time.perf_counter() - begun
+            row = self._row(epoch + 1, sums, trained, current)
+            row["seconds"] = time.perf_counter() - begun
+            bar.set_postfix_str(_text(row))
+        if bar.disable:
+            print(f"{label}: {_text(row)}, {row['images_per_second']:,.0f} img/s", file=sys.stderr)
+        self.rows.append(row)
+        workdir.write_metrics(self.folder, self.rows)
+        best = (
+            row["holdout_accuracy"]
+            if row["ensemble_accuracy"] is None
+            else row["ensemble_accuracy"]
+        )
+        checkpoints.save(stop, current, best)
+        return current
+
+    def _piece(self, current: TrainState, at: int, stop: int) -> TrainState:
+        """Some steps of an epoch, about `PIECE_SECONDS` of them."""
+        left = stop - at
+        # Not a full piece and then a scrap.
+        until = stop if left < 1.5 * self.piece else at + self.piece
+        begun = time.perf_counter()
+        current = self.programs.train_until(current, *self.training, jnp.int32(until))
+        jax.block_until_ready(current)
+        seconds_per_step = (time.perf_counter() - begun) / (until - at)
+        self.piece = max(1, round(PIECE_SECONDS / seconds_per_step))
+        return current
+
+    def _row(
+        self, epoch: int, sums: metrics.Metrics, trained: float, current: TrainState
+    ) -> workdir.Row:
+        schedule = optimizer.schedule(self.config, self.images)
+        row: workdir.Row = dict.fromkeys(workdir.COLUMNS)
+        row |= _training_columns(sums)
+        row |= {
+            "epoch": epoch,
+            "step": epoch * self.steps,
+            "learning_rate": float(schedule(epoch * self.steps - 1)),
+            "images_per_second": self.images * self.config.members / trained,
+        }
+        if self.held is not None:
+            each, ensemble, self.probabilities_NxK = jax.tree.map(
+                np.asarray, self.programs.evaluate(current.averaged_params, *self.held)
+            )
+            row["holdout_loss"] = float(np.mean(each.loss / each.count))
+            row["holdout_accuracy"] = float(np.mean(each.correct / each.count))
+            if self.config.members > 1:
+                row["ensemble_accuracy"] = float(ensemble.correct / ensemble.count)
+        return row
+
+
+def _training_columns(sums: metrics.Metrics) -> workdir.Row:
+    return {
+        "train_loss": float(np.mean(sums.loss / sums.count)),
+        "train_accuracy": float(np.mean(sums.correct / sums.count)),
+    }
+
+
+def _text(row: workdir.Row) -> str:
+    """The numbers of an epoch as people read them."""
+    parts = [f"loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.2%}"]
+    if row.get("holdout_accuracy") is not None:
+        parts.append(f"hold-out {row['holdout_accuracy']:.2%}")
+    if row.get("ensemble_accuracy") is not None:
+        parts.append(f"ensemble {row['ensemble_accuracy']:.2%}")
+    return ", ".join(parts)
+
+
+def _what(dataset: Dataset, trained_on: int, held: Dataset | None, config: Config) -> str:
+    held_out = f", {len(held):,} held out" if held is not None else ", none held out"
+    members = f"{config.members} networks" if config.members > 1 else "one network"
+    return f"Training {members} on {trained_on:,} digits of {dataset.name}{held_out}"
+
+
+def _latest(folder: Path) -> int | None:
+    """The newest whole checkpoint, without making the folder."""
+    if not folder.is_dir():
+        return None
+    checkpoints = checkpoint.Checkpoints(folder, read_only=True)
+    try:
+        return checkpoints.latest()
+    finally:
+        checkpoints.close()
+
+
+def _check_same_run(folder: str | os.PathLike[str], asked: workdir.Record) -> None:
+    """Raises UserError if the run in the folder is of another config or of other data."""
+    stored = workdir.read(folder)
+    if stored is None:
+        raise UserError(
+            f"{shown(folder)}: holds checkpoints but no {workdir.CONFIG}; give another --workdir"
+        )
+    different = configs.differences(stored.config, asked.config)
+    if different:
+        raise UserError(
+            f"{shown(folder)}: holds a run with another config ({'; '.join(different)}); "
+            "give the same config to go on, or another --workdir to start anew"
+        )
+    if stored.data_fingerprint != asked.data_fingerprint:
+        raise UserError(
+            f"{shown(folder)}: holds a run on other digits ({stored.data_name}, "
+            f"{stored.data_rows:,} rows) than {asked.data_name} ({asked.data_rows:,} rows); "
+            "give the same --data to go on, or another --workdir to start anew"
+        )
+
+
+def _check_finite(
+    sums: metrics.Metrics,
+    current: TrainState,
+    config: Config,
+    images: int,
+    checkpoints: checkpoint.Checkpoints,
+) -> None:
+    """Raises UserError at a loss that is not finite, before its state can be saved."""
+    if all(math.isfinite(loss) for loss in np.ravel(sums.loss)):
+        return
+    at = current_step(current)
+    rate = float(optimizer.schedule(config, images)(at - 1))
+    good = checkpoints.latest()
+    last = "there is no checkpoint yet" if good is None else f"the last good checkpoint is {good}"
+    raise UserError(
+        f"the loss is not finite at step {at}, learning rate {rate:.3g}; {last}; "
+        f"try a config.learning_rate below {config.learning_rate:g}"
+    )

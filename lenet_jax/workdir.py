@@ -1,0 +1,146 @@
+"""The files of a run beside its checkpoints: `config.json` and `metrics.csv`."""
+
+import csv
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lenet_jax import __version__, config
+from lenet_jax.config import Config
+from lenet_jax.data import Dataset
+from lenet_jax.errors import UserError
+from lenet_jax.files import shown, write_atomically
+
+CHECKPOINTS = "checkpoints"
+CONFIG = "config.json"
+METRICS = "metrics.csv"
+REPORT = "report"
+CARD = "README.md"
+
+COLUMNS = (
+    "epoch",
+    "step",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "holdout_loss",
+    "holdout_accuracy",
+    "ensemble_accuracy",
+    "seconds",
+    "images_per_second",
+)
+
+Row = dict[str, float | None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Record:
+    """What a run remembers of itself, the content of `config.json`.
+
+    Attributes:
+      config: of the run.
+      data_source: what the digits are known to be, `Dataset.source`.
+      data_name: where they were read from.
+      data_fingerprint: of every pixel and label, the hold-out included.
+      data_rows: their number, the hold-out included.
+      train_rows: how many of them are trained on.
+    """
+
+    config: Config
+    data_source: str
+    data_name: str
+    data_fingerprint: str
+    data_rows: int
+    train_rows: int
+
+    @classmethod
+    def of(cls, config: Config, dataset: Dataset, train_rows: int) -> "Record":
+        """The record of a run that is about to start."""
+        return cls(
+            config=config,
+            data_source=dataset.source,
+            data_name=dataset.name,
+            data_fingerprint=dataset.fingerprint,
+            data_rows=len(dataset),
+            train_rows=train_rows,
+        )
+
+
+def create(workdir: str | os.PathLike[str], record: Record) -> None:
+    """Makes the folder and writes `config.json`.
+
+    Raises:
+      UserError: the folder cannot be made or written.
+    """
+    folder = Path(workdir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{shown(workdir)}: cannot be made a folder ({error.strerror})") from None
+    fields = dataclasses.asdict(record)
+    content = {"version": __version__, **fields, "config": record.config.as_dict()}
+    write_atomically(folder / CONFIG, json.dumps(content, indent=2) + "\n")
+
+
+def read(workdir: str | os.PathLike[str]) -> Record | None:
+    """The record of the run in a folder, None if no run has written one.
+
+    Raises:
+      UserError: `config.json` is not what a run writes.
+    """
+    path = Path(workdir) / CONFIG
+    name = shown(path)
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise UserError(f"{name}: not valid JSON ({error})") from None
+    types = {field.name: field.type for field in dataclasses.fields(Record)} | {"config": dict}
+    wrong = [
+        key
+        for key, type_ in types.items()
+        if not isinstance(content, dict) or type(content.get(key)) is not type_
+    ]
+    if wrong:
+        raise UserError(f"{name}: {', '.join(wrong)} missing or of the wrong type; not of a run")
+    fields: dict[str, Any] = {key: content[key] for key in types}
+    fields["config"] = config.from_mapping(content["config"], source=name)
+    return Record(**fields)
+
+
+def read_metrics(workdir: str | os.PathLike[str]) -> list[Row]:
+    """The rows of `metrics.csv`, none if it is not there.
+
+    Raises:
+      UserError: it is not what a run writes.
+    """
+    path = Path(workdir) / METRICS
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return [{name: float(row[name]) if row[name] else None for name in COLUMNS} for row in rows]
+    except FileNotFoundError:
+        return []
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{shown(path)}: not the metrics of a run ({error})") from None
+
+
+def write_metrics(workdir: str | os.PathLike[str], rows: Sequence[Row]) -> None:
+    """Writes all rows anew, whole or not at all; a run has few epochs and a row is short."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _shortest(value) for name, value in row.items()})
+    write_atomically(Path(workdir) / METRICS, text.getvalue(), sync=False)
+
+
+def _shortest(value: float | None) -> str:
+    return "" if value is None else f"{value:.8g}"

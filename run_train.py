@@ -1,0 +1,36 @@
+"""Trains LeNet-5 on handwritten digits; see `--help`. Kept short on purpose: all is in lenet_jax."""
+
+from absl import flags
+
+from lenet_jax import mesh, program
+
+HELP = """python run_train.py --data=digit-recognizer.zip --workdir=runs/first
+
+Trains LeNet-5 and leaves config.json, checkpoints/, metrics.csv, report/ and README.md in the
+workdir. A workdir with a checkpoint is gone on from. Every field of the recipe can be set as
+--config.field=value, for instance --config.epochs=5 --config.members=4."""
+
+DATA = flags.DEFINE_string(
+    "data",
+    "auto",
+    "Digits to train on: auto (data/ here if it holds digits, else the sample), sample (5,000 "
+    "digits, no network needed), or the path of Kaggle's zip, of its CSVs or of an IDX folder.",
+)
+WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
+
+
+def main() -> None:
+    """Wires the flags to the rooms."""
+    mesh.prepare()
+    from lenet_jax import data, train
+
+    recipe = config()
+    dataset = data.load_train(DATA.value, say=program.tell)
+    result = train.train(recipe, dataset, WORKDIR.value)
+    if result is not None:
+        print(result.rows[-1])
+
+
+if __name__ == "__main__":
+    config = program.define_config()
+    program.run(main, HELP)
