@@ -4,10 +4,10 @@ from absl import flags
 
 from lenet_jax import mesh, program
 
-HELP = """python run_predict.py --workdir=runs/first --data=digit-recognizer.zip --output=submission.csv
+HELP = """python run_predict.py --workdir=runs/first --data=digit-recognizer.zip
 
-Predicts the test digits with the run in the workdir, the members of an ensemble averaged, and writes
-a submission for Kaggle. Where the digits have labels the accuracy is printed as well."""
+Predicts the test digits with the run in the workdir, the members of an ensemble averaged, and
+writes a submission for Kaggle. Where the digits have labels the accuracy is printed as well."""
 
 WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
 DATA = flags.DEFINE_string(

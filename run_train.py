@@ -1,4 +1,4 @@
-"""Trains LeNet-5 on handwritten digits; see `--help`. Kept short on purpose: all is in lenet_jax."""
+"""Trains LeNet-5 on digits; see `--help`. Kept short on purpose: all is in lenet_jax."""
 
 from absl import flags
 

@@ -10,14 +10,6 @@ from lenet_jax.config import Config
 
 def get_config() -> ConfigDict:
     """Two short epochs without augmentation."""
-    return ConfigDict(
-        Config(
-            epochs=2,
-            batch_size=64,
-            warmup_epochs=0.5,
-            rotation=0.0,
-            scale=0.0,
-            shear=0.0,
-            shift=0.0,
-        ).as_dict()
-    )
+    config = ConfigDict(Config(epochs=2, batch_size=64, warmup_epochs=0.5).as_dict())
+    config.rotation = config.scale = config.shear = config.shift = 0.0
+    return config

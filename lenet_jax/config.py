@@ -114,7 +114,7 @@ class Config:
         above = value > low if open_low else value >= low
         below = value < high if open_high else value <= high
         if not (above and below):
-            interval = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
+            interval = f"{'(' if open_low else '['}{low}, {high}{')' if open_high else ']'}"
             raise UserError(f"config.{name}={value!r}: must lie in {interval}")
 
     def as_dict(self) -> dict[str, Any]:
@@ -126,13 +126,14 @@ class Config:
         return json.dumps(self.as_dict(), indent=2) + "\n"
 
 
-def _cast(field: dataclasses.Field, value: Any) -> Any:
+def _cast(field: dataclasses.Field[Any], value: Any) -> Any:
     """Lets an integer stand for a float, and nothing else for anything else."""
     if field.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     ok = type(value) is field.type
     if not ok or (field.type is float and not math.isfinite(value)):
-        raise UserError(f"config.{field.name}={value!r}: must be of type {field.type.__name__}")
+        wanted = getattr(field.type, "__name__", field.type)
+        raise UserError(f"config.{field.name}={value!r}: must be of type {wanted}")
     return value
 
 

@@ -1,13 +1,15 @@
 """Masked sums over images, and the numbers people read from them."""
 
-from typing import NamedTuple
+import dataclasses
 
 import jax
 import jax.numpy as jnp
 import optax
 
 
-class Metrics(NamedTuple):
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Metrics:
     """Sums over images, float32 (exact counts up to 2**24); add them freely, divide once."""
 
     loss: jax.Array

@@ -6,7 +6,7 @@ included, so that nobody can feed it wrongly.
 """
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -238,7 +238,7 @@ def apply(config: Config, params: Params, images_BxHxW: jax.Array) -> jax.Array:
     Returns:
       float32 [B, 10]; their softmax are the probabilities of the digits.
     """
-    return _module(config).apply({"params": params}, images_BxHxW)
+    return cast(jax.Array, _module(config).apply({"params": params}, images_BxHxW))
 
 
 class Layer(NamedTuple):

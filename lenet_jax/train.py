@@ -1,7 +1,7 @@
 """The host loop: epochs, evaluation, checkpoints and progress.
 
-Everything that computes is one of three compiled programs, for the initial state, for steps of an
-epoch and for the hold-out; this room calls them, shows numbers and writes files.
+Everything that computes is one of the compiled programs of `programs.py`; this room calls them,
+shows numbers and writes files.
 """
 
 import dataclasses
@@ -10,17 +10,15 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jax.sharding import PartitionSpec as P
 from tqdm import tqdm
 
-from lenet_jax import checkpoint, metrics, model, optimizer, predict, state, step, workdir
+from lenet_jax import checkpoint, metrics, model, optimizer, programs, workdir
 from lenet_jax import config as configs
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
@@ -33,45 +31,6 @@ from lenet_jax.state import TrainState
 PIECE_SECONDS = 1.0
 # Steps of the first piece, which measures how long a step takes.
 FIRST_PIECE = 64
-
-
-@dataclasses.dataclass(frozen=True)
-class Programs:
-    """What is compiled, for one config, mesh and number of images.
-
-    Attributes:
-      create: uint32 [M] seeds -> the first state.
-      train_until: (state, images, labels, stop) -> state at step `stop`; donates the state.
-      evaluate: (averaged params, images, labels) -> (metrics per member, metrics of the average,
-        mean probabilities [N, 10]).
-    """
-
-    create: Callable[..., TrainState]
-    train_until: Callable[..., TrainState]
-    evaluate: Callable[..., tuple[metrics.Metrics, metrics.Metrics, jax.Array]]
-
-
-def programs(config: Config, mesh: Mesh, images: int) -> Programs:
-    """The programs of a run that trains on `images` images; compiled on their first call."""
-    members = P(meshes.MEMBER)
-    create = partial(state.create, config, images)
-    train_until = partial(step.train_until, config, batch_axis=meshes.BATCH)
-
-    def evaluate(
-        params_M: model.Params, images_NxHxW: jax.Array, labels_N: jax.Array
-    ) -> tuple[metrics.Metrics, metrics.Metrics, jax.Array]:
-        logits_MxNxK = predict.logits(config, mesh, params_M, images_NxHxW)
-        average_NxK = metrics.average_members(logits_MxNxK)
-        each = jax.vmap(metrics.evaluate, (0, None))(logits_MxNxK, labels_N)
-        return each, metrics.evaluate(average_NxK, labels_N), jnp.exp(average_NxK)
-
-    return Programs(
-        create=jax.jit(meshes.over_members(mesh, create, (), members)),
-        train_until=jax.jit(
-            meshes.over_members(mesh, train_until, (P(), P(), P()), members), donate_argnums=0
-        ),
-        evaluate=jax.jit(evaluate),
-    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -181,7 +140,7 @@ class _Run:
         self.config, self.mesh, self.folder = config, mesh, folder
         self.images = len(training)
         self.steps = optimizer.steps_per_epoch(config, self.images)
-        self.programs = programs(config, mesh, self.images)
+        self.programs = programs.compile_lazily(config, mesh, self.images)
         self.training = self._on_devices(training)
         self.held = None if held is None else self._on_devices(held)
         self.rows: list[workdir.Row] = []
@@ -205,7 +164,7 @@ class _Run:
         )
         done = start // self.steps
         # A row is written before its checkpoint; those the crash left without one are done again.
-        self.rows = [row for row in workdir.read_metrics(self.folder) if row["epoch"] <= done]
+        self.rows = workdir.read_metrics(self.folder)[:done]
         return checkpoints.restore(start, target)
 
     def epoch(
