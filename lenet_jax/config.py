@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -121,10 +120,6 @@ class Config:
         """All fields in the order of their declaration."""
         return dataclasses.asdict(self)
 
-    def to_json(self) -> str:
-        """The text of `config.json`."""
-        return json.dumps(self.as_dict(), indent=2) + "\n"
-
 
 def _cast(field: dataclasses.Field[Any], value: Any) -> Any:
     """Lets an integer stand for a float, and nothing else for anything else."""
@@ -160,21 +155,6 @@ def unknown_field(name: str, known: list[str]) -> str:
     if near:
         return f"there is no field config.{name}; did you mean {' or '.join(near)}?"
     return f"there is no field config.{name}; there are {', '.join(known)}"
-
-
-def from_json(text: str, *, source: str) -> Config:
-    """Reads the text of a `config.json`.
-
-    Raises:
-      UserError: not JSON, not an object, or not this version's fields.
-    """
-    try:
-        fields = json.loads(text)
-    except ValueError as error:
-        raise UserError(f"{source}: not valid JSON ({error})") from None
-    if not isinstance(fields, dict):
-        raise UserError(f"{source}: must hold a JSON object of config fields")
-    return from_mapping(fields, source=source)
 
 
 def differences(stored: Config, asked: Config) -> list[str]:

@@ -32,9 +32,9 @@ def prepare() -> None:
         jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
 
 
-def make(members: int) -> Mesh:
-    """The mesh over all devices: as many on the member axis as divide the members evenly."""
-    devices = jax.devices()
+def make(members: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """The mesh over all devices, or over some: as many along members as divide them evenly."""
+    devices = jax.devices() if devices is None else devices
     along_member = math.gcd(members, len(devices))
     return jax.make_mesh(
         (along_member, len(devices) // along_member),

@@ -1,0 +1,68 @@
+import dataclasses
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from lenet_jax import config
+from lenet_jax.config import Config
+from lenet_jax.errors import UserError
+
+RECIPES = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+def test_every_recipe_is_valid_and_opens_with_its_command(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert config.from_mapping(module.get_config().to_dict())
+    assert f"python run_train.py --config=configs/{path.name}" in module.__doc__
+
+
+def test_default_recipe_has_the_documented_defaults():
+    for field in dataclasses.fields(Config):
+        assert f"      {field.name}: " in Config.__doc__, field.name
+
+
+def test_round_trip_through_a_mapping():
+    original = Config(seed=3, members=2, learning_rate=1e-4, model="lecun1998")
+    assert config.from_mapping(original.as_dict()) == original
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"epochs": 0}, "config.epochs=0"),
+        ({"members": 0}, "config.members=0"),
+        ({"batch_size": -1}, "config.batch_size=-1"),
+        ({"learning_rate": 0.0}, "config.learning_rate=0.0"),
+        ({"learning_rate": float("nan")}, "config.learning_rate=nan"),
+        ({"learning_rate": "fast"}, "config.learning_rate='fast'"),
+        ({"epochs": 2.5}, "config.epochs=2.5"),
+        ({"seed": True}, "config.seed=True"),
+        ({"seed": -1}, "config.seed=-1"),
+        ({"seed": 2**32 - 1, "members": 2}, "config.seed"),
+        ({"holdout": 1.0}, "config.holdout=1.0"),
+        ({"model": "lenet6"}, "choose one of lenet5, lecun1998"),
+        ({"epoch": 3}, "did you mean epochs"),
+        ({"learning_rat": 3}, "did you mean learning_rate"),
+        ({"qqqq": 3}, "there are seed, members"),
+        ({"warmup_epochs": 30.0, "epochs": 20}, "config.warmup_epochs=30.0"),
+    ],
+)
+def test_mistakes_are_named(fields, told):
+    with pytest.raises(UserError) as caught:
+        config.from_mapping(fields)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_integer_stands_for_a_float():
+    assert Config(learning_rate=1).learning_rate == 1.0
+    assert isinstance(Config(learning_rate=1).learning_rate, float)
+
+
+def test_differences_name_the_fields_and_forgive_the_implementation():
+    assert config.differences(Config(seed=1), Config(seed=2)) == ["seed: 1 -> 2"]
+    assert config.differences(Config(conv="native"), Config(conv="matmul")) == []

@@ -1,0 +1,84 @@
+"""The matrix-product convolutions against `lax.conv_general_dilated`: values and both gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from lenet_jax import conv
+
+# Input maps, side, output maps: C1, C3, and odd sizes that no layer has.
+SHAPES = ((1, 32, 6), (6, 14, 16), (3, 12, 2))
+BATCHES = (1, 7, 64)
+
+
+def reference(x_CxHxWxB, kernel):
+    return lax.conv_general_dilated(
+        x_CxHxWxB, kernel, (1, 1), "VALID", dimension_numbers=("CHWN", "HWIO", "CHWN")
+    )
+
+
+def reference_pool(x_CxHxWxB, kernel):
+    y = reference(x_CxHxWxB, kernel)
+    c, h, w, b = y.shape
+    return y.reshape(c, h // 2, 2, w // 2, 2, b).mean((2, 4))
+
+
+REFERENCES = (reference, reference_pool)
+
+
+def arrays(shape, batch, lead=()):
+    maps, side, out = shape
+    rng = np.random.default_rng(batch)
+    x = rng.normal(size=(*lead, maps, side, side, batch)).astype(np.float32)
+    kernel = rng.normal(size=(*lead, 5, 5, maps, out)).astype(np.float32)
+    return jnp.asarray(x), jnp.asarray(kernel)
+
+
+def value_and_gradients(operation, x, kernel):
+    y, pull_back = jax.vjp(operation, x, kernel)
+    # A cotangent that differs in every element, or a transposed gradient would pass.
+    return (y, *pull_back(jnp.cos(jnp.arange(y.size, dtype=jnp.float32)).reshape(y.shape)))
+
+
+def assert_close(got, expected):
+    for a, b in zip(got, expected, strict=True):
+        assert a.dtype == jnp.float32
+        np.testing.assert_allclose(a, b, rtol=0, atol=3e-6 * float(jnp.abs(b).max()) + 1e-6)
+
+
+@pytest.mark.parametrize("name", ["matmul", "native"])
+@pytest.mark.parametrize("which", [0, 1], ids=["conv", "conv_pool"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("batch", BATCHES)
+def test_equals_lax(name, which, shape, batch):
+    operation = conv.implementation(name)[which]
+    x, kernel = arrays(shape, batch)
+    got = jax.jit(lambda x, k: value_and_gradients(operation, x, k))(x, kernel)
+    assert_close(got, value_and_gradients(REFERENCES[which], x, kernel))
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["conv", "conv_pool"])
+@pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
+def test_equals_lax_under_vmap_over_members(which, shape):
+    x, kernel = arrays(shape, 5, lead=(3,))
+    operation = conv.implementation("matmul")[which]
+    got = jax.jit(jax.vmap(lambda x, k: value_and_gradients(operation, x, k)))(x, kernel)
+    expected = jax.vmap(lambda x, k: value_and_gradients(REFERENCES[which], x, k))(x, kernel)
+    assert_close(got, expected)
+
+
+def test_auto_is_matmul_on_a_cpu():
+    assert jax.default_backend() == "cpu"
+    x, kernel = arrays(SHAPES[1], 3)
+    auto, matmul = (conv.implementation(name)[0](x, kernel) for name in ("auto", "matmul"))
+    assert jnp.array_equal(auto, matmul)
+    assert "conv_general_dilated" not in str(jax.make_jaxpr(conv.implementation("auto")[0])(x, kernel))
+
+
+def test_average_pool_is_the_mean_of_four():
+    x, _ = arrays(SHAPES[1], 2)
+    pooled = conv.average_pool(x)
+    assert pooled.shape == (6, 7, 7, 2)
+    np.testing.assert_allclose(pooled[4, 2, 3, 1], x[4, 4:6, 6:8, 1].mean(), rtol=1e-6)

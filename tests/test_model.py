@@ -1,0 +1,163 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lenet_jax import conv, model
+from lenet_jax.config import Config
+
+# DESIGN.md section 2 and the paper's section II.B.
+LENET5 = {"C1": 156, "S2": 0, "C3": 2416, "S4": 0, "C5": 48120, "F6": 10164, "output": 850}
+LECUN1998 = {"C1": 156, "S2": 12, "C3": 1516, "S4": 32, "C5": 48120, "F6": 10164, "output": 0}
+
+CONFIGS = {
+    "pool_act": Config(subsampling="pool_act"),
+    "act_pool": Config(subsampling="act_pool", activation="tanh"),
+    "lecun1998": Config(model="lecun1998"),
+}
+
+
+def digits(count):
+    rng = np.random.default_rng(0)
+    return jnp.asarray(rng.integers(0, 256, (count, 28, 28)).astype(np.uint8))
+
+
+@functools.cache
+def compiled(config):
+    """Eagerly, each of the many slices would be compiled and dispatched by itself."""
+    return jax.jit(functools.partial(model.apply, config))
+
+
+@functools.cache
+def params(config, seed=0):
+    return jax.jit(lambda key: model.init(config, key))(jax.random.key(seed))
+
+
+@pytest.mark.parametrize(
+    ("config", "counts", "total"),
+    [(Config(), LENET5, 61_706), (Config(model="lecun1998"), LECUN1998, 60_000)],
+    ids=["lenet5", "lecun1998"],
+)
+def test_trainable_parameters_are_the_papers(config, counts, total):
+    assert {layer.name: layer.trainable for layer in model.layers(config)} == counts
+    assert sum(leaf.size for leaf in jax.tree.leaves(params(config))) == total
+    assert model.summary(config).splitlines()[-1].split() == ["total", f"{total:,}"]
+
+
+def test_kernels_have_flax_shapes():
+    tree = params(Config())
+    shapes = {name: leaves["kernel"].shape for name, leaves in tree.items()}
+    assert shapes == {
+        "C1": (5, 5, 1, 6),
+        "C3": (5, 5, 6, 16),
+        "C5": (5, 5, 16, 120),
+        "F6": (120, 84),
+        "output": (84, 10),
+    }
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+def test_implementations_of_the_convolutions_agree(config):
+    tree, images = params(config), digits(5)
+    fields = config.as_dict()
+    logits = [
+        compiled(Config(**fields | {"conv": name}))(tree, images) for name in ("native", "matmul")
+    ]
+    assert logits[0].shape == (5, 10)
+    np.testing.assert_allclose(*logits, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+def test_an_image_is_judged_alone(config):
+    tree, images = params(config), digits(6)
+    together = compiled(config)(tree, images)
+    alone = jnp.concatenate([compiled(config)(tree, images[i : i + 1]) for i in range(6)])
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-3)
+
+
+def test_the_orders_of_subsampling_are_two_networks():
+    tree, images = params(Config()), digits(4)
+    a, b = (compiled(Config(subsampling=s))(tree, images) for s in ("pool_act", "act_pool"))
+    assert jnp.abs(a - b).max() > 1e-3
+
+
+def test_uint8_and_float_pixels_are_the_same():
+    tree, images = params(Config()), digits(3)
+    same = compiled(Config())(tree, images.astype(jnp.float32))
+    np.testing.assert_allclose(compiled(Config())(tree, images), same, rtol=1e-5, atol=1e-5)
+
+
+def test_padding_is_background():
+    x = model.pad_and_normalise(jnp.zeros((1, 28, 28), jnp.uint8), mean=0.25, std=0.5)
+    assert x.shape == (1, 32, 32, 1)
+    np.testing.assert_allclose(x, -0.5)
+
+
+def test_every_parameter_has_a_gradient():
+    for config in CONFIGS.values():
+
+        def loss(p, config=config, images=digits(32)):
+            return jnp.sum(jnp.sin(0.1 * model.apply(config, p, images)))
+
+        grads = jax.jit(jax.grad(loss))(params(config))
+        for path, grad in jax.tree_util.tree_leaves_with_path(grads):
+            assert bool(jnp.any(grad != 0)), path
+
+
+def test_table_of_c3_is_the_papers():
+    sources, targets = model.connections()
+    seen = [sorted(int(s) for s, t in zip(sources, targets, strict=True) if t == c) for c in range(16)]
+    # Table I: the first six maps see three contiguous maps of S2, the next six four, the next
+    # three four that are not contiguous, the last one all.
+    contiguous = [sorted((c + k) % 6 for k in range(3)) for c in range(6)]
+    contiguous += [sorted((c + k) % 6 for k in range(4)) for c in range(6)]
+    assert seen == [*contiguous, [0, 1, 3, 4], [1, 2, 4, 5], [0, 2, 3, 5], [0, 1, 2, 3, 4, 5]]
+
+
+def test_sparse_c3_is_a_convolution_without_the_other_connections():
+    config = Config(model="lecun1998")
+    kernels = params(config)["C3"]["kernel"]
+    x_CxHxWxB = jax.random.normal(jax.random.key(1), (6, 8, 8, 2))
+    c3 = model.SparseConvolution(conv.implementation("native")[0])
+    maps = jax.jit(c3.apply)({"params": params(config)["C3"]}, x_CxHxWxB)
+    sources, targets = (np.asarray(a) for a in model.connections())
+    for c in (0, 7, 15):
+        rows = np.flatnonzero(targets == c)
+        expected = sum(
+            np.sum(np.asarray(kernels[:, :, r]) * np.asarray(x_CxHxWxB[sources[r], 1:6, 2:7, 1]))
+            for r in rows
+        )
+        np.testing.assert_allclose(maps[c, 1, 2, 1], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_rbf_outputs_are_squared_distances_to_the_codes():
+    codes = model.digit_codes()
+    assert codes.shape == (10, 84)
+    assert set(np.unique(codes)) == {-1.0, 1.0}
+    # Every pair of codes differs, or two digits could not be told apart.
+    distances = np.square(codes[:, None] - codes[None]).sum(-1)
+    assert distances[~np.eye(10, dtype=bool)].min() > 0
+    # Equation 7 written out, on a state of F6 that the network itself computes.
+    config = Config(model="lecun1998")
+    tree, images = params(config), digits(3)
+    seen = []
+
+    def keep(x):
+        seen.append(np.asarray(x))
+        return x
+
+    original = model.scaled_tanh
+    try:
+        model.scaled_tanh = lambda x: keep(original(x))
+        logits = model.apply(config, tree, images)
+    finally:
+        model.scaled_tanh = original
+    f6_FxB = seen[-1]
+    expected = np.square(f6_FxB.T[:, None] - np.asarray(codes)[None]).sum(-1)
+    np.testing.assert_allclose(-logits, expected, rtol=1e-4)
+
+
+def test_scaled_tanh_is_one_at_one():
+    np.testing.assert_allclose(model.scaled_tanh(jnp.array([-1.0, 1.0])), [-1, 1], atol=1e-4)
