@@ -66,12 +66,15 @@ def _header(content: bytes, name: str) -> tuple[list[str], int]:
     columns = next(csv.reader([text]), [])
     if columns and all(column.strip().isdigit() for column in columns):
         raise UserError(f"{name}: line 1: is a row of numbers; a header must name the columns")
-    for place, column in enumerate(columns):
-        if column in columns[:place]:
-            raise UserError(f"{name}: line 1: column {shown(column)!r} is there twice; remove one")
-    missing = [column for column in _PIXEL_COLUMNS if column not in columns]
+    seen: set[str] = set()
+    for column in columns:
+        if column in seen:
+            twice = shown(column[:40])
+            raise UserError(f"{name}: line 1: column {twice!r} is there twice; remove one")
+        seen.add(column)
+    missing = [column for column in _PIXEL_COLUMNS if column not in seen]
     if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        more = f" and {len(missing) - 1} more are" if len(missing) > 1 else " is"
         raise UserError(
             f"{name}: line 1: column {missing[0]!r}{more} missing; a CSV of digits has the columns "
             "pixel0 to pixel783, and label where it is known"
@@ -147,9 +150,9 @@ def _has_above_255(content: bytes, start: int) -> bool:
         if (three[:-1] & three[1:]).any():
             return True
         at = np.flatnonzero(three)
-        number = (
-            window[at] * np.uint16(100) + window[at + 1] * np.uint16(10) + window[at + 2]
-        ) - np.uint16(111 * ord("0"))
+        # Figure by figure, and cast first: NumPy 1 would compute in uint8.
+        hundreds, tens, ones = (window[at + place].astype(np.int16) - 48 for place in range(3))
+        number = 100 * hundreds + 10 * tens + ones
         if (number > 255).any():
             return True
     return False
@@ -164,14 +167,18 @@ def _careful(
     """
     values = {b"%0*d" % (width, n): n for n in range(256) for width in (1, 2, 3)}
     rows = []
-    for number, line in enumerate(content[start:end].split(b"\n"), 2):
-        cells = line.removesuffix(b"\r").split(b",")
+    while start < end:
+        stop = content.find(b"\n", start, end)
+        if stop < 0:
+            stop = end
+        cells = content[start:stop].removesuffix(b"\r").split(b",")
+        start = stop + 1
         try:
             rows.append(bytes(map(values.__getitem__, cells)))
         except KeyError:
             for cell, column in zip(cells, columns, strict=True):
                 if cell not in values:
-                    raise _wrong_cell(cell, column, f"{name}: line {number}") from None
+                    raise _wrong_cell(cell, column, f"{name}: line {len(rows) + 2}") from None
     return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), len(columns))
 
 
