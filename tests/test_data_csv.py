@@ -197,7 +197,8 @@ def test_an_empty_line_between_rows(tmp_path):
 
 
 def test_empty_lines_at_the_end_are_no_rows(tmp_path):
-    same(load_train(put(tmp_path, TRAIN + b"\r\n\n\n")), IMAGES, LABELS)
+    for more in (b"\r\n\n\n", b"\n" * 4093, b"\n" * 10_000_000):
+        same(load_train(put(tmp_path, TRAIN + more)), IMAGES, LABELS)
 
 
 def test_an_empty_file(tmp_path):

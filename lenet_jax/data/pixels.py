@@ -14,6 +14,7 @@ _PIXEL_COLUMNS = [f"pixel{index}" for index in range(PIXELS)]
 # The longest header there is, quoted, has under 10,000 bytes.
 _MAX_HEADER = 2**16
 _WINDOW = 2**18
+_BLOCK = 2**12
 
 
 def parse(content: bytes, name: str) -> tuple[Images, Labels | None]:
@@ -34,9 +35,7 @@ def parse(content: bytes, name: str) -> tuple[Images, Labels | None]:
       UserError: anything else, with the line (the header is line 1) and the column.
     """
     columns, start = _header(content, name)
-    end = len(content)
-    while end > start and content[end - 1] in b"\r\n":
-        end -= 1
+    end = _end_of_rows(content, start)
     if end == start:
         raise UserError(f"{name}: holds no rows below its header")
     rows = _count_rows(content, start, end, len(columns), name)
@@ -86,6 +85,19 @@ def _header(content: bytes, name: str) -> tuple[list[str], int]:
                 "pixel783; remove it"
             )
     return columns, min(stop + 1, len(content))
+
+
+def _end_of_rows(content: bytes, start: int) -> int:
+    """Where the last row ends, line ends and empty lines after it left out."""
+    end = len(content)
+    while end > start:
+        # By blocks: a gigabyte of empty lines would take minutes byte by byte, or a copy to strip.
+        block = content[max(start, end - _BLOCK) : end]
+        kept = len(block.rstrip(b"\r\n"))
+        end -= len(block) - kept
+        if kept:
+            break
+    return end
 
 
 def _count_rows(content: bytes, start: int, end: int, width: int, name: str) -> int:
