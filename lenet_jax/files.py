@@ -31,34 +31,39 @@ def write_atomically(
         full. Nothing is left behind.
     """
     data = content.encode() if isinstance(content, str) else content
-    # Replacing a link by a file would quietly detach it from where its owner pointed it.
-    target = Path(os.path.realpath(path))
-    # Root may rename a file over /dev/null.
-    if target.is_dir():
-        raise UserError(f"{shown(path)}: is a folder; give the name of a file")
-    if target.exists() and not target.is_file():
-        raise UserError(f"{shown(path)}: is not a regular file; give the name of a file")
-    if not target.parent.is_dir():
-        raise UserError(f"{shown(path)}: its folder does not exist; create it first")
-    # A name cut to fit: the longest name a file may have must also be writable.
-    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.tmp")
+    name = shown(path)
     try:
-        # Not tempfile.mkstemp, whose files are private whatever the umask says.
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                if sync:
-                    os.fsync(file.fileno())
-            temporary.replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"{shown(path)}: cannot be written ({reason})") from None
+        # Replacing a link by a file would quietly detach it from where its owner pointed it.
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise UserError(f"{name}: is a folder; give the name of a file")
+        # Root may rename a file over /dev/null.
+        if target.exists() and not target.is_file():
+            raise UserError(f"{name}: is not a regular file; give the name of a file")
+        if not target.parent.is_dir():
+            raise UserError(f"{name}: its folder does not exist; create it first")
+        _replace(target, data, sync)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{name}: cannot be written ({reason})") from None
+
+
+def _replace(target: Path, data: bytes, sync: bool) -> None:
+    # Cut to fit: a file may have the longest name there is.
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.tmp")
+    # Not tempfile.mkstemp, whose files are private whatever the umask says.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
     if sync:
         _sync_folder(target.parent)
 

@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,8 @@ def load(entry: str) -> tuple[Images, Labels | None] | None:
     if path is None:
         return None
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, for np.load leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             images_NxHxW = arrays["images"]
             labels_N = arrays.get("labels")
         # Members of an npz carry a checksum; this is for a whole file of something else.
@@ -71,7 +73,7 @@ def store(entry: str, images_NxHxW: Images, labels_N: Labels | None) -> None:
     path = _path(entry)
     if path is None:
         return
-    arrays = {"images": images_NxHxW}
+    arrays: dict[str, Any] = {"images": images_NxHxW}
     if labels_N is not None:
         arrays["labels"] = labels_N
     buffer = io.BytesIO()

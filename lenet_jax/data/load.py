@@ -1,7 +1,8 @@
 """From the value of `--data` to digits."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lenet_jax.data import idx, kaggle, sample
@@ -60,8 +61,9 @@ def sample_submission(
     data = _resolve(data, cwd, None)
     if data == "sample" or data in _DOWNLOADS:
         return None
-    path = _path(data, cwd)
-    return kaggle.sample_submission(path, shown(data)) if path.exists() else None
+    with _naming(data) as name:
+        path = _path(data, cwd)
+        return kaggle.sample_submission(path, name) if path.exists() else None
 
 
 def _load(data: str, part: Part, cwd: str | os.PathLike[str] | None, say: Say | None) -> Dataset:
@@ -70,8 +72,8 @@ def _load(data: str, part: Part, cwd: str | os.PathLike[str] | None, say: Say | 
         return sample.load(part)
     if data in _DOWNLOADS:
         raise UserError(f"--data={data}: {_DOWNLOADS[data]}")
-    path, name = _path(data, cwd), shown(data)
-    try:
+    with _naming(data) as name:
+        path = _path(data, cwd)
         if not path.exists():
             raise UserError(
                 f"{name}: no such file or folder; --data takes auto, sample or the path of "
@@ -80,8 +82,18 @@ def _load(data: str, part: Part, cwd: str | os.PathLike[str] | None, say: Say | 
         if path.is_dir() and not kaggle.holds(path) and idx.holds(path):
             return idx.load(path, part, name)
         return kaggle.load(path, part, name)
-    except (OSError, ValueError) as error:
-        # A folder that may not be listed, a name too long, a zero byte in a name.
+
+
+@contextmanager
+def _naming(data: str) -> Iterator[str]:
+    """Gives the name of a path for messages, and names it where the system refuses it.
+
+    That is a folder that may not be listed, a name too long, a zero byte or an unknown ~user in it.
+    """
+    name = shown(data)
+    try:
+        yield name
+    except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{name}: cannot be read ({reason})") from None
 
@@ -90,15 +102,13 @@ def _resolve(data: str, cwd: str | os.PathLike[str] | None, say: Say | None) -> 
     """Replaces `auto` by what it stands for, and says so."""
     if data != "auto":
         return data
-    folder = _path(_FOLDER, cwd)
     chosen = "sample"
     line = f"--data=auto: no digits in {_FOLDER}/ here, taking the sample of 5,000 MNIST digits"
-    try:
+    with _naming(_FOLDER):
+        folder = _path(_FOLDER, cwd)
         if folder.is_dir() and (kaggle.holds(folder) or idx.holds(folder)):
             chosen = _FOLDER
             line = f"--data=auto: taking the digits in {_FOLDER}/"
-    except OSError as error:
-        raise UserError(f"{_FOLDER}: cannot be read ({error.strerror})") from None
     if say is not None:
         say(line)
     return chosen

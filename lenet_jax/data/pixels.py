@@ -14,6 +14,7 @@ _PIXEL_COLUMNS = [f"pixel{index}" for index in range(PIXELS)]
 # The longest header there is, quoted, has under 10,000 bytes.
 _MAX_HEADER = 2**16
 _WINDOW = 2**18
+_BLOCK = 2**12
 
 
 def parse(content: bytes, name: str) -> tuple[Images, Labels | None]:
@@ -34,9 +35,7 @@ def parse(content: bytes, name: str) -> tuple[Images, Labels | None]:
       UserError: anything else, with the line (the header is line 1) and the column.
     """
     columns, start = _header(content, name)
-    end = len(content)
-    while end > start and content[end - 1] in b"\r\n":
-        end -= 1
+    end = _end_of_rows(content, start)
     if end == start:
         raise UserError(f"{name}: holds no rows below its header")
     rows = _count_rows(content, start, end, len(columns), name)
@@ -66,12 +65,15 @@ def _header(content: bytes, name: str) -> tuple[list[str], int]:
     columns = next(csv.reader([text]), [])
     if columns and all(column.strip().isdigit() for column in columns):
         raise UserError(f"{name}: line 1: is a row of numbers; a header must name the columns")
-    for place, column in enumerate(columns):
-        if column in columns[:place]:
-            raise UserError(f"{name}: line 1: column {shown(column)!r} is there twice; remove one")
-    missing = [column for column in _PIXEL_COLUMNS if column not in columns]
+    seen: set[str] = set()
+    for column in columns:
+        if column in seen:
+            twice = shown(column[:40])
+            raise UserError(f"{name}: line 1: column {twice!r} is there twice; remove one")
+        seen.add(column)
+    missing = [column for column in _PIXEL_COLUMNS if column not in seen]
     if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        more = f" and {len(missing) - 1} more are" if len(missing) > 1 else " is"
         raise UserError(
             f"{name}: line 1: column {missing[0]!r}{more} missing; a CSV of digits has the columns "
             "pixel0 to pixel783, and label where it is known"
@@ -83,6 +85,19 @@ def _header(content: bytes, name: str) -> tuple[list[str], int]:
                 "pixel783; remove it"
             )
     return columns, min(stop + 1, len(content))
+
+
+def _end_of_rows(content: bytes, start: int) -> int:
+    """Where the last row ends, line ends and empty lines after it left out."""
+    end = len(content)
+    while end > start:
+        # By blocks: a gigabyte of empty lines would take minutes byte by byte, or a copy to strip.
+        block = content[max(start, end - _BLOCK) : end]
+        kept = len(block.rstrip(b"\r\n"))
+        end -= len(block) - kept
+        if kept:
+            break
+    return end
 
 
 def _count_rows(content: bytes, start: int, end: int, width: int, name: str) -> int:
@@ -147,9 +162,9 @@ def _has_above_255(content: bytes, start: int) -> bool:
         if (three[:-1] & three[1:]).any():
             return True
         at = np.flatnonzero(three)
-        number = (
-            window[at] * np.uint16(100) + window[at + 1] * np.uint16(10) + window[at + 2]
-        ) - np.uint16(111 * ord("0"))
+        # Figure by figure, and cast first: NumPy 1 would compute in uint8.
+        hundreds, tens, ones = (window[at + place].astype(np.int16) - 48 for place in range(3))
+        number = 100 * hundreds + 10 * tens + ones
         if (number > 255).any():
             return True
     return False
@@ -164,14 +179,18 @@ def _careful(
     """
     values = {b"%0*d" % (width, n): n for n in range(256) for width in (1, 2, 3)}
     rows = []
-    for number, line in enumerate(content[start:end].split(b"\n"), 2):
-        cells = line.removesuffix(b"\r").split(b",")
+    while start < end:
+        stop = content.find(b"\n", start, end)
+        if stop < 0:
+            stop = end
+        cells = content[start:stop].removesuffix(b"\r").split(b",")
+        start = stop + 1
         try:
             rows.append(bytes(map(values.__getitem__, cells)))
         except KeyError:
             for cell, column in zip(cells, columns, strict=True):
                 if cell not in values:
-                    raise _wrong_cell(cell, column, f"{name}: line {number}") from None
+                    raise _wrong_cell(cell, column, f"{name}: line {len(rows) + 2}") from None
     return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), len(columns))
 
 

@@ -1,0 +1,87 @@
+import os
+import resource
+import stat
+
+import pytest
+from digit_files import refused
+
+from lenet_jax.files import shown, write_atomically
+
+
+def test_content_is_written_as_it_is(tmp_path):
+    path = tmp_path / "a.csv"
+    write_atomically(path, "é,1\n")
+    assert path.read_bytes() == b"\xc3\xa9,1\n"
+    write_atomically(str(path), b"\r\n\0", sync=False)
+    assert path.read_bytes() == b"\r\n\0"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_permissions_are_those_of_any_new_file(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "a", "")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode
+
+
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link.csv"
+    link.symlink_to("real/a.csv")
+    write_atomically(link, "x")
+    assert link.is_symlink()
+    assert (tmp_path / "real" / "a.csv").read_text() == "x"
+
+
+def test_the_longest_name_there_is(tmp_path):
+    write_atomically(tmp_path / ("x" * 255), "x")
+    message = refused(write_atomically, tmp_path / ("x" * 256), "x")
+    assert message.endswith("cannot be written (File name too long)")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_is_no_place_for_a_file(tmp_path):
+    assert refused(write_atomically, tmp_path, "x") == (
+        f"{tmp_path}: is a folder; give the name of a file"
+    )
+    missing = tmp_path / "missing" / "a.csv"
+    expected = f"{missing}: its folder does not exist; create it first"
+    assert refused(write_atomically, missing, "x") == expected
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert "is not a regular file" in refused(write_atomically, pipe, "x")
+    assert "cannot be written" in refused(write_atomically, f"{tmp_path}/a\0b", "x")
+    assert "\\n" in refused(write_atomically, f"{tmp_path}/a\nb/c", "x")
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder(tmp_path):
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o500)
+    expected = "cannot be written (Permission denied)"
+    assert refused(write_atomically, folder / "a.csv", "x").endswith(expected)
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_content(tmp_path):
+    path = tmp_path / "a.csv"
+    write_atomically(path, "old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The system then writes 100,000 bytes of the file and refuses the rest, as on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        message = refused(write_atomically, path, "x" * 200_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert message == f"{path}: cannot be written (File too large)"
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_shown_is_one_line():
+    assert shown("a/ü.csv") == "a/ü.csv"
+    assert shown("a\nb\x1b[31m") == r"'a\nb\x1b[31m'"
+    assert shown(os.fsdecode(b"\xff")) == r"'\udcff'"
