@@ -19,6 +19,9 @@ from lenet_jax.state import TrainState
 class Programs:
     """What is compiled, for one config, mesh and number of images.
 
+    Wait for the result of one before calling another: programs with collectives that are in flight
+    together can starve each other of the threads of XLA's CPU backend.
+
     Attributes:
       create: uint32 [M] seeds -> the first state.
       train_until: (state, images, labels, stop) -> state at step `stop`; donates the state.

@@ -155,7 +155,8 @@ class _Run:
         """The first state, or the one of the checkpoint at step `start`."""
         seeds = np.arange(self.config.seed, self.config.seed + self.config.members, dtype=np.uint32)
         if start is None:
-            return self.programs.create(jax.device_put(seeds, meshes.stacked(self.mesh)))
+            seeds_M = jax.device_put(seeds, meshes.stacked(self.mesh))
+            return jax.block_until_ready(self.programs.create(seeds_M))
         target = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(
                 leaf.shape, leaf.dtype, sharding=meshes.stacked(self.mesh)

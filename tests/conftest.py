@@ -1,8 +1,16 @@
-import atexit
+"""Strict types, strict ranks and two CPU devices for every test."""
+
 import os
-import shutil
 import tempfile
 
-# Before anything of the package is imported: no test reads or writes the user's own cache.
-os.environ["LENET_JAX_CACHE"] = tempfile.mkdtemp(prefix="lenet-jax-tests-")
-atexit.register(shutil.rmtree, os.environ["LENET_JAX_CACHE"], ignore_errors=True)
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["JAX_NUM_CPU_DEVICES"] = "2"
+os.environ["LENET_JAX_CACHE"] = tempfile.mkdtemp(prefix="lenet-jax-test-cache-")
+
+import jax
+
+from lenet_jax import mesh
+
+mesh.prepare()
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -1,0 +1,192 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from lenet_jax import mesh as meshes
+from lenet_jax import model, programs, step
+from lenet_jax.config import Config
+
+# 150 images in batches of 64: the last batch holds 22, which no number of devices divides.
+IMAGES, BATCH = 150, 64
+STEPS = 3
+STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
+SHORT = {"epochs": 2, "batch_size": BATCH, "warmup_epochs": 1.0}
+
+
+@functools.cache
+def digits():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (IMAGES, 28, 28)).astype(np.uint8)
+    return images, rng.integers(0, 10, IMAGES).astype(np.int32)
+
+
+def built(config, devices):
+    """The programs depend on everything in the config but the seed."""
+    return _built(Config(**config.as_dict() | {"seed": 0}), devices)
+
+
+@functools.cache
+def _built(config, devices):
+    mesh = meshes.make(config.members, jax.devices()[:devices])
+    return mesh, programs.compile_lazily(config, mesh, IMAGES)
+
+
+def begin(config, devices):
+    mesh, compiled = built(config, devices)
+    seeds = np.arange(config.seed, config.seed + config.members, dtype=np.uint32)
+    return compiled.create(jax.device_put(seeds, meshes.stacked(mesh)))
+
+
+def train(config, devices, stops, state=None):
+    mesh, compiled = built(config, devices)
+    state = begin(config, devices) if state is None else state
+    data = jax.device_put(digits(), meshes.replicated(mesh))
+    for stop in stops:
+        # Two programs with collectives in flight can starve each other of XLA:CPU's threads.
+        state = jax.block_until_ready(compiled.train_until(state, *data, jnp.int32(stop)))
+    return state
+
+
+def leaves(state):
+    """As NumPy arrays: whatever is done to these happens on no device."""
+    tree = {**vars(state), "key": jax.random.key_data(state.key)}
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def assert_same(a, b):
+    for x, y in zip(leaves(a), leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def mean_loss(state):
+    return float(np.sum(state.epoch_metrics.loss) / np.sum(state.epoch_metrics.count))
+
+
+def distance(a, b):
+    return max(
+        float(np.abs(np.asarray(x) - np.asarray(y)).max())
+        for x, y in zip(jax.tree.leaves(a.params), jax.tree.leaves(b.params), strict=True)
+    )
+
+
+CONFIG = Config(**SHORT)
+PLAIN = Config(**SHORT, **STILL)
+
+
+@pytest.mark.parametrize("config", [CONFIG, PLAIN], ids=["augmented", "plain"])
+def test_an_epoch_sees_every_image_once_and_no_padding(config):
+    state = train(config, 2, [STEPS])
+    assert state.epoch_metrics.count.tolist() == [IMAGES]
+    assert state.step.tolist() == [STEPS]
+
+
+def test_the_sums_begin_anew_with_each_epoch():
+    state = train(CONFIG, 2, [STEPS, STEPS + 1])
+    assert state.epoch_metrics.count.tolist() == [BATCH]
+
+
+def test_stopping_inside_an_epoch_changes_no_bit():
+    assert_same(train(CONFIG, 2, [1, 2, STEPS, 5, 6]), train(CONFIG, 2, [STEPS, 6]))
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
+    assert_same(train(CONFIG, 2, [STEPS]), train(CONFIG, 2, [STEPS]))
+    other = Config(**SHORT, seed=5)
+    assert distance(train(CONFIG, 2, [STEPS]), train(other, 2, [STEPS])) > 1e-3
+
+
+def test_one_device_and_two_agree_to_rounding():
+    # The first step of the warm-up has a learning rate of 0. Adam divides a gradient by its own
+    # size, which lifts the rounding where a gradient is almost 0.
+    one, two = train(PLAIN, 1, [2]), train(PLAIN, 2, [2])
+    assert distance(one, begin(PLAIN, 1)) > 1e-3
+    assert distance(one, two) < 1e-4
+    np.testing.assert_allclose(one.epoch_metrics.loss, two.epoch_metrics.loss, rtol=1e-5)
+
+
+def test_an_image_is_augmented_alike_on_any_mesh():
+    one, two, still = train(CONFIG, 1, [1]), train(CONFIG, 2, [1]), train(PLAIN, 1, [1])
+    np.testing.assert_allclose(mean_loss(one), mean_loss(two), rtol=1e-5)
+    assert abs(mean_loss(one) - mean_loss(still)) > 1e-4
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_members_are_the_single_runs_with_their_seeds(devices):
+    together = train(Config(**SHORT, seed=3, members=4), devices, [STEPS, 6])
+    for k in range(4):
+        # On as many devices along the batch as each member has: one.
+        alone = train(Config(**SHORT, seed=3 + k), 1, [STEPS, 6])
+        for x, y in zip(leaves(together), leaves(alone), strict=True):
+            np.testing.assert_array_equal(x[k], y[0])
+
+
+def test_a_step_is_the_optimiser_on_the_mean_gradient():
+    config = Config(epochs=1, batch_size=IMAGES + 11, warmup_epochs=0.0, optimizer="sgd", **STILL)
+    before = begin(config, 2)
+    params = jax.tree.map(lambda leaf: np.asarray(leaf[0]), before.params)
+    images, labels = digits()
+
+    @jax.jit
+    def reference(params):
+        def loss(params):
+            native = Config(**config.as_dict() | {"conv": "native"})
+            logits = model.apply(native, params, jnp.asarray(images))
+            return optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+        value, grads = jax.value_and_grad(loss)(params)
+        # Nesterov's first step: the momentum counts the gradient once more.
+        rate = config.learning_rate * (1 + config.momentum)
+        return value, jax.tree.map(lambda p, g: p - rate * g, params, grads)
+
+    value, expected = reference(params)
+    after = train(config, 2, [1], before)
+    for got, want in zip(jax.tree.leaves(after.params), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(got[0], want, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(after.epoch_metrics.loss[0] / IMAGES, value, rtol=1e-5)
+
+
+def test_averaging_rate_makes_the_debiased_average():
+    decay, values = 0.9, np.random.default_rng(0).normal(size=12)
+    average = 0.0
+    for t, value in enumerate(values, 1):
+        rate = float(step._averaging_rate(decay, jnp.int32(t)))
+        average += rate * (value - average)
+        weights = decay ** np.arange(t - 1, -1, -1.0)
+        np.testing.assert_allclose(average, np.average(values[:t], weights=weights), rtol=1e-5)
+
+
+def test_without_averaging_the_average_is_the_parameters():
+    state = train(Config(**SHORT, ema_decay=0.0), 2, [STEPS])
+    for a, b in zip(
+        jax.tree.leaves(state.params), jax.tree.leaves(state.averaged_params), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_a_run_compiles_its_steps_once():
+    compiled = []
+
+    def listen(event, seconds, **_):
+        # Shorter ones are conversions of a number.
+        if event == "/jax/core/compile/backend_compile_duration" and seconds > 0.5:
+            compiled.append(seconds)
+
+    state = train(Config(**SHORT, label_smoothing=0.1), 2, [])
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        # Between epochs, inside of one, and for the last batch.
+        train(Config(**SHORT, label_smoothing=0.1), 2, [1, 2, STEPS, 4, 6], state)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    assert len(compiled) == 1
+
+
+def test_the_loss_falls():
+    config = Config(epochs=30, batch_size=BATCH, warmup_epochs=1.0, **STILL)
+    first = train(config, 2, [STEPS])
+    start = mean_loss(first)
+    assert mean_loss(train(config, 2, range(6, 31, 3), first)) < 0.8 * start
