@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from lenet_jax import mesh, program
+from lenet_jax import data, program, submission, workdir
 
 HELP = """python run_predict.py --workdir=runs/first --data=digit-recognizer.zip
 
@@ -27,14 +27,18 @@ CHECKPOINT = flags.DEFINE_enum(
 
 def main() -> None:
     """Wires the flags to the rooms."""
-    mesh.prepare()
-    from lenet_jax import data, predict, submission
-
-    record, params_M = predict.restore(WORKDIR.value, CHECKPOINT.value)
+    record = workdir.read_run(WORKDIR.value)
     dataset = data.load_test(DATA.value, say=program.tell)
     warning = data.overlap_warning(record.data_source, record.data_fingerprint, dataset)
     if warning:
         program.tell(warning)
+    # JAX after the data, so that a mistake there is told at once.
+    from lenet_jax import mesh
+
+    mesh.prepare()
+    from lenet_jax import predict
+
+    params_M = predict.restore(WORKDIR.value, record, CHECKPOINT.value)
     devices = mesh.make(record.config.members)
     probabilities_NxK = predict.probabilities(
         record.config, devices, params_M, dataset.images_NxHxW

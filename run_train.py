@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from lenet_jax import mesh, program
+from lenet_jax import data, program
 
 HELP = """python run_train.py --data=digit-recognizer.zip --workdir=runs/first
 
@@ -21,11 +21,14 @@ WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
 
 def main() -> None:
     """Wires the flags to the rooms."""
-    mesh.prepare()
-    from lenet_jax import data, train
-
     recipe = config()
     dataset = data.load_train(DATA.value, say=program.tell)
+    # JAX after the data, so that a mistake there is told at once.
+    from lenet_jax import mesh
+
+    mesh.prepare()
+    from lenet_jax import train
+
     result = train.train(recipe, dataset, WORKDIR.value)
     if result is not None:
         print(result.rows[-1])

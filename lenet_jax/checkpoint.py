@@ -56,7 +56,8 @@ class Checkpoints:
 
     def best(self) -> int | None:
         """The step with the highest hold-out accuracy, the newest if nothing was held out."""
-        return self._manager.best_step()
+        best = self._manager.best_step()
+        return self.latest() if best is None else best
 
     def save(self, step: int, state: TrainState, holdout_accuracy: float | None) -> None:
         """Saves in the background; the state may be donated as soon as this returns."""
@@ -120,7 +121,8 @@ class Checkpoints:
     def _naming(self, step: int) -> Iterator[None]:
         try:
             yield
-        except (ValueError, KeyError, OSError, TypeError) as error:
+        # TensorStore raises no narrower class for damaged files.
+        except Exception as error:
             reason = str(error).strip().split("\n")[0][:200]
             raise UserError(
                 f"{self.folder / str(step)}: this checkpoint cannot be read ({reason}); "

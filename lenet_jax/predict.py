@@ -67,34 +67,29 @@ def probabilities(
     return np.asarray(program(params_M, images_NxHxW))
 
 
-def restore(folder: str | os.PathLike[str], which: str = "latest") -> tuple[workdir.Record, Any]:
-    """The record of a run and its members' averaged parameters, as NumPy arrays.
+def restore(folder: str | os.PathLike[str], record: workdir.Record, which: str = "latest") -> Any:
+    """The members' averaged parameters from a run's checkpoint, as NumPy arrays.
 
     Args:
       folder: the run's workdir.
+      record: of the run.
       which: `latest` or `best` (by hold-out accuracy) of the checkpoints.
 
     Raises:
-      UserError: there is no run, no whole checkpoint, or a damaged one.
+      UserError: there is no whole checkpoint, or it is damaged.
     """
-    record = workdir.read(folder)
-    checkpoints_folder = Path(folder) / workdir.CHECKPOINTS
-    if record is None or not checkpoints_folder.is_dir():
-        raise UserError(
-            f"{shown(folder)}: holds no run; train one with run_train.py --workdir={shown(folder)}"
-        )
-    checkpoints = checkpoint.Checkpoints(checkpoints_folder, read_only=True)
+    checkpoints = checkpoint.Checkpoints(Path(folder) / workdir.CHECKPOINTS, read_only=True)
     try:
         at = checkpoints.best() if which == "best" else checkpoints.latest()
         if at is None:
             raise UserError(
-                f"{shown(checkpoints_folder)}: holds no whole checkpoint yet; run_train.py "
+                f"{shown(folder)}: holds no whole checkpoint yet; run_train.py "
                 f"--workdir={shown(folder)} goes on with the run"
             )
         one = jax.eval_shape(partial(model.init, record.config), jax.random.key(0))
         target = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct((record.config.members, *leaf.shape), leaf.dtype), one
         )
-        return record, checkpoints.restore_averaged(at, target)
+        return checkpoints.restore_averaged(at, target)
     finally:
         checkpoints.close()

@@ -115,6 +115,21 @@ def read(workdir: str | os.PathLike[str]) -> Record | None:
     return Record(**fields)
 
 
+def read_run(workdir: str | os.PathLike[str]) -> Record:
+    """The record of a run that prediction can use.
+
+    Raises:
+      UserError: there is no run, or nothing was saved of it yet.
+    """
+    record = read(workdir)
+    if record is None or not (Path(workdir) / CHECKPOINTS).is_dir():
+        raise UserError(
+            f"{shown(workdir)}: holds no run; train one with run_train.py "
+            f"--workdir={shown(workdir)}"
+        )
+    return record
+
+
 def read_metrics(workdir: str | os.PathLike[str]) -> list[Row]:
     """The rows of `metrics.csv`, none if it is not there.
 

@@ -177,11 +177,8 @@ def test_a_run_compiles_its_steps_once():
 
     state = train(Config(**SHORT, label_smoothing=0.1), 2, [])
     jax.monitoring.register_event_duration_secs_listener(listen)
-    try:
-        # Between epochs, inside of one, and for the last batch.
-        train(Config(**SHORT, label_smoothing=0.1), 2, [1, 2, STEPS, 4, 6], state)
-    finally:
-        jax.monitoring.unregister_event_duration_listener(listen)
+    # Between epochs, inside of one, and for the last batch.
+    train(Config(**SHORT, label_smoothing=0.1), 2, [1, 2, STEPS, 4, 6], state)
     assert len(compiled) == 1
 
 

@@ -1,0 +1,109 @@
+import functools
+import os
+
+import jax
+import numpy as np
+import pytest
+
+from lenet_jax import mesh as meshes
+from lenet_jax import state
+from lenet_jax.checkpoint import Checkpoints
+from lenet_jax.config import Config
+from lenet_jax.errors import UserError
+
+CONFIG = Config(members=2)
+
+
+CREATE = jax.jit(jax.vmap(functools.partial(state.create, CONFIG, 100)))
+
+
+@functools.cache
+def saved_state(seed=0):
+    return CREATE(np.array([seed, seed + 1], np.uint32))
+
+
+def target(devices=2):
+    sharding = meshes.stacked(meshes.make(2, jax.devices()[:devices]))
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), saved_state()
+    )
+
+
+def assert_same(a, b):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
+            x, y = jax.random.key_data(x), jax.random.key_data(y)
+        np.testing.assert_array_equal(np.asarray(x), np.asarray(y))
+
+
+def filled(folder, accuracies, first=0):
+    checkpoints = Checkpoints(folder)
+    for step, accuracy in enumerate(accuracies, first):
+        checkpoints.save(step, saved_state(step), accuracy)
+    checkpoints.close()
+    return Checkpoints(folder, read_only=True)
+
+
+def test_the_best_survives_and_the_newest_does_too(tmp_path):
+    checkpoints = filled(tmp_path, [0.1, 0.9, 0.3, 0.2, 0.4, 0.5])
+    assert checkpoints.steps() == [1, 4, 5]
+    assert checkpoints.best() == 1
+    assert checkpoints.latest() == 5
+
+
+def test_what_is_kept_does_not_change_when_a_run_goes_on(tmp_path):
+    filled(tmp_path, [0.1, 0.9, 0.3])
+    checkpoints = filled(tmp_path, [0.2, 0.4, 0.5], first=3)
+    assert checkpoints.steps() == [1, 4, 5]
+    assert checkpoints.best() == 1
+
+
+def test_with_nothing_held_out_the_newest_is_the_best(tmp_path):
+    checkpoints = filled(tmp_path, [None, None, None])
+    assert checkpoints.latest() == checkpoints.best() == 2
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_state_is_restored_bit_for_bit_on_any_mesh(tmp_path, devices):
+    checkpoints = filled(tmp_path, [0.5])
+    restored = checkpoints.restore(0, target(devices))
+    assert_same(restored, saved_state())
+    assert restored.step.sharding.num_devices == devices
+    key = jax.random.normal(restored.key[1])
+    np.testing.assert_array_equal(key, jax.random.normal(saved_state().key[1]))
+
+
+def test_prediction_reads_the_averaged_parameters_as_numpy(tmp_path):
+    checkpoints = filled(tmp_path, [0.5])
+    restored = checkpoints.restore_averaged(0, saved_state().averaged_params)
+    assert_same(restored, saved_state().averaged_params)
+    assert all(type(leaf) is np.ndarray for leaf in jax.tree.leaves(restored))
+
+
+def test_a_relative_path_is_the_same_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert filled("here", [0.5]).steps() == [0]
+    assert (tmp_path / "here" / "0").is_dir()
+
+
+def test_a_save_in_the_background_is_finished_by_close(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(7, saved_state(), 0.5)
+    checkpoints.close()
+    assert Checkpoints(tmp_path, read_only=True).steps() == [7]
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    checkpoints = filled(tmp_path, [0.5])
+    largest = max((tmp_path / "0").rglob("*"), key=lambda p: p.stat().st_size if p.is_file() else 0)
+    os.truncate(largest, largest.stat().st_size // 2)
+    with pytest.raises(UserError, match=f"{tmp_path}/0: this checkpoint cannot be read") as caught:
+        checkpoints.restore(0, target())
+    assert "\n" not in str(caught.value)
+
+
+def test_other_arrays_are_refused(tmp_path):
+    checkpoints = filled(tmp_path, [0.5])
+    wrong = {"C1": {"kernel": jax.ShapeDtypeStruct((2, 3), np.float32)}}
+    with pytest.raises(UserError, match="cannot be read"):
+        checkpoints.restore_averaged(0, wrong)

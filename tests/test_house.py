@@ -1,0 +1,92 @@
+"""The import rule: arrows between the rooms point one way."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "lenet_jax"
+
+# What each room may import of the package; a room that is not here may import nothing of it.
+MAY_IMPORT = {
+    "config": {"errors"},
+    "files": {"errors"},
+    "data": {"errors", "files"},
+    "submission": {"errors", "files"},
+    "report": {"errors", "files"},
+    "workdir": {"config", "data", "errors", "files", "lenet_jax"},
+    "augment": {"config"},
+    "conv": set(),
+    "mesh": set(),
+    "metrics": set(),
+    "model": {"config", "conv"},
+    "optimizer": {"config"},
+    "state": {"config", "metrics", "model", "optimizer"},
+    "step": {"augment", "config", "metrics", "model", "optimizer", "state"},
+    "checkpoint": {"errors", "state"},
+    "predict": {
+        "checkpoint", "config", "errors", "files", "mesh", "metrics", "model", "workdir",
+    },
+    "programs": {"config", "mesh", "metrics", "model", "predict", "state", "step"},
+    "train": {
+        "checkpoint", "config", "data", "errors", "files", "mesh", "metrics", "model", "optimizer",
+        "programs", "report", "state", "workdir",
+    },
+    "program": {"config", "errors"},
+}  # fmt: skip
+
+ONLY_IN = {"flax": {"model"}, "orbax": {"checkpoint"}, "absl": {"program"}, "pandas": {"data"}}
+NO_JAX = {"config", "files", "data", "submission", "report", "workdir", "errors", "program"}
+
+
+def rooms():
+    return sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+
+
+def room_of(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def imports(path):
+    """Modules that a file imports anywhere, `lenet_jax.x` for its siblings."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            if node.module == "lenet_jax":
+                for alias in node.names:
+                    known = (PACKAGE / f"{alias.name}.py").exists() or (PACKAGE / alias.name).is_dir()
+                    yield f"lenet_jax.{alias.name}" if known else "lenet_jax.lenet_jax"
+            else:
+                yield node.module or ""
+
+
+@pytest.mark.parametrize("path", rooms(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_arrows_point_one_way(path):
+    room = room_of(path)
+    for name in imports(path):
+        top, _, rest = name.partition(".")
+        if top == "lenet_jax":
+            target = rest.split(".")[0]
+            assert target == room or target in MAY_IMPORT.get(room, set()), f"{room} -> {target}"
+        else:
+            assert room in ONLY_IN.get(top, {room}), f"{room} knows {top}"
+            assert not (room in NO_JAX and top in {"jax", "flax", "optax", "orbax"}), f"{room}: {name}"
+
+
+def test_the_rule_has_no_circle():
+    done = {"errors", "lenet_jax"}
+    left = dict(MAY_IMPORT)
+    while left:
+        free = [room for room, needs in left.items() if needs <= done]
+        assert free, f"a circle among {sorted(left)}"
+        done.update(free)
+        for room in free:
+            del left[room]
+
+
+def test_no_file_is_a_drawer():
+    names = {path.stem for path in rooms()}
+    assert not names & {"utils", "util", "helpers", "common", "misc"}

@@ -1,0 +1,65 @@
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec as P
+
+from lenet_jax import mesh
+
+
+@pytest.mark.parametrize(
+    ("members", "devices", "shape"),
+    [(1, 1, (1, 1)), (1, 2, (1, 2)), (2, 2, (2, 1)), (3, 2, (1, 2)), (4, 2, (2, 1)), (4, 1, (1, 1))],
+)
+def test_members_take_the_devices_they_can_share_evenly(members, devices, shape):
+    made = mesh.make(members, jax.devices()[:devices])
+    assert (made.shape["member"], made.shape["batch"]) == shape
+    assert made.axis_names == ("member", "batch")
+
+
+@pytest.mark.parametrize("members", [1, 2, 3, 4])
+@pytest.mark.parametrize("devices", [1, 2])
+def test_over_members_is_the_function_of_each_member(members, devices):
+    made = mesh.make(members, jax.devices()[:devices])
+
+    def function(member, images_B):
+        return images_B * member["a"] + member["b"]
+
+    lifted = jax.jit(
+        mesh.over_members(made, function, (P("batch"),), P("member", "batch"))
+    )
+    a, b = jnp.arange(1.0, members + 1), jnp.arange(0.0, 10.0 * members, 10)
+    images = jnp.arange(6.0)
+    got = lifted({"a": a, "b": b}, images)
+    np.testing.assert_array_equal(got, np.outer(a, images) + np.asarray(b)[:, None])
+
+
+def test_describe_names_devices_and_their_share():
+    assert mesh.describe(mesh.make(2)) == "2 x cpu (cpu): 2 along members, 1 along the batch"
+
+
+def devices_seen(**env):
+    code = (
+        "from lenet_jax import mesh; mesh.prepare(); import jax, os;"
+        "print(jax.device_count(), os.environ['XLA_FLAGS'])"
+    )
+    clean = {k: v for k, v in os.environ.items() if k not in ("XLA_FLAGS", "JAX_NUM_CPU_DEVICES")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=clean | env, capture_output=True, text=True, check=True
+    )
+    count, *flags = done.stdout.split()
+    return int(count), flags
+
+
+def test_prepare_makes_a_device_of_every_core_and_respects_the_user():
+    assert devices_seen()[0] == len(os.sched_getaffinity(0))
+    assert devices_seen(JAX_NUM_CPU_DEVICES="3")[0] == 3
+    count, flags = devices_seen(XLA_FLAGS="--xla_force_host_platform_device_count=5")
+    assert count == 5
+    assert "--xla_cpu_multi_thread_eigen=false" in flags
+    own = "--xla_cpu_multi_thread_eigen=true"
+    assert devices_seen(XLA_FLAGS=own)[1] == [own]

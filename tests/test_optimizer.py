@@ -1,0 +1,44 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lenet_jax import optimizer
+from lenet_jax.config import Config
+
+PARAMS = {"C1": {"kernel": jnp.full((2, 2), 3.0), "bias": jnp.full((2,), 3.0)}}
+ZEROS = jax.tree.map(jnp.zeros_like, PARAMS)
+
+
+@pytest.mark.parametrize(("images", "steps"), [(1, 1), (63, 1), (64, 1), (65, 2), (42_000, 657)])
+def test_steps_per_epoch_leave_no_image_out(images, steps):
+    assert optimizer.steps_per_epoch(Config(batch_size=64), images) == steps
+
+
+def test_schedule_warms_up_peaks_and_ends_at_zero():
+    config = Config(epochs=10, batch_size=10, warmup_epochs=2.0, learning_rate=0.5)
+    rates = np.array([float(optimizer.schedule(config, 100)(step)) for step in range(101)])
+    assert rates[0] == 0
+    np.testing.assert_allclose(rates[10], 0.25, rtol=1e-5)
+    assert rates.argmax() == 20
+    np.testing.assert_allclose(rates[20], 0.5, rtol=1e-5)
+    np.testing.assert_allclose(rates[60], 0.25, rtol=1e-5)
+    np.testing.assert_allclose(rates[100], 0, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_only_kernels_decay(name):
+    config = Config(optimizer=name, weight_decay=0.1, warmup_epochs=0.0, epochs=1)
+    state = optimizer.make(config, 100).init(PARAMS)
+    params, _ = optimizer.update(config, 100, ZEROS, state, PARAMS)
+    assert jnp.all(params["C1"]["kernel"] < 3)
+    assert jnp.all(params["C1"]["bias"] == 3)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_a_step_goes_against_the_gradient(name):
+    config = Config(optimizer=name, warmup_epochs=0.0, epochs=1)
+    ones = jax.tree.map(jnp.ones_like, PARAMS)
+    state = optimizer.make(config, 100).init(PARAMS)
+    params, _ = optimizer.update(config, 100, ones, state, PARAMS)
+    assert all(bool(jnp.all(leaf < 3)) for leaf in jax.tree.leaves(params))

@@ -1,0 +1,65 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lenet_jax import mesh as meshes
+from lenet_jax import metrics, model, predict
+from lenet_jax.config import Config
+
+MEMBERS = 3
+
+
+@functools.cache
+def params(members=MEMBERS):
+    init = jax.jit(jax.vmap(functools.partial(model.init, Config())))
+    return jax.tree.map(np.asarray, init(jax.random.split(jax.random.key(0), members)))
+
+
+@functools.cache
+def digits(count):
+    return np.random.default_rng(count).integers(0, 256, (count, 28, 28)).astype(np.uint8)
+
+
+@functools.cache
+def reference(count):
+    """Without mesh, loop, batches and padding."""
+    apply = jax.jit(jax.vmap(functools.partial(model.apply, Config()), in_axes=(0, None)))
+    return np.asarray(apply(params(), jnp.asarray(digits(count))))
+
+
+def logits(members, count, devices):
+    config = Config(members=members)
+    mesh = meshes.make(members, jax.devices()[:devices])
+    params_M = jax.tree.map(lambda leaf: leaf[:members], params())
+    program = jax.jit(functools.partial(predict.logits, config, mesh))
+    return program(jax.device_put(params_M, meshes.stacked(mesh)), digits(count))
+
+
+@pytest.mark.parametrize(("count", "devices"), [(1, 2), (127, 1), (301, 2)])
+def test_every_image_counts_whatever_the_batch(count, devices):
+    got = logits(MEMBERS, count, devices)
+    assert got.shape == (MEMBERS, count, 10)
+    np.testing.assert_allclose(got, reference(count), rtol=1e-4, atol=1e-3)
+
+
+def test_an_ensemble_predicts_with_the_average_of_its_members():
+    mesh = meshes.make(MEMBERS)
+    got = predict.probabilities(Config(members=MEMBERS), mesh, params(), digits(301))
+    singles = [
+        predict.probabilities(
+            Config(), meshes.make(1), jax.tree.map(lambda x, k=k: x[k : k + 1], params()), digits(301)
+        )
+        for k in range(MEMBERS)
+    ]
+    assert got.shape == (301, 10)
+    np.testing.assert_allclose(got, np.mean(singles, axis=0), atol=1e-5)
+
+
+def test_evaluation_counts_every_image_once():
+    labels = jnp.asarray(np.arange(301) % 10, jnp.int32)
+    sums = metrics.evaluate(logits(1, 301, 2)[0], labels)
+    assert float(sums.count) == 301
+    assert float(sums.correct) == int((reference(301)[0].argmax(1) == np.arange(301) % 10).sum())

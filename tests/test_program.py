@@ -1,0 +1,249 @@
+"""The command-line programs as programs: exit status, standard error and files."""
+
+import csv
+import gzip
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lenet_jax import submission
+
+ROOT = Path(__file__).parent.parent
+HEADER = "label," + ",".join(f"pixel{i}" for i in range(784))
+TEST_HEADER = HEADER.removeprefix("label,")
+
+
+def call(program, *flags, cwd, status=0):
+    done = subprocess.run(
+        [sys.executable, ROOT / program, *flags],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": "2", "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def train(*flags, cwd, status=0):
+    return call("run_train.py", f"--config={ROOT}/configs/smoke.py", *flags, cwd=cwd, status=status)
+
+
+def predict(*flags, cwd, status=0):
+    return call("run_predict.py", *flags, cwd=cwd, status=status)
+
+
+def told(done):
+    """The one line that a user's mistake gives."""
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    assert done.stdout == ""
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a finished run of the smoke recipe in `run`."""
+    folder = tmp_path_factory.mktemp("place")
+    folder.joinpath("stdout").write_text(
+        train("--data=sample", "--workdir=run", cwd=folder).stdout
+    )
+    return folder
+
+
+def test_a_run_leaves_what_it_promises(place):
+    left = {path.name for path in (place / "run").iterdir()}
+    assert left == {"config.json", "checkpoints", "metrics.csv", "report", "README.md"}
+    with (place / "run/metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert float(rows[-1]["holdout_accuracy"]) > 0.5
+    pictures = {path.name for path in (place / "run/report").iterdir()}
+    assert {"curves.png", "confusion.png", "mistakes.png"} <= pictures
+    assert "run_predict.py" in (place / "run/README.md").read_text()
+
+
+def test_a_run_says_what_people_should_know(place):
+    out = (place / "stdout").read_text()
+    assert "2 x cpu" in out
+    assert "61,706" in out
+    assert "python run_predict.py --workdir=run --data=sample" in out
+    assert "run/report" in out
+
+
+def test_predict_writes_a_valid_submission_and_the_accuracy(place, tmp_path):
+    done = predict(
+        "--data=sample",
+        f"--workdir={place}/run",
+        f"--output={tmp_path}/s.csv",
+        f"--probabilities={tmp_path}/p.csv",
+        cwd=place,
+    )
+    labels = submission.validate(tmp_path / "s.csv", 1000)
+    with (tmp_path / "p.csv").open() as file:
+        rows = np.array([[float(x) for x in row] for row in list(csv.reader(file))[1:]])
+    assert rows.shape == (1000, 11)
+    np.testing.assert_allclose(rows[:, 1:].sum(1), 1, rtol=1e-4)
+    assert np.array_equal(rows[:, 1:].argmax(1), labels)
+    assert "Accuracy on sample" in done.stdout
+    assert "WARNING" not in done.stderr
+
+
+def test_a_finished_run_does_nothing(place):
+    before = {path: path.stat().st_mtime_ns for path in (place / "run").rglob("*")}
+    done = train("--data=sample", "--workdir=run", cwd=place)
+    assert "finished" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in (place / "run").rglob("*")} == before
+
+
+def test_another_config_or_other_data_is_refused(place):
+    done = train("--data=sample", "--workdir=run", "--config.seed=7", cwd=place, status=2)
+    assert "seed: 0 -> 7" in told(done)
+    (place / "some.csv").write_text(digits_csv(40))
+    done = train("--data=some.csv", "--workdir=run", cwd=place, status=2)
+    assert "other digits" in told(done)
+
+
+def test_predicting_what_was_trained_on_is_told_loudly(place, tmp_path):
+    rows = np.zeros((28_000, 784), int)
+    lines = [TEST_HEADER, *(",".join(map(str, row)) for row in rows)]
+    with gzip.open(tmp_path / "test.csv.gz", "wt", compresslevel=1) as file:
+        file.write("\n".join(lines) + "\n")
+    done = predict(
+        f"--data={tmp_path}", f"--workdir={place}/run", f"--output={tmp_path}/s.csv", cwd=place
+    )
+    assert "WARNING" in done.stderr
+    assert "sample-train" in done.stderr
+
+
+def digits_csv(rows, header=HEADER, label=None, pixel="0"):
+    columns = header.split(",")
+
+    def cell(name, row):
+        if name == "label":
+            return str(row % 10 if label is None else label)
+        return pixel if name == "pixel5" else str((row * 7 + len(name)) % 256)
+
+    body = [",".join(cell(name, row) for name in columns) for row in range(rows)]
+    return "\n".join([header, *body]) + "\n"
+
+
+def missing(folder):
+    return folder / "nowhere.csv", ["nowhere.csv", "no such file"]
+
+
+def written(text, *expected):
+    def make(folder):
+        path = folder / "digits.csv"
+        path.write_text(text)
+        return path, ["digits.csv", *expected]
+
+    return make
+
+
+def zip_without_csv(folder):
+    path = folder / "digits.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    return path, ["digits.zip", "readme.txt"]
+
+
+def truncated_idx(folder):
+    idx = folder / "idx"
+    idx.mkdir()
+    for part in ("train", "t10k"):
+        images = b"\x00\x00\x08\x03" + np.array([50, 28, 28], ">i4").tobytes()
+        (idx / f"{part}-images-idx3-ubyte").write_bytes(images + b"\x00" * 100)
+        labels = b"\x00\x00\x08\x01" + np.array([50], ">i4").tobytes()
+        (idx / f"{part}-labels-idx1-ubyte").write_bytes(labels + b"\x01" * 50)
+    return idx, ["images-idx3-ubyte"]
+
+
+BAD = {
+    "no such file": missing,
+    "missing column": written(digits_csv(40, HEADER.replace(",pixel9,", ",")), "pixel9"),
+    "value of 300": written(digits_csv(40, pixel="300"), "line 2", "pixel5", "300"),
+    "NaN": written(digits_csv(40, pixel="NaN"), "line 2", "pixel5"),
+    "label of 12": written(digits_csv(40, label=12), "line 2", "label", "12"),
+    "row cut short": written(digits_csv(40)[:-400] + "\n", "line 41"),
+    "empty file": written("", "empty"),
+    "zip without train.csv": zip_without_csv,
+    "truncated IDX": truncated_idx,
+}
+
+
+@pytest.mark.parametrize("make", BAD.values(), ids=BAD.keys())
+def test_bad_input_gives_one_line_and_leaves_nothing(make, place, tmp_path):
+    path, expected = make(tmp_path)
+    before = {p for p in tmp_path.rglob("*")}
+    line = told(train(f"--data={path}", f"--workdir={tmp_path}/w", cwd=tmp_path, status=2))
+    assert all(word in line for word in expected), line
+    line = told(
+        predict(
+            f"--data={path}", f"--workdir={place}/run", f"--output={tmp_path}/s.csv", cwd=tmp_path,
+            status=2,
+        )
+    )
+    assert all(word in line for word in expected), line
+    assert {p for p in tmp_path.rglob("*")} == before
+
+
+def test_test_rows_in_place_of_train_rows(tmp_path):
+    (tmp_path / "digits.csv").write_text(digits_csv(40, TEST_HEADER))
+    line = told(train("--data=digits.csv", "--workdir=w", cwd=tmp_path, status=2))
+    assert "digits.csv" in line
+    assert "label" in line
+    assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ("--config.epoch=3", "did you mean epochs"),
+        ("--config.epochs=many", "--config.epochs=many"),
+        ("--config.members=0", "config.members=0"),
+        ("--config=nowhere.py", "nowhere.py: no such file"),
+        ("--dta=x", "dta"),
+        ("sample", "sample"),
+    ],
+)
+def test_mistaken_flags(flag, expected, tmp_path):
+    done = call("run_train.py", flag, "--workdir=w", cwd=tmp_path, status=2)
+    assert expected in told(done)
+    assert not any(tmp_path.iterdir())
+
+
+def test_predict_without_a_run(tmp_path):
+    done = predict("--data=sample", "--workdir=w", cwd=tmp_path, status=2)
+    assert "holds no run" in told(done)
+    assert not any(tmp_path.iterdir())
+
+
+def test_an_output_that_cannot_be_written(place):
+    done = predict(
+        "--data=sample", "--workdir=run", "--output=no/such/folder.csv", cwd=place, status=2
+    )
+    assert "no/such/folder.csv" in told(done)
+
+
+@pytest.mark.parametrize("program", ["run_train.py", "run_predict.py"])
+def test_help_is_worth_reading(program, tmp_path):
+    out = call(program, "--help", cwd=tmp_path).stdout
+    assert "--data" in out
+    assert "--workdir" in out
+    assert f"python {program}" in out
+    if program == "run_train.py":
+        assert "members" in out
+        assert "number of networks" in out
+
+
+@pytest.mark.parametrize("program", ["run_train.py", "run_predict.py"])
+def test_entry_points_stay_short(program):
+    assert len((ROOT / program).read_text().splitlines()) < 60

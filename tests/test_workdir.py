@@ -1,0 +1,71 @@
+import dataclasses
+
+import pytest
+
+from lenet_jax import workdir
+from lenet_jax.config import Config
+from lenet_jax.errors import UserError
+
+RECORD = workdir.Record(
+    config=Config(seed=3),
+    data_source="csv",
+    data_name="somewhere",
+    data_fingerprint="0123",
+    data_rows=50,
+    train_rows=45,
+)
+ROW = dict.fromkeys(workdir.COLUMNS) | {"epoch": 1, "step": 10, "train_loss": 0.5}
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    workdir.create(tmp_path / "a" / "b", RECORD)
+    assert workdir.read(tmp_path / "a" / "b") == RECORD
+
+
+def test_no_run_is_no_record(tmp_path):
+    assert workdir.read(tmp_path) is None
+    with pytest.raises(UserError, match="holds no run"):
+        workdir.read_run(tmp_path)
+
+
+def test_a_file_in_place_of_the_folder(tmp_path):
+    (tmp_path / "w").write_text("")
+    with pytest.raises(UserError, match="cannot be made a folder"):
+        workdir.create(tmp_path / "w", RECORD)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "{}", "\x00", '{"config": 3}'])
+def test_a_damaged_record_is_named(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=r"config\.json: ") as caught:
+        workdir.read(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_field_of_another_version_is_named(tmp_path):
+    workdir.create(tmp_path, RECORD)
+    path = tmp_path / "config.json"
+    path.write_text(path.read_text().replace('"epochs"', '"epocs"'))
+    with pytest.raises(UserError, match=r"config\.json: .*epocs"):
+        workdir.read(tmp_path)
+
+
+def test_metrics_are_read_as_they_were_written(tmp_path):
+    assert workdir.read_metrics(tmp_path) == []
+    rows = [ROW, ROW | {"epoch": 2, "holdout_accuracy": 0.99}]
+    workdir.write_metrics(tmp_path, rows)
+    assert workdir.read_metrics(tmp_path) == rows
+    assert (tmp_path / "metrics.csv").read_text().startswith("epoch,step,")
+
+
+def test_broken_metrics_are_named(tmp_path):
+    workdir.write_metrics(tmp_path, [ROW])
+    path = tmp_path / "metrics.csv"
+    path.write_text(path.read_text().replace("0.5", "half"))
+    with pytest.raises(UserError, match=r"metrics\.csv"):
+        workdir.read_metrics(tmp_path)
+
+
+def test_a_record_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RECORD.data_rows = 3
