@@ -1,0 +1,364 @@
+import dataclasses
+import io
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from lenet_jax import report
+from lenet_jax.config import Config
+from lenet_jax.errors import UserError
+
+ROW = {"epoch": 1.0, "train_loss": 0.5, "train_accuracy": 0.8}
+HELD = {"holdout_loss": 0.1, "holdout_accuracy": 0.97, "ensemble_accuracy": 0.98}
+
+CARD = report.Card(
+    workdir="runs/first",
+    config=Config(members=4, seed=3, epochs=17).as_dict(),
+    parameters=61_706,
+    data_source="kaggle-train",
+    data_name="digit-recognizer.zip",
+    data_fingerprint="0123456789abcdef",
+    data_rows=42_000,
+    train_rows=37_800,
+    holdout_accuracy=0.98765,
+    ensemble_accuracy=0.99123,
+    seconds=185.0,
+    device="2 x cpu",
+    versions=report.versions(),
+)
+
+
+def pixels(figure):
+    """RGB, decoded."""
+    with Image.open(io.BytesIO(report.png(figure))) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def size(figure):
+    return pixels(figure).shape[1::-1]
+
+
+def texts(figure):
+    from matplotlib.text import Text
+
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def guesses(labels, seed=0, sharpness=3.0):
+    logits = np.random.default_rng(seed).normal(size=(len(labels), 10))
+    logits[np.arange(len(labels)), labels] += 1
+    unnormalised = np.exp(sharpness * logits)
+    return unnormalised / unnormalised.sum(axis=1, keepdims=True)
+
+
+def digits(count):
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+    labels = (np.arange(count) % 10).astype(np.int32)
+    return images, labels, guesses(labels)
+
+
+# Learning curves
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [ROW],
+        [ROW | {"holdout_loss": None, "holdout_accuracy": None, "ensemble_accuracy": None}],
+        [ROW | HELD | {"epoch": float(epoch)} for epoch in range(1, 80)],
+        [ROW | HELD, {"epoch": 2.0, "train_loss": 0.0, "train_accuracy": 1.0}],
+        [ROW, {"epoch": 2.0, "train_loss": float("inf"), "train_accuracy": float("nan")}],
+        [ROW, {"epoch": 2.0, "train_loss": 1e-7, "train_accuracy": 0.999_999}],
+        [{"epoch": 1.0, "train_loss": None, "train_accuracy": None}],
+    ],
+    ids=["one", "no hold-out", "long", "perfect", "diverged", "decades", "nothing"],
+)
+def test_curves_of_any_rows_are_drawn_in_the_same_size(rows):
+    assert size(report.draw_curves(rows)) == (1200, 540)
+
+
+def test_curves_show_only_what_is_there():
+    alone = " ".join(texts(report.draw_curves([ROW | HELD | {"ensemble_accuracy": None}])))
+    assert "hold-out: 3.00%" in alone
+    assert "training: 20.00%" in alone
+    assert "ensemble" not in alone
+    four = " ".join(texts(report.draw_curves([ROW | HELD])))
+    assert "hold-out, mean of members: 3.00%" in four
+    assert "hold-out, ensemble: 2.00%" in four
+
+
+def test_error_rates_of_several_decades_get_a_log_axis():
+    rows = [ROW | {"epoch": 1.0}, ROW | {"epoch": 2.0, "train_accuracy": 0.995}]
+    error = report.draw_curves(rows).axes[1]
+    assert error.get_yscale() == "log"
+    np.testing.assert_allclose(error.lines[0].get_ydata(), [20, 0.5])
+    assert report.draw_curves([ROW]).axes[1].get_yscale() == "linear"
+
+
+def test_no_rows_make_no_curves():
+    with pytest.raises(ValueError, match="no epochs"):
+        report.draw_curves([])
+
+
+# Confusion matrix
+
+
+def test_confusion_writes_every_count_where_it_belongs():
+    matrix_KxK = np.arange(100).reshape(10, 10)
+    figure = report.draw_confusion(matrix_KxK)
+    (axes,) = figure.axes
+    written = {text.get_position(): text.get_text() for text in axes.texts}
+    # Columns, the predicted digits, run along x.
+    assert written == {(p, t): str(matrix_KxK[t, p]) for t in range(10) for p in range(10)}
+    assert size(figure) == (900, 960)
+
+
+def test_the_colours_of_a_confusion_are_those_of_its_mistakes():
+    matrix_KxK = np.diag(np.full(10, 6_131))
+    matrix_KxK[4, 9], matrix_KxK[7, 2] = 12, 3
+    figure = report.draw_confusion(matrix_KxK)
+    (image,) = figure.axes[0].images
+    assert image.get_clim() == (0, 12)
+    assert image.get_array().mask.diagonal().all()
+    assert any("61,310 of 61,325 digits right (99.98%)" in text for text in texts(figure))
+
+
+@pytest.mark.parametrize("matrix_KxK", [np.zeros((10, 10), int), np.diag([10**7] * 10), [[3]]])
+def test_confusions_without_mistakes_are_drawn_too(matrix_KxK):
+    assert size(report.draw_confusion(np.array(matrix_KxK))) == (900, 960)
+
+
+@pytest.mark.parametrize("matrix_KxK", [np.zeros((10, 9)), np.zeros(10), np.zeros((0, 0)), [[-1]]])
+def test_what_is_no_confusion_is_refused(matrix_KxK):
+    with pytest.raises(ValueError, match="a confusion matrix"):
+        report.draw_confusion(np.array(matrix_KxK))
+
+
+# Galleries
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 9), max_size=30), st.integers(0, 1000))
+def test_the_most_confident_mistake_comes_first(labels, seed):
+    labels_N = np.array(labels, np.int32)
+    probabilities_NxK = guesses(labels_N, seed)
+    order = report.worst_mistakes(labels_N, probabilities_NxK)
+    predicted_N = probabilities_NxK.argmax(axis=1)
+    assert sorted(order) == np.flatnonzero(predicted_N != labels_N).tolist()
+    confidence = probabilities_NxK.max(axis=1)[order]
+    assert (np.diff(confidence) <= 0).all()
+
+
+def test_mistakes_of_the_same_confidence_stay_in_order():
+    probabilities_NxK = np.tile([0.5, 0.3, 0.2], (4, 1))
+    assert report.worst_mistakes(np.array([1, 0, 2, 1]), probabilities_NxK).tolist() == [0, 2, 3]
+
+
+def test_the_gallery_titles_its_digits():
+    images_NxHxW, _, _ = digits(3)
+    probabilities_NxK = np.array([[0.6, 0.4], [0.9995, 0.0005], [0.0, 1.0]])
+    figure = report.draw_mistakes(images_NxHxW, np.array([1, 1, 1]), probabilities_NxK)
+    titles = [text for text in texts(figure) if text.startswith("1")]
+    assert titles == ["1 \u2192 0, >99.9%", "1 \u2192 0, 60.0%"]
+    drawn = [np.asarray(image.get_array()) for image in figure.axes[0].images]
+    np.testing.assert_array_equal(drawn, images_NxHxW[[1, 0]])
+
+
+@pytest.mark.parametrize(("limit", "height"), [(1, 214), (8, 214), (9, 336), (48, 824)])
+def test_the_gallery_shows_as_many_as_asked(limit, height):
+    images_NxHxW, labels_N, probabilities_NxK = digits(200)
+    figure = report.draw_mistakes(images_NxHxW, labels_N, probabilities_NxK, limit)
+    assert len(figure.axes[0].images) == limit
+    assert size(figure) == (888, height)
+
+
+def test_no_mistakes_are_told_so():
+    images_NxHxW, labels_N, _ = digits(20)
+    figure = report.draw_mistakes(images_NxHxW, labels_N, np.eye(10)[labels_N])
+    assert texts(figure) == ["None of 20 digits is wrong"]
+    nothing = report.draw_mistakes(images_NxHxW[:0], labels_N[:0], np.zeros((0, 10)))
+    assert texts(nothing) == ["There are no digits"]
+    assert pixels(figure).min() < 128
+
+
+def test_mistaken_use_of_the_gallery_is_refused():
+    images_NxHxW, labels_N, probabilities_NxK = digits(4)
+    with pytest.raises(ValueError, match="same digits"):
+        report.draw_mistakes(images_NxHxW[:3], labels_N, probabilities_NxK)
+    with pytest.raises(ValueError, match="limit"):
+        report.draw_mistakes(images_NxHxW, labels_N, probabilities_NxK, 0)
+
+
+def test_every_pixel_of_an_augmented_digit_is_a_square():
+    images_NxHxW, _, _ = digits(100)
+    picture = pixels(report.draw_augmented(images_NxHxW.astype(np.float32)))
+    assert picture.shape == (1020, 960, 3)
+    side, left, top = 28 * report.ZOOM, 24, 84
+    last = 9 * (side + 8)
+    for index, (row, column) in {0: (0, 0), 9: (0, last), 99: (last, last)}.items():
+        cell = picture[top + row :, left + column :][:side, :side, 0]
+        squares = cell.reshape(28, report.ZOOM, 28, report.ZOOM)
+        assert (squares == squares[:, :1, :, :1]).all()
+        expected = 255 - images_NxHxW[index].astype(int)
+        np.testing.assert_allclose(squares[:, 0, :, 0].astype(int), expected, atol=1)
+
+
+@pytest.mark.parametrize(("count", "shown"), [(1, 1), (37, 37), (101, 100)])
+def test_a_grid_takes_at_most_a_hundred_digits(count, shown):
+    assert len(report.draw_augmented(digits(count)[0]).axes[0].images) == shown
+    with pytest.raises(ValueError, match="no digits"):
+        report.draw_augmented(digits(0)[0])
+
+
+# Files
+
+
+def test_pictures_are_written_whole_with_their_folder(tmp_path):
+    images_NxHxW, labels_N, probabilities_NxK = digits(20)
+    folder = tmp_path / "run" / "report"
+    report.curves([ROW | HELD], folder / "curves.png")
+    report.confusion(np.eye(10, dtype=int), folder / "confusion.png")
+    report.mistakes(images_NxHxW, labels_N, probabilities_NxK, folder / "mistakes.png", limit=3)
+    report.augmented(images_NxHxW, str(folder / "augmented.png"))
+    names = ["augmented.png", "confusion.png", "curves.png", "mistakes.png"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    for path in folder.iterdir():
+        with Image.open(path) as image:
+            assert image.format == "PNG"
+            image.load()
+
+
+def test_a_picture_is_the_same_twice():
+    assert report.png(report.draw_curves([ROW])) == report.png(report.draw_curves([ROW]))
+
+
+def test_a_file_in_the_way_is_the_users_mistake(tmp_path):
+    (tmp_path / "report").write_text("mine")
+    with pytest.raises(UserError, match="cannot be made a folder"):
+        report.curves([ROW], tmp_path / "report" / "curves.png")
+    assert (tmp_path / "report").read_text() == "mine"
+
+
+def test_matplotlib_is_imported_late_and_pyplot_and_jax_never():
+    code = """
+import sys
+from lenet_jax import report
+assert "matplotlib" not in sys.modules
+report.png(report.draw_curves([{"epoch": 1.0, "train_loss": 0.5, "train_accuracy": 0.8}]))
+assert "matplotlib.figure" in sys.modules
+assert not {"jax", "matplotlib.pyplot", "tkinter"} & set(sys.modules)
+"""
+    environment = {**os.environ, "MPLBACKEND": "TkAgg"}
+    environment.pop("DISPLAY", None)
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env=environment)
+
+
+# Model card
+
+
+def test_the_card_tells_the_numbers():
+    text = report.model_card(CARD)
+    for part in (
+        "# 4 x LeNet-5",
+        "61,706",
+        "246,824",
+        "| one network, mean of the members | 98.77% | 4,200 | 17 |",
+        "| ensemble of 4 | 99.12% | 4,200 | 17 |",
+        "0.14 points",
+        "42,000, of which 37,800",
+        "`digit-recognizer.zip`",
+        "`0123456789abcdef`",
+        "seeds 3 to 6",
+        "17 epochs in 3 min 5 s",
+        "2 x cpu",
+        "python run_predict.py --workdir=runs/first --data=digit-recognizer.zip "
+        "--output=submission.csv",
+    ):
+        assert part in text
+    for name, value in CARD.config.items():
+        assert f"| `{name}` | `{value}` |" in text
+    for name in ("python", "jax", "jaxlib", "flax", "optax", "numpy"):
+        assert f"| {name} | {CARD.versions[name]} |" in text
+    assert f"{np.__version__} |" in text
+
+
+def test_the_head_of_the_card_is_yaml():
+    start, head, _ = report.model_card(CARD).split("---\n", 2)
+    assert start == ""
+    fields = yaml.safe_load(head)
+    assert fields["license"] == "apache-2.0"
+    assert fields["library_name"] == "flax"
+    assert fields["metrics"] == ["accuracy"]
+    assert "image-classification" in (fields["pipeline_tag"], *fields["tags"])
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("kaggle-train", None),
+        ("sample-train", "include digits of Kaggle's test set"),
+        ("mnist-train", "include digits of Kaggle's test set"),
+        ("idx", "origin of these digits is not known"),
+        ("csv", "origin of these digits is not known"),
+    ],
+)
+def test_the_card_owns_up_to_having_seen_the_test_set(source, line):
+    text = report.model_card(dataclasses.replace(CARD, data_source=source))
+    assert ("Kaggle's test set" in text) == (line is not None)
+    assert line is None or line in text
+
+
+def test_a_card_without_a_holdout_claims_nothing():
+    card = dataclasses.replace(
+        CARD,
+        config=Config().as_dict(),
+        train_rows=42_000,
+        holdout_accuracy=None,
+        ensemble_accuracy=None,
+    )
+    text = report.model_card(card)
+    assert "claims no accuracy" in text
+    assert "%" not in text
+    assert "ensemble" not in text.lower()
+
+
+def test_a_single_network_is_no_ensemble():
+    text = report.model_card(
+        dataclasses.replace(
+            CARD, config=Config(model="lecun1998", seed=5).as_dict(), ensemble_accuracy=None
+        )
+    )
+    assert "# LeNet-5 of 1998\n" in text
+    assert "| one network | 98.77% |" in text
+    assert "- seed 5\n" in text
+    assert "nsemble of" not in text
+
+
+def test_foreign_text_cannot_break_the_card():
+    card = dataclasses.replace(CARD, workdir="my `runs`; ls", data_name="a`b\n# c|d")
+    text = report.model_card(card)
+    assert "--workdir='my `runs`; ls' " in text
+    assert "\n# c" not in text
+    assert text.endswith("|\n")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.04, "0.0 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min 0 s"),
+        (3599.7, "1 h 0 min"),
+        (7265, "2 h 1 min"),
+    ],
+)
+def test_durations_round_as_people_do(seconds, told):
+    assert f"in {told}\n" in report.model_card(dataclasses.replace(CARD, seconds=seconds))
