@@ -27,11 +27,12 @@ def main() -> None:
     from lenet_jax import mesh
 
     mesh.prepare()
-    from lenet_jax import train
+    from lenet_jax import outcome, train
 
     result = train.train(recipe, dataset, WORKDIR.value)
     if result is not None:
-        print(result.rows[-1])
+        outcome.write(WORKDIR.value, result)
+        print(outcome.closing(WORKDIR.value, DATA.value, result))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """What `run_train.py` and `run_predict.py` share: flags, messages and the exit status."""
 
 import dataclasses
+import inspect
 import os
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,7 +57,10 @@ def define_config() -> Callable[[], config.Config]:
     try:
         _check_config_flags(sys.argv[1:])
         holder = config_flags.DEFINE_config_file(
-            "config", str(default), "Recipe: a Python file, which is executed.", lock_config=True
+            "config",
+            str(default),
+            "Recipe: a Python file, which is executed; configs/ holds some.",
+            lock_config=True,
         )
     except UserError as error:
         _die(str(error))
@@ -86,7 +91,14 @@ def _check_config_flags(arguments: list[str]) -> None:
 def _help_text(description: str) -> str:
     lines = [description, "", "Flags:"]
     for flag in sorted(flags.FLAGS.get_flags_for_module(sys.argv[0]), key=lambda f: f.name):
-        lines.append(f"  --{flag.name}={flag.default}\n      {flag.help}")
+        default = "" if flag.default is None else flag.default
+        lines.append(f"  --{flag.name}={default}")
+        lines += textwrap.wrap(flag.help, 88, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    if "config" in flags.FLAGS:
+        # The one place where the fields are documented is the docstring of Config.
+        documented = inspect.getdoc(config.Config) or ""
+        fields = documented.partition("Attributes:\n")[2]
+        lines += ["", "Fields of the recipe, --config.FIELD=VALUE:", fields.rstrip()]
     return "\n".join(lines)
 
 

@@ -41,6 +41,7 @@ class Result:
       record: what the run remembers of itself.
       state: after the last step.
       rows: of `metrics.csv`.
+      training: the digits trained on.
       holdout: the digits held out, None if there are none.
       probabilities_NxK: of the held-out digits, from the averaged members.
       devices: a line that names them.
@@ -50,6 +51,7 @@ class Result:
     record: workdir.Record
     state: TrainState
     rows: list[workdir.Row]
+    training: Dataset
     holdout: Dataset | None
     probabilities_NxK: np.ndarray | None
     devices: str
@@ -105,7 +107,8 @@ def train(
     say(_what(dataset, len(train_N), held, config))
 
     workdir.create(folder, record)
-    run = _Run(config, mesh, dataset.take(train_N), held, Path(folder))
+    training = dataset.take(train_N)
+    run = _Run(config, mesh, training, held, Path(folder))
     checkpoints = checkpoint.Checkpoints(checkpoints_folder)
     try:
         current = run.begin(checkpoints, start)
@@ -119,6 +122,7 @@ def train(
         record=record,
         state=current,
         rows=run.rows,
+        training=training,
         holdout=held,
         probabilities_NxK=run.probabilities_NxK,
         devices=meshes.describe(mesh),

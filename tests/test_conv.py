@@ -74,7 +74,9 @@ def test_auto_is_matmul_on_a_cpu():
     x, kernel = arrays(SHAPES[1], 3)
     auto, matmul = (conv.implementation(name)[0](x, kernel) for name in ("auto", "matmul"))
     assert jnp.array_equal(auto, matmul)
-    assert "conv_general_dilated" not in str(jax.make_jaxpr(conv.implementation("auto")[0])(x, kernel))
+    assert "conv_general_dilated" not in str(
+        jax.make_jaxpr(conv.implementation("auto")[0])(x, kernel)
+    )
 
 
 def test_average_pool_is_the_mean_of_four():

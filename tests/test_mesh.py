@@ -13,7 +13,14 @@ from lenet_jax import mesh
 
 @pytest.mark.parametrize(
     ("members", "devices", "shape"),
-    [(1, 1, (1, 1)), (1, 2, (1, 2)), (2, 2, (2, 1)), (3, 2, (1, 2)), (4, 2, (2, 1)), (4, 1, (1, 1))],
+    [
+        (1, 1, (1, 1)),
+        (1, 2, (1, 2)),
+        (2, 2, (2, 1)),
+        (3, 2, (1, 2)),
+        (4, 2, (2, 1)),
+        (4, 1, (1, 1)),
+    ],
 )
 def test_members_take_the_devices_they_can_share_evenly(members, devices, shape):
     made = mesh.make(members, jax.devices()[:devices])
@@ -29,9 +36,7 @@ def test_over_members_is_the_function_of_each_member(members, devices):
     def function(member, images_B):
         return images_B * member["a"] + member["b"]
 
-    lifted = jax.jit(
-        mesh.over_members(made, function, (P("batch"),), P("member", "batch"))
-    )
+    lifted = jax.jit(mesh.over_members(made, function, (P("batch"),), P("member", "batch")))
     a, b = jnp.arange(1.0, members + 1), jnp.arange(0.0, 10.0 * members, 10)
     images = jnp.arange(6.0)
     got = lifted({"a": a, "b": b}, images)

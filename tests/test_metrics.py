@@ -46,7 +46,9 @@ def test_padding_counts_for_nothing(padding):
 def test_average_of_one_member_is_that_member():
     x = logits(1, 5, 10)
     np.testing.assert_allclose(
-        jnp.exp(metrics.average_members(x)), np.exp(x[0]) / np.exp(x[0]).sum(1, keepdims=True), rtol=1e-5
+        jnp.exp(metrics.average_members(x)),
+        np.exp(x[0]) / np.exp(x[0]).sum(1, keepdims=True),
+        rtol=1e-5,
     )
 
 

@@ -108,7 +108,9 @@ def test_every_parameter_has_a_gradient():
 
 def test_table_of_c3_is_the_papers():
     sources, targets = model.connections()
-    seen = [sorted(int(s) for s, t in zip(sources, targets, strict=True) if t == c) for c in range(16)]
+    seen = [
+        sorted(int(s) for s, t in zip(sources, targets, strict=True) if t == c) for c in range(16)
+    ]
     # Table I: the first six maps see three contiguous maps of S2, the next six four, the next
     # three four that are not contiguous, the last one all.
     contiguous = [sorted((c + k) % 6 for k in range(3)) for c in range(6)]

@@ -50,7 +50,10 @@ def test_an_ensemble_predicts_with_the_average_of_its_members():
     got = predict.probabilities(Config(members=MEMBERS), mesh, params(), digits(301))
     singles = [
         predict.probabilities(
-            Config(), meshes.make(1), jax.tree.map(lambda x, k=k: x[k : k + 1], params()), digits(301)
+            Config(),
+            meshes.make(1),
+            jax.tree.map(lambda x, k=k: x[k : k + 1], params()),
+            digits(301),
         )
         for k in range(MEMBERS)
     ]

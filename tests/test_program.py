@@ -52,9 +52,7 @@ def told(done):
 def place(tmp_path_factory):
     """A folder with a finished run of the smoke recipe in `run`."""
     folder = tmp_path_factory.mktemp("place")
-    folder.joinpath("stdout").write_text(
-        train("--data=sample", "--workdir=run", cwd=folder).stdout
-    )
+    folder.joinpath("stdout").write_text(train("--data=sample", "--workdir=run", cwd=folder).stdout)
     return folder
 
 
@@ -187,7 +185,10 @@ def test_bad_input_gives_one_line_and_leaves_nothing(make, place, tmp_path):
     assert all(word in line for word in expected), line
     line = told(
         predict(
-            f"--data={path}", f"--workdir={place}/run", f"--output={tmp_path}/s.csv", cwd=tmp_path,
+            f"--data={path}",
+            f"--workdir={place}/run",
+            f"--output={tmp_path}/s.csv",
+            cwd=tmp_path,
             status=2,
         )
     )

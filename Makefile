@@ -1,0 +1,40 @@
+# `make run` and `make test` need Python 3.11 to 3.13 and make; they set up the rest in .venv.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: run test lint clean
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The first interpreter that is there, runs, and has a version the project supports.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
+	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	2>/dev/null && { echo $$python; break; }; done)
+
+run: $(VENV)/installed
+	$(BIN)/python run_train.py --data=sample --workdir=runs/sample
+	$(BIN)/python run_predict.py --workdir=runs/sample --data=sample --output=submission.csv
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; give its path as PYTHON=..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ $(VENV)/installed
+
+clean:
+	rm -rf $(VENV) runs submission.csv
+
+-include benchmarks/bench.mk
