@@ -5,7 +5,8 @@ import tempfile
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
-os.environ["LENET_JAX_CACHE"] = tempfile.mkdtemp(prefix="lenet-jax-test-cache-")
+# Before anything of the package is imported: no test reads or writes the user's own cache.
+os.environ["LENET_JAX_CACHE"] = tempfile.mkdtemp(prefix="lenet-jax-tests-")
 
 import jax
 
