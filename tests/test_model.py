@@ -95,22 +95,20 @@ def test_padding_is_background():
     np.testing.assert_allclose(x, -0.5)
 
 
-def test_every_parameter_has_a_gradient():
-    for config in CONFIGS.values():
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+def test_every_parameter_has_a_gradient(config):
+    def loss(params):
+        return jnp.sum(jnp.sin(0.1 * model.apply(config, params, digits(32))))
 
-        def loss(p, config=config, images=digits(32)):
-            return jnp.sum(jnp.sin(0.1 * model.apply(config, p, images)))
-
-        grads = jax.jit(jax.grad(loss))(params(config))
-        for path, grad in jax.tree_util.tree_leaves_with_path(grads):
-            assert bool(jnp.any(grad != 0)), path
+    grads = jax.jit(jax.grad(loss))(params(config))
+    for path, grad in jax.tree_util.tree_leaves_with_path(grads):
+        assert bool(jnp.any(grad != 0)), path
 
 
 def test_table_of_c3_is_the_papers():
     sources, targets = model.connections()
-    seen = [
-        sorted(int(s) for s, t in zip(sources, targets, strict=True) if t == c) for c in range(16)
-    ]
+    pairs = np.stack([sources, targets], axis=1).tolist()
+    seen = [sorted(s for s, t in pairs if t == c) for c in range(16)]
     # Table I: the first six maps see three contiguous maps of S2, the next six four, the next
     # three four that are not contiguous, the last one all.
     contiguous = [sorted((c + k) % 6 for k in range(3)) for c in range(6)]

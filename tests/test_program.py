@@ -104,7 +104,7 @@ def test_a_finished_run_does_nothing(place):
 def test_another_config_or_other_data_is_refused(place):
     done = train("--data=sample", "--workdir=run", "--config.seed=7", cwd=place, status=2)
     assert "seed: 0 -> 7" in told(done)
-    (place / "some.csv").write_text(digits_csv(40))
+    (place / "some.csv").write_text(digits_csv(200))
     done = train("--data=some.csv", "--workdir=run", cwd=place, status=2)
     assert "other digits" in told(done)
 
@@ -180,7 +180,7 @@ BAD = {
 @pytest.mark.parametrize("make", BAD.values(), ids=BAD.keys())
 def test_bad_input_gives_one_line_and_leaves_nothing(make, place, tmp_path):
     path, expected = make(tmp_path)
-    before = {p for p in tmp_path.rglob("*")}
+    before = set(tmp_path.rglob("*"))
     line = told(train(f"--data={path}", f"--workdir={tmp_path}/w", cwd=tmp_path, status=2))
     assert all(word in line for word in expected), line
     line = told(
@@ -193,7 +193,7 @@ def test_bad_input_gives_one_line_and_leaves_nothing(make, place, tmp_path):
         )
     )
     assert all(word in line for word in expected), line
-    assert {p for p in tmp_path.rglob("*")} == before
+    assert set(tmp_path.rglob("*")) == before
 
 
 def test_test_rows_in_place_of_train_rows(tmp_path):
