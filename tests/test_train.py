@@ -1,0 +1,165 @@
+"""The host loop with real files, and a real process that is really killed."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from lenet_jax import predict, train, workdir
+from lenet_jax import mesh as meshes
+from lenet_jax.config import Config
+from lenet_jax.data import Dataset
+from lenet_jax.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+ENV = os.environ | {"PYTHONPATH": str(ROOT)}
+STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
+CONFIG = Config(epochs=3, batch_size=32, warmup_epochs=1.0, members=2, **STILL)
+
+
+def digits(count=150, seed=0):
+    rng = np.random.default_rng(seed)
+    return Dataset(
+        images_NxHxW=rng.integers(0, 256, (count, 28, 28)).astype(np.uint8),
+        labels_N=(np.arange(count) % 10).astype(np.int32),
+        source="csv",
+        name="noise",
+    )
+
+
+def quiet(_):
+    pass
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, train.train(CONFIG, digits(), folder, say=quiet)
+
+
+def test_every_epoch_has_its_row(finished):
+    folder, result = finished
+    rows = workdir.read_metrics(folder)
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert [row["step"] for row in rows] == [5, 10, 15]
+    assert all(row["images_per_second"] > 0 for row in rows)
+    for stored, kept in zip(rows, result.rows, strict=True):
+        np.testing.assert_allclose(
+            [stored["train_loss"], stored["holdout_loss"]],
+            [kept["train_loss"], kept["holdout_loss"]],
+            rtol=1e-6,
+        )
+
+
+def test_the_result_is_what_prediction_gives(finished):
+    folder, result = finished
+    record = workdir.read_run(folder)
+    assert record == result.record
+    assert record.data_rows == 150
+    assert record.train_rows == len(result.training) == 135
+    params_M = predict.restore(folder, record)
+    got = predict.probabilities(
+        CONFIG, meshes.make(1, jax.devices()[:1]), params_M, result.holdout.images_NxHxW
+    )
+    np.testing.assert_allclose(got, result.probabilities_NxK, atol=1e-5)
+    right = np.mean(got.argmax(1) == result.holdout.labels_N)
+    np.testing.assert_allclose(result.rows[-1]["ensemble_accuracy"], right, atol=1e-6)
+
+
+def test_training_and_hold_out_share_no_row(finished):
+    _, result = finished
+    rows = np.concatenate([result.training.images_NxHxW, result.holdout.images_NxHxW])
+    assert len(np.unique(rows.reshape(150, -1), axis=0)) == 150
+
+
+def test_a_finished_run_is_left_alone(finished):
+    folder, _ = finished
+    said = []
+    assert train.train(CONFIG, digits(), folder, say=said.append) is None
+    assert "finished its 3 epochs" in said[0]
+
+
+def test_other_data_is_refused(finished):
+    folder, _ = finished
+    with pytest.raises(UserError, match="other digits"):
+        train.train(CONFIG, digits(seed=1), folder, say=quiet)
+
+
+def test_differing_fields_are_named(finished):
+    folder, _ = finished
+    other = dataclasses.replace(CONFIG, epochs=4, learning_rate=0.5)
+    with pytest.raises(UserError, match=r"epochs: 3 -> 4.*learning_rate: 0.004 -> 0.5") as caught:
+        train.train(other, digits(), folder, say=quiet)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_held_out_trains_on_everything(tmp_path):
+    config = dataclasses.replace(CONFIG, members=1, holdout=0.0, epochs=2)
+    result = train.train(config, digits(), tmp_path, say=quiet)
+    assert result.record.train_rows == 150
+    assert result.holdout is None
+    assert workdir.read_metrics(tmp_path)[-1]["holdout_accuracy"] is None
+
+
+def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
+    config = dataclasses.replace(CONFIG, optimizer="sgd", learning_rate=1000.0, momentum=0.99)
+    with pytest.raises(UserError, match=r"not finite at step \d+, learning rate .*checkpoint"):
+        train.train(config, digits(), tmp_path, say=quiet)
+    for _, params in saved(tmp_path):
+        assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(params))
+
+
+def saved(folder):
+    """What a run has saved, if it has: (record, averaged parameters)."""
+    record = workdir.read(folder)
+    if record is not None and any((folder / "checkpoints").glob("[0-9]*")):
+        yield record, predict.restore(folder, record)
+
+
+def command(folder):
+    return [
+        sys.executable,
+        ROOT / "run_train.py",
+        f"--config={ROOT}/configs/smoke.py",
+        "--config.epochs=6",
+        "--data=sample",
+        f"--workdir={folder}",
+    ]
+
+
+def run_to_the_end(folder):
+    done = subprocess.run(command(folder), capture_output=True, text=True, env=ENV, timeout=200)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(tmp_path):
+    undisturbed, killed = tmp_path / "a", tmp_path / "b"
+    run_to_the_end(undisturbed)
+
+    process = subprocess.Popen(
+        command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENV
+    )
+    deadline = time.monotonic() + 200
+    while len(workdir.read_metrics(killed)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(60) == -signal.SIGKILL
+    assert 3 <= len(workdir.read_metrics(killed)) < 6
+    run_to_the_end(killed)
+
+    times = {"seconds", "images_per_second"}
+    rows = [
+        [{k: v for k, v in row.items() if k not in times} for row in workdir.read_metrics(folder)]
+        for folder in (undisturbed, killed)
+    ]
+    assert rows[0] == rows[1]
+    (_, expected), (_, got) = (next(saved(folder)) for folder in (undisturbed, killed))
+    for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(got), strict=True):
+        np.testing.assert_array_equal(a, b)
