@@ -35,7 +35,7 @@ def main() -> None:
     # JAX after the data, so that a mistake there is told at once.
     from lenet_jax import mesh
 
-    mesh.prepare()
+    mesh.prepare(program.compiled_folder())
     from lenet_jax import predict
 
     params_M = predict.restore(WORKDIR.value, record, CHECKPOINT.value)

@@ -26,7 +26,7 @@ def main() -> None:
     # JAX after the data, so that a mistake there is told at once.
     from lenet_jax import mesh
 
-    mesh.prepare()
+    mesh.prepare(program.compiled_folder())
     from lenet_jax import outcome, train
 
     result = train.train(recipe, dataset, WORKDIR.value)

@@ -11,13 +11,19 @@ from pathlib import Path
 from absl import flags, logging
 from ml_collections import config_flags
 
-from lenet_jax import config
+from lenet_jax import config, data
 from lenet_jax.errors import UserError
 
 USER_ERROR = 2
 INTERRUPTED = 130
 
 _help = flags.DEFINE_bool("help", False, "Show this help.", short_name="h")
+_keep = flags.DEFINE_bool(
+    "compilation_cache",
+    True,
+    "Keep compiled programs in the user's cache folder, for the next start; --nocompilation_cache "
+    "keeps none.",
+)
 
 
 def run(main: Callable[[], None], description: str) -> None:
@@ -67,6 +73,12 @@ def define_config() -> Callable[[], config.Config]:
     return lambda: config.from_mapping(holder.value.to_dict())
 
 
+def compiled_folder() -> Path | None:
+    """Where compiled programs are kept, None if the user wants none or has no cache folder."""
+    folder = data.cache_folder()
+    return folder / "compiled" if _keep.value and folder is not None else None
+
+
 def tell(line: str) -> None:
     """Prints a line about the data on standard error, apart from the results."""
     print(line, file=sys.stderr)
@@ -90,7 +102,8 @@ def _check_config_flags(arguments: list[str]) -> None:
 
 def _help_text(description: str) -> str:
     lines = [description, "", "Flags:"]
-    for flag in sorted(flags.FLAGS.get_flags_for_module(sys.argv[0]), key=lambda f: f.name):
+    ours = [*flags.FLAGS.get_flags_for_module(sys.argv[0]), flags.FLAGS["compilation_cache"]]
+    for flag in sorted(ours, key=lambda flag: flag.name):
         default = "" if flag.default is None else flag.default
         lines.append(f"  --{flag.name}={default}")
         lines += textwrap.wrap(flag.help, 88, initial_indent=" " * 6, subsequent_indent=" " * 6)

@@ -33,7 +33,7 @@ MAY_IMPORT = {
         "programs", "state", "workdir",
     },
     "outcome": {"augment", "files", "report", "train", "workdir"},
-    "program": {"config", "errors"},
+    "program": {"config", "data", "errors"},
 }  # fmt: skip
 
 ONLY_IN = {"flax": {"model"}, "orbax": {"checkpoint"}, "absl": {"program"}, "pandas": {"data"}}

@@ -4,6 +4,7 @@ Importing this package costs no more than NumPy; pandas, scikit-learn and mlxten
 where they are first needed.
 """
 
+from lenet_jax.data.cache import folder as cache_folder
 from lenet_jax.data.dataset import Dataset
 from lenet_jax.data.honesty import overlap_warning
 from lenet_jax.data.load import load_test, load_train, sample_submission
@@ -11,6 +12,7 @@ from lenet_jax.data.split import folds, holdout
 
 __all__ = [
     "Dataset",
+    "cache_folder",
     "folds",
     "holdout",
     "load_test",
