@@ -85,6 +85,8 @@ def _matmul_conv_forward(
                 for (i, j), slice_ in _slices(x_CxHxWxB, stride).items()
             ),
         )
+        # A product is materialised by itself; these sums would be computed again by each reader.
+        y = lax.optimization_barrier(y)
     else:
         patches = _patches(x_CxHxWxB, stride)
         height, width = patches.shape[2:4]

@@ -49,8 +49,8 @@ def _augmented(result: Result) -> np.ndarray:
     """A hundred training digits as member 0 might see them, [100, 28, 28]."""
     config = result.record.config
     images_NxHxW = result.training.images_NxHxW[:100]
-    keys_N = jax.random.split(jax.random.key(config.seed), len(images_NxHxW))
-    return np.asarray(jax.jit(augment.augment, static_argnums=0)(config, keys_N, images_NxHxW))
+    draws_NxD = augment.draw(jax.random.key(config.seed), len(images_NxHxW))
+    return np.asarray(jax.jit(augment.augment, static_argnums=0)(config, draws_NxD, images_NxHxW))
 
 
 def closing(folder: str, data: str, result: Result) -> str:

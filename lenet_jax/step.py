@@ -4,7 +4,6 @@ Both run inside `shard_map`: along the mesh axis `batch_axis` each device holds 
 computes its share of every batch. A mesh of one device is no special case.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -28,7 +27,7 @@ class Batch(NamedTuple):
     images_BxHxW: jax.Array
     labels_B: jax.Array
     mask_B: jax.Array
-    keys_B: jax.Array
+    draws_BxD: jax.Array
 
 
 def train_step(
@@ -48,7 +47,7 @@ def train_step(
     """
     pixels = batch.images_BxHxW
     if not augment.is_identity(config):
-        pixels = augment.augment(config, batch.keys_B, pixels)
+        pixels = augment.augment(config, batch.draws_BxD, pixels)
     pixels = lax.optimization_barrier(pixels)
 
     def loss(params: model.Params) -> tuple[jax.Array, metrics.Metrics]:
@@ -123,12 +122,14 @@ def train_until(
         first = (state.step - epoch * steps) * config.batch_size
         rows_B = lax.dynamic_slice_in_dim(order_N, first + slots_B[0], share)
         inside_B = (slots_B < config.batch_size) & (first + slots_B < images)
-        step_key = jax.random.fold_in(state.key, state.step + 1)
+        draws = augment.draw(jax.random.fold_in(state.key, state.step + 1), share * shards)
+        images_BxHxW = images_NxHxW.at[rows_B].get(mode="promise_in_bounds")
         batch = Batch(
-            images_BxHxW=images_NxHxW.at[rows_B].get(mode="promise_in_bounds"),
+            # The barrier makes this a copy of rows; fused with its readers it is one of pixels.
+            images_BxHxW=lax.optimization_barrier(images_BxHxW),
             labels_B=labels_N.at[rows_B].get(mode="promise_in_bounds"),
             mask_B=inside_B.astype(jnp.float32),
-            keys_B=jax.vmap(partial(jax.random.fold_in, step_key))(slots_B),
+            draws_BxD=lax.dynamic_slice_in_dim(draws, slots_B[0], share),
         )
         return train_step(config, images, state, batch, batch_axis=batch_axis)
 
