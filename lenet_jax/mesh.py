@@ -27,7 +27,7 @@ def prepare(compiled: str | os.PathLike[str] | None = None) -> None:
     Args:
       compiled: folder that keeps compiled programs for the next start; None keeps none.
     """
-    if compiled is not None and jax.config.jax_compilation_cache_dir is None:
+    if compiled is not None and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", os.fspath(compiled))
         # A start compiles dozens of small programs, which together take a second.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 import pytest
 
-from lenet_jax import predict, train, workdir
 from lenet_jax import mesh as meshes
+from lenet_jax import predict, train, workdir
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
