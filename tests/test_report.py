@@ -14,6 +14,7 @@ from PIL import Image
 from lenet_jax import report
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
+from lenet_jax.report.galleries import ZOOM
 
 ROW = {"epoch": 1.0, "train_loss": 0.5, "train_accuracy": 0.8}
 HELD = {"holdout_loss": 0.1, "holdout_accuracy": 0.97, "ensemble_accuracy": 0.98}
@@ -201,11 +202,11 @@ def test_every_pixel_of_an_augmented_digit_is_a_square():
     images_NxHxW, _, _ = digits(100)
     picture = pixels(report.draw_augmented(images_NxHxW.astype(np.float32)))
     assert picture.shape == (1020, 960, 3)
-    side, left, top = 28 * report.ZOOM, 24, 84
+    side, left, top = 28 * ZOOM, 24, 84
     last = 9 * (side + 8)
     for index, (row, column) in {0: (0, 0), 9: (0, last), 99: (last, last)}.items():
         cell = picture[top + row :, left + column :][:side, :side, 0]
-        squares = cell.reshape(28, report.ZOOM, 28, report.ZOOM)
+        squares = cell.reshape(28, ZOOM, 28, ZOOM)
         assert (squares == squares[:, :1, :, :1]).all()
         expected = 255 - images_NxHxW[index].astype(int)
         np.testing.assert_allclose(squares[:, 0, :, 0].astype(int), expected, atol=1)

@@ -1,0 +1,208 @@
+"""The model card: a workdir's `README.md`."""
+
+import dataclasses
+import math
+import platform
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+from lenet_jax.files import shown
+
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a model card tells.
+
+    Attributes:
+      workdir: folder of the run, as the user gives it to `--workdir`.
+      config: every field of the run's config.
+      parameters: trainable, of one member.
+      data_source: what the digits are known to be, `Dataset.source`.
+      data_name: where they were read from.
+      data_fingerprint: of every pixel and label, the hold-out included.
+      data_rows: their number, the hold-out included.
+      train_rows: how many of them were trained on; the rest was held out.
+      holdout_accuracy: after the last epoch, mean of the members, in [0, 1]; None if nothing was
+        held out.
+      ensemble_accuracy: the same of the averaged members; None if nothing was held out or there is
+        one member.
+      seconds: spent in training.
+      device: a line that names the devices.
+      versions: of the software, name -> version, see `versions`.
+    """
+
+    workdir: str
+    config: Mapping[str, Any]
+    parameters: int
+    data_source: str
+    data_name: str
+    data_fingerprint: str
+    data_rows: int
+    train_rows: int
+    holdout_accuracy: float | None
+    ensemble_accuracy: float | None
+    seconds: float
+    device: str
+    versions: Mapping[str, str]
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide a run's numbers, in a fixed order."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def model_card(card: Card) -> str:
+    """The text of a workdir's `README.md`, in Hugging Face's format: YAML head, then Markdown."""
+    seed, members = card.config["seed"], card.config["members"]
+    model = "LeNet-5 of 1998" if card.config["model"] == "lecun1998" else "LeNet-5"
+    config = [(f"`{name}`", _code(str(value))) for name, value in card.config.items()]
+    return f"""\
+---
+license: apache-2.0
+library_name: flax
+pipeline_tag: image-classification
+tags: [jax, flax, lenet-5, mnist, digit-recognizer]
+metrics: [accuracy]
+---
+
+# {model if members == 1 else f"{members} x {model}"}
+
+{_what(card)}
+
+## How to use it
+
+```sh
+python run_predict.py --workdir={shlex.quote(shown(card.workdir))} \
+--data=digit-recognizer.zip --output=submission.csv
+```
+
+The input is a grey picture of one digit, uint8 [28, 28], 0 for background and 255 for ink, \
+centred as MNIST's are; the output is a probability for each of the ten digits. What is no \
+digit, a letter for instance, is called a digit too.
+
+## How good it is
+
+{_evaluation(card)}
+
+## Training data
+
+- name: {_code(card.data_name)}
+- digits: {card.data_rows:,}, of which {card.train_rows:,} were trained on and \
+{card.data_rows - card.train_rows:,} held out
+- source: {_code(card.data_source)}
+- fingerprint: {_code(card.data_fingerprint)}{_honesty(card.data_source)}
+
+## Training
+
+- {f"seed {seed}" if members == 1 else f"seeds {seed} to {seed + members - 1}"}
+- {card.config["epochs"]} epochs in {_duration(card.seconds)}
+- devices: {card.device}
+
+### Config
+
+{_table(("field", "value"), config)}
+
+### Versions
+
+{_table(("software", "version"), card.versions.items())}
+"""
+
+
+def _what(card: Card) -> str:
+    if card.config["model"] == "lecun1998":
+        network = (
+            "LeNet-5 to the letter of the paper: scaled tanh, trainable subsampling, the sparse "
+            "connection table of C3 and RBF output units"
+        )
+    else:
+        order = {"pool_act": "subsampled, then squashed", "act_pool": "squashed, then subsampled"}
+        network = (
+            f"LeNet-5 with `{card.config['activation']}` units, convolutions "
+            f"{order[card.config['subsampling']]}"
+        )
+    members = card.config["members"]
+    ensemble = (
+        f" An ensemble of {members} such networks, which differ by their seeds; their "
+        f"probabilities are averaged. Together: {members * card.parameters:,} parameters."
+    )
+    return (
+        "Reads handwritten digits, for Kaggle's Digit Recognizer. "
+        f"{network} ([LeCun, Bottou, Bengio and Haffner, 1998]"
+        "(http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf)), written in JAX and Flax: "
+        f"{card.parameters:,} trainable parameters.{ensemble if members > 1 else ''}"
+    )
+
+
+def _evaluation(card: Card) -> str:
+    held = card.data_rows - card.train_rows
+    if card.holdout_accuracy is None or not held:
+        return "Nothing was held out of training, so this card claims no accuracy."
+    members, epochs = card.config["members"], card.config["epochs"]
+    alone = "one network" if members == 1 else "one network, mean of the members"
+    results = [(alone, card.holdout_accuracy)]
+    if card.ensemble_accuracy is not None:
+        results.append((f"ensemble of {members}", card.ensemble_accuracy))
+    table = _table(
+        ("hold-out", "accuracy", "digits", "epochs"),
+        [(name, f"{value:.2%}", f"{held:,}", f"{epochs}") for name, value in results],
+    )
+    best = results[-1][1]
+    luck = 100 * math.sqrt(best * (1 - best) / held)
+    return (
+        f"{table}\n\n"
+        "The held-out digits, the config and the number of epochs were fixed before training, and "
+        "none of these digits was trained on. The numbers are those after the last epoch, not of "
+        f"the best one. On so many digits, one standard deviation of luck is {luck:.2f} points; "
+        "where recipes were compared on the same digits, the better number flatters."
+    )
+
+
+def _honesty(source: str) -> str:
+    """What must be said of a score on Kaggle's test set, empty if nothing."""
+    if source == "kaggle-train":
+        return ""
+    if source.startswith(("sample", "mnist")):
+        reason = "These digits include digits of Kaggle's test set:"
+    else:
+        reason = (
+            "The origin of these digits is not known: if they include digits of Kaggle's test set,"
+        )
+    return f"\n\n**{reason} a score there says little about new digits.**"
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as people say them: `0.8 s`, `42 s`, `3 min 5 s`, `2 h 0 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _code(text: str) -> str:
+    """Inline code, which neither line ends nor backticks of the text can break."""
+    text = shown(text)
+    fence = "`"
+    while fence in text:
+        fence += "`"
+    space = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{space}{text}{space}{fence}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )

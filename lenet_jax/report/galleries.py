@@ -1,0 +1,150 @@
+"""Galleries of digits: those that a run gets wrong, and those that it trains on."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lenet_jax.report.figures import INK, add_headings, empty_figure, write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Screen pixels per pixel of a digit: a whole number keeps the squares square.
+ZOOM = 3
+
+
+def mistakes(
+    images_NxHxW: np.ndarray,
+    labels_N: np.ndarray,
+    probabilities_NxK: np.ndarray,
+    path: str | os.PathLike[str],
+    limit: int = 48,
+) -> None:
+    """Writes the gallery of wrong digits; see `draw_mistakes` and `write`."""
+    write(draw_mistakes(images_NxHxW, labels_N, probabilities_NxK, limit), path)
+
+
+def worst_mistakes(labels_N: np.ndarray, probabilities_NxK: np.ndarray) -> np.ndarray:
+    """Positions of the wrongly predicted digits, the most confident mistake first.
+
+    Args:
+      labels_N: true classes, integers in [0, K).
+      probabilities_NxK: predicted, in [0, 1]; the largest of a row is the prediction.
+
+    Returns:
+      int64 [at most N]; mistakes of the same confidence stay in their order.
+    """
+    wrong = np.flatnonzero(probabilities_NxK.argmax(axis=1) != labels_N)
+    return wrong[np.argsort(-probabilities_NxK[wrong].max(axis=1), kind="stable")]
+
+
+def draw_mistakes(
+    images_NxHxW: np.ndarray, labels_N: np.ndarray, probabilities_NxK: np.ndarray, limit: int = 48
+) -> "Figure":
+    """Gallery of wrong digits, each titled `true -> predicted, confidence`, the worst first.
+
+    Args:
+      images_NxHxW: in 0..255, 0 is background and 255 is ink.
+      labels_N: true classes, integers in [0, K).
+      probabilities_NxK: predicted, in [0, 1].
+      limit: of digits that are shown, at least 1.
+
+    Returns:
+      888 pixels wide for digits of 28 x 28, and as high as its rows of 8 ask for; where no digit is
+      wrong, a picture that says so.
+
+    Raises:
+      ValueError: arrays of different N, or a limit below 1.
+    """
+    digits = len(images_NxHxW)
+    if not digits == len(labels_N) == len(probabilities_NxK):
+        raise ValueError("images, labels and probabilities must be of the same digits")
+    if limit < 1:
+        raise ValueError(f"limit must be at least 1, not {limit}")
+    order = worst_mistakes(labels_N, probabilities_NxK)
+    if not len(order):
+        notice = f"None of {digits:,} digits is wrong" if digits else "There are no digits"
+        figure = empty_figure(936, 200)
+        figure.text(0.5, 0.5, notice, ha="center", va="center", fontsize=16, color=INK)
+        return figure
+    chosen = order[:limit]
+    heading = f"{len(order):,} of {digits:,} digits wrong ({len(order) / digits:.2%})"
+    if len(chosen) < len(order):
+        heading += f": the {len(chosen)} most confident mistakes"
+    titles = [
+        f"{true} \N{RIGHTWARDS ARROW} {row_K.argmax()}, {_confidence(row_K.max())}"
+        for true, row_K in zip(labels_N[chosen], probabilities_NxK[chosen], strict=True)
+    ]
+    subheading = "True \N{RIGHTWARDS ARROW} predicted, confidence"
+    return _gallery(images_NxHxW[chosen], heading, subheading, columns=8, titles=titles)
+
+
+def _confidence(probability: float) -> str:
+    # "100.0%" would claim what no softmax says.
+    return ">99.9%" if probability > 0.999 else f"{probability:.1%}"
+
+
+def augmented(images_NxHxW: np.ndarray, path: str | os.PathLike[str]) -> None:
+    """Writes augmented digits; see `draw_augmented` and `write`."""
+    write(draw_augmented(images_NxHxW), path)
+
+
+def draw_augmented(images_NxHxW: np.ndarray) -> "Figure":
+    """A grid of the first 10 x 10 digits.
+
+    Args:
+      images_NxHxW: already augmented, at least one, in 0..255; 0 is background and 255 is ink.
+
+    Returns:
+      960 x 1020 pixels for digits of 28 x 28; rows that have no digits are left out.
+
+    Raises:
+      ValueError: there is no image.
+    """
+    if not len(images_NxHxW):
+        raise ValueError("there are no digits to draw")
+    subheading = "As the network sees them in training"
+    return _gallery(images_NxHxW[:100], "Augmented digits", subheading, columns=10)
+
+
+def _gallery(
+    images_NxHxW: np.ndarray,
+    heading: str,
+    subheading: str,
+    *,
+    columns: int,
+    titles: Sequence[str] | None = None,
+) -> "Figure":
+    """Digits in rows, dark on light, laid out in whole screen pixels."""
+    images, height, width = images_NxHxW.shape
+    high, wide = height * ZOOM, width * ZOOM
+    # Pixels beside, above and below a digit, around all of them, and above the first.
+    gap, above, below = (8, 0, 8) if titles is None else (24, 22, 16)
+    margin, head = 24, 84
+    rows = -(-images // columns)
+    figure_width = 2 * margin + columns * (wide + gap) - gap
+    figure_height = head + rows * (high + above + below) - below + margin
+    figure = empty_figure(figure_width, figure_height)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    add_headings(figure, heading, subheading, margin)
+    for index, image_HxW in enumerate(images_NxHxW):
+        left = margin + index % columns * (wide + gap)
+        top = head + above + index // columns * (high + above + below)
+        axes.imshow(
+            image_HxW,
+            cmap="gray_r",
+            vmin=0,
+            vmax=255,
+            interpolation="nearest",
+            extent=(left, left + wide, top + high, top),
+            aspect="auto",
+        )
+        if titles is not None:
+            axes.text(left + wide / 2, top - 6, titles[index], ha="center", fontsize=8, color=INK)
+    # After the images, which set the limits to their own.
+    axes.set_xlim(0, figure_width)
+    axes.set_ylim(figure_height, 0)
+    return figure
