@@ -28,11 +28,11 @@ CHECKPOINT = flags.DEFINE_enum(
 def main() -> None:
     """Wires the flags to the rooms."""
     record = workdir.read_run(WORKDIR.value)
-    dataset = data.load_test(DATA.value, say=program.tell)
+    with program.importing("lenet_jax.predict"):
+        dataset = data.load_test(DATA.value, say=program.tell)
     warning = data.overlap_warning(record.data_source, record.data_fingerprint, dataset)
     if warning:
         program.tell(warning)
-    # JAX after the data, so that a mistake there is told at once.
     from lenet_jax import mesh
 
     mesh.prepare(program.compiled_folder())

@@ -22,8 +22,8 @@ WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
 def main() -> None:
     """Wires the flags to the rooms."""
     recipe = config()
-    dataset = data.load_train(DATA.value, say=program.tell)
-    # JAX after the data, so that a mistake there is told at once.
+    with program.importing("lenet_jax.outcome"):
+        dataset = data.load_train(DATA.value, say=program.tell)
     from lenet_jax import mesh
 
     mesh.prepare(program.compiled_folder())

@@ -38,7 +38,8 @@ class Config:
       optimizer: `adamw` or `sgd` (with Nesterov momentum).
       learning_rate: peak of the schedule, above 0.
       momentum: of `sgd`, in [0, 1).
-      warmup_epochs: epochs of linear warm-up before the cosine decay to zero.
+      warmup_epochs: epochs of linear warm-up before the cosine decay to zero, at least 0; never
+        more than half of the run.
       weight_decay: decoupled, applied to kernels only, at least 0.
       ema_decay: decay of the exponential moving average of the parameters, in [0, 1); the
         averaged parameters are those evaluated and predicted with; 0 averages nothing.
@@ -95,7 +96,7 @@ class Config:
         self._range("learning_rate", 0, 1e3, open_low=True)
         for name in ("holdout", "momentum", "ema_decay", "label_smoothing", "scale", "shear"):
             self._range(name, 0, 1, open_high=True)
-        self._range("warmup_epochs", 0, self.epochs, open_high=True)
+        self._range("warmup_epochs", 0, 10**6)
         self._range("weight_decay", 0, 1e3)
         self._range("rubbish_class", 0, 1e6)
         self._range("rotation", 0, 180)

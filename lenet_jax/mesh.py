@@ -59,6 +59,12 @@ def describe(mesh: Mesh) -> str:
     return f"{mesh.size} x {', '.join(kinds)} ({devices[0].platform}): {shape}"
 
 
+def platform(mesh: Mesh) -> str:
+    """`cpu`, `gpu` or `tpu`."""
+    name: str = mesh.devices.flat[0].platform
+    return name
+
+
 def stacked(mesh: Mesh) -> NamedSharding:
     """The sharding of arrays with a leading member axis: split over members, whole otherwise."""
     return NamedSharding(mesh, P(MEMBER))
@@ -84,13 +90,13 @@ def over_members(
     Returns:
       (arrays with a leading member axis, *shared arrays) -> arrays with a leading member axis
     """
-    platform = mesh.devices.flat[0].platform
+    one_by_one = platform(mesh) == "cpu"
 
     def block(members: Any, *rest: Any) -> Any:
         each = functools.partial(_swap, function, rest)
         # One after the other on a CPU core, where a batched product of small matrices is slower
         # than the products one by one; one batched program on accelerators.
-        return jax.lax.map(each, members) if platform == "cpu" else jax.vmap(each)(members)
+        return jax.lax.map(each, members) if one_by_one else jax.vmap(each)(members)
 
     return jax.shard_map(
         block, mesh=mesh, in_specs=(P(MEMBER), *shared), out_specs=out, check_vma=False

@@ -16,11 +16,12 @@ def steps_per_epoch(config: Config, images: int) -> int:
 def schedule(config: Config, images: int) -> optax.Schedule:
     """Linear warm-up to the peak, then half a cosine down to 0 at the last step."""
     steps = steps_per_epoch(config, images)
+    total = config.epochs * steps
     return optax.schedules.warmup_cosine_decay_schedule(
         init_value=0.0,
         peak_value=config.learning_rate,
-        warmup_steps=round(config.warmup_epochs * steps),
-        decay_steps=config.epochs * steps,
+        warmup_steps=min(round(config.warmup_epochs * steps), total // 2),
+        decay_steps=total,
     )
 
 

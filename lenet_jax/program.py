@@ -1,11 +1,14 @@
 """What `run_train.py` and `run_predict.py` share: flags, messages and the exit status."""
 
+import contextlib
 import dataclasses
+import importlib
 import inspect
 import os
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from absl import flags, logging
@@ -71,6 +74,14 @@ def define_config() -> Callable[[], config.Config]:
     except UserError as error:
         _die(str(error))
     return lambda: config.from_mapping(holder.value.to_dict())
+
+
+@contextlib.contextmanager
+def importing(module: str) -> Iterator[None]:
+    """Imports a module, and JAX with it, while the body reads files."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(importlib.import_module, module)
+        yield
 
 
 def compiled_folder() -> Path | None:

@@ -11,9 +11,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from tqdm import tqdm
@@ -96,7 +96,8 @@ def train(
     start = _latest(checkpoints_folder)
     if start is not None:
         _check_same_run(folder, record)
-        if start >= config.epochs * steps:
+        # The model card is the last file that a run writes.
+        if start >= config.epochs * steps and (Path(folder) / workdir.CARD).exists():
             say(f"{shown(folder)}: this run has finished its {config.epochs} epochs; nothing to do")
             return None
 
@@ -114,8 +115,11 @@ def train(
         current = run.begin(checkpoints, start)
         if start is not None:
             say(f"Going on from epoch {start / steps:g} of {config.epochs}")
-        for epoch in range(int(current_step(current)) // steps, config.epochs):
+        for epoch in range(current_step(current) // steps, config.epochs):
             current = run.epoch(epoch, current, checkpoints)
+        if run.probabilities_NxK is None:
+            # Cut off between its last checkpoint and its report.
+            run.evaluate(current)
     finally:
         checkpoints.close()
     return Result(
@@ -144,7 +148,9 @@ class _Run:
         self.config, self.mesh, self.folder = config, mesh, folder
         self.images = len(training)
         self.steps = optimizer.steps_per_epoch(config, self.images)
-        self.programs = programs.compile_lazily(config, mesh, self.images)
+        # Nothing held out: evaluate one image, whose result nobody reads.
+        held_rows = 1 if held is None else len(held)
+        self.programs = programs.compile_ahead(config, mesh, self.images, held_rows)
         self.training = self._on_devices(training)
         self.held = None if held is None else self._on_devices(held)
         self.rows: list[workdir.Row] = []
@@ -152,8 +158,10 @@ class _Run:
         self.piece = FIRST_PIECE
 
     def _on_devices(self, dataset: Dataset) -> tuple[jax.Array, jax.Array]:
-        arrays = (dataset.images_NxHxW, dataset.labels_N)
-        return jax.device_put(arrays, meshes.replicated(self.mesh))
+        return self._whole(dataset.images_NxHxW), self._whole(dataset.labels_N)
+
+    def _whole(self, array: Any) -> jax.Array:
+        return jax.device_put(array, meshes.replicated(self.mesh))
 
     def begin(self, checkpoints: checkpoint.Checkpoints, start: int | None) -> TrainState:
         """The first state, or the one of the checkpoint at step `start`."""
@@ -161,12 +169,7 @@ class _Run:
         if start is None:
             seeds_M = jax.device_put(seeds, meshes.stacked(self.mesh))
             return jax.block_until_ready(self.programs.create(seeds_M))
-        target = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(
-                leaf.shape, leaf.dtype, sharding=meshes.stacked(self.mesh)
-            ),
-            jax.eval_shape(self.programs.create, seeds),
-        )
+        target = programs.abstract_state(self.config, self.mesh, self.images)
         done = start // self.steps
         # A row is written before its checkpoint; those the crash left without one are done again.
         self.rows = workdir.read_metrics(self.folder)[:done]
@@ -209,7 +212,7 @@ class _Run:
         # Not a full piece and then a scrap.
         until = stop if left < 1.5 * self.piece else at + self.piece
         begun = time.perf_counter()
-        current = self.programs.train_until(current, *self.training, jnp.int32(until))
+        current = self.programs.train_until(current, *self.training, self._whole(np.int32(until)))
         jax.block_until_ready(current)
         seconds_per_step = (time.perf_counter() - begun) / (until - at)
         self.piece = max(1, round(PIECE_SECONDS / seconds_per_step))
@@ -227,14 +230,21 @@ class _Run:
             "learning_rate": float(schedule(epoch * self.steps - 1)),
             "images_per_second": self.images * self.config.members / trained,
         }
-        if self.held is not None:
-            each, ensemble, self.probabilities_NxK = jax.tree.map(
-                np.asarray, self.programs.evaluate(current.averaged_params, *self.held)
-            )
-            row["holdout_loss"] = float(np.mean(each.loss / each.count))
-            row["holdout_accuracy"] = float(np.mean(each.correct / each.count))
-            if self.config.members > 1:
-                row["ensemble_accuracy"] = float(ensemble.correct / ensemble.count)
+        return row | self.evaluate(current)
+
+    def evaluate(self, current: TrainState) -> workdir.Row:
+        """Columns about the hold-out, none if there is none."""
+        if self.held is None:
+            return {}
+        each, ensemble, self.probabilities_NxK = jax.tree.map(
+            np.asarray, self.programs.evaluate(current.averaged_params, *self.held)
+        )
+        row: workdir.Row = {
+            "holdout_loss": float(np.mean(each.loss / each.count)),
+            "holdout_accuracy": float(np.mean(each.correct / each.count)),
+        }
+        if self.config.members > 1:
+            row["ensemble_accuracy"] = float(ensemble.correct / ensemble.count)
         return row
 
 

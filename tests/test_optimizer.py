@@ -26,6 +26,14 @@ def test_schedule_warms_up_peaks_and_ends_at_zero():
     np.testing.assert_allclose(rates[100], 0, atol=1e-7)
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_a_short_run_is_not_all_warm_up(epochs):
+    config = Config(epochs=epochs, batch_size=10, warmup_epochs=5.0, learning_rate=0.5)
+    rates = [float(optimizer.schedule(config, 100)(step)) for step in range(10 * epochs + 1)]
+    np.testing.assert_allclose(max(rates), 0.5, rtol=1e-5)
+    np.testing.assert_allclose(rates[-1], 0, atol=1e-7)
+
+
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
 def test_only_kernels_decay(name):
     config = Config(optimizer=name, weight_decay=0.1, warmup_epochs=0.0, epochs=1)
