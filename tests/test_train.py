@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lenet_jax import mesh as meshes
-from lenet_jax import predict, train, workdir
+from lenet_jax import outcome, predict, train, workdir
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
@@ -41,7 +41,9 @@ def quiet(_):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
-    return folder, train.train(CONFIG, digits(), folder, say=quiet)
+    result = train.train(CONFIG, digits(), folder, say=quiet)
+    outcome.write(folder, result)
+    return folder, result
 
 
 def test_every_epoch_has_its_row(finished):
@@ -84,6 +86,16 @@ def test_a_finished_run_is_left_alone(finished):
     said = []
     assert train.train(CONFIG, digits(), folder, say=said.append) is None
     assert "finished its 3 epochs" in said[0]
+
+
+def test_a_run_cut_off_before_its_card_gets_one(finished):
+    folder, result = finished
+    (folder / "README.md").unlink()
+    again = train.train(CONFIG, digits(), folder, say=quiet)
+    outcome.write(folder, again)
+    assert (folder / "README.md").exists()
+    assert [row["epoch"] for row in again.rows] == [1, 2, 3]
+    np.testing.assert_array_equal(again.probabilities_NxK, result.probabilities_NxK)
 
 
 def test_other_data_is_refused(finished):
