@@ -16,6 +16,7 @@ def get_config() -> ConfigDict:
         epochs=20,
         batch_size=64,
         learning_rate=2e-3,
+        weight_decay=0.0,
         ema_decay=0.99,
         shift=1.0,
     )

@@ -11,5 +11,5 @@ from lenet_jax.config import Config
 def get_config() -> ConfigDict:
     """Two short epochs without augmentation."""
     config = ConfigDict(Config(epochs=2, batch_size=64, warmup_epochs=0.5).as_dict())
-    config.rotation = config.scale = config.shear = config.shift = 0.0
+    config.rotation = config.scale = config.shear = config.shift = config.elastic = 0.0
     return config

@@ -1,31 +1,39 @@
-"""`(key, images) -> images` on the device: random affine maps with bilinear sampling."""
+"""Random affine maps and elastic distortions on the device, with bilinear sampling."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from lenet_jax.config import Config
 
 SIDE = 28
-# Numbers that chance decides about an image: angle, height, width, shear, and two shifts.
-DRAWS = 6
+# Numbers that chance decides about an affine map: angle, height, width, shear, and two shifts.
+AFFINE = 6
+# Simard et al. 2003 smooth a field of noise, a number per pixel, with a Gaussian. What is left has
+# no detail finer than the Gaussian, so noise on a grid about as wide as it (4.5 pixels) does.
+GRID = 7
+SIGMA = 4.0
 
 
 def is_identity(config: Config) -> bool:
     """Whether the config asks for no augmentation at all."""
-    return not (config.rotation or config.scale or config.shear or config.shift)
+    return not (config.rotation or config.scale or config.shear or config.shift or config.elastic)
 
 
-def draw(key: jax.Array, count: int) -> jax.Array:
-    """What chance decides about each of `count` images, uniform in [-1, 1), float32 [count, 6].
+def draw(config: Config, key: jax.Array, count: int) -> jax.Array:
+    """What chance decides about each of `count` images, uniform in [-1, 1), float32 [count, D].
 
     Row i is the same for any count: an image's fate depends on nothing around it.
     """
-    return jax.random.uniform(key, (count, DRAWS), minval=-1.0, maxval=1.0)
+    columns = AFFINE + (2 * GRID * GRID if config.elastic else 0)
+    return jax.random.uniform(key, (count, columns), minval=-1.0, maxval=1.0)
 
 
 def augment(config: Config, draws_BxD: jax.Array, images_BxHxW: jax.Array) -> jax.Array:
-    """Maps each image by a random affine map of its own.
+    """Maps each image by a random affine map and elastic distortion of its own.
 
     Args:
       config: strengths; each draw is multiplied by its strength.
@@ -41,6 +49,11 @@ def augment(config: Config, draws_BxD: jax.Array, images_BxHxW: jax.Array) -> ja
     m = matrices_Bx2x3[:, :, :, None, None]
     rows_BxHxW = m[:, 0, 0] * row_HxW[None] + m[:, 0, 1] * column_HxW[None] + m[:, 0, 2] + centre
     columns_BxHxW = m[:, 1, 0] * row_HxW[None] + m[:, 1, 1] * column_HxW[None] + m[:, 1, 2] + centre
+    if config.elastic:
+        noise = draws_BxD[:, AFFINE:].reshape(-1, GRID * GRID)
+        basis = jnp.asarray(config.elastic * _elastic_basis())
+        fields = (noise @ basis).reshape(-1, 2, SIDE, SIDE)
+        rows_BxHxW, columns_BxHxW = rows_BxHxW + fields[:, 0], columns_BxHxW + fields[:, 1]
     return bilinear(images_BxHxW, rows_BxHxW, columns_BxHxW)
 
 
@@ -55,6 +68,17 @@ def _inverse_map(config: Config, u: jax.Array) -> jax.Array:
         [(shear * cos - sin) / width, (shear * sin + cos) / width, u[5] * config.shift]
     )
     return jnp.stack([row, column])
+
+
+@functools.cache
+def _elastic_basis() -> np.ndarray:
+    """Turns uniform noise on the grid into a smooth field of variance 1, float32 [G * G, H * W]."""
+    nodes = np.linspace(0, SIDE - 1, GRID)
+    weights_GxH = np.exp(-(((nodes[:, None] - np.arange(SIDE)) / SIGMA) ** 2) / 2)
+    weights_GxH /= np.linalg.norm(weights_GxH, axis=0)
+    # The variance of uniform noise in [-1, 1) is a third.
+    basis = np.sqrt(3) * np.einsum("gh,kw->gkhw", weights_GxH, weights_GxH)
+    return basis.reshape(GRID * GRID, SIDE * SIDE).astype(np.float32)
 
 
 def bilinear(images_BxHxW: jax.Array, rows_BxHxW: jax.Array, columns_BxHxW: jax.Array) -> jax.Array:

@@ -50,11 +50,13 @@ class Config:
       scale: largest relative change of width and, independently, of height, in [0, 1).
       shear: largest horizontal shear, in columns per row, in [0, 1).
       shift: largest shift in pixels, along rows and along columns, in [0, 14].
+      elastic: standard deviation in pixels of an elastic distortion (Simard et al. 2003), in
+        [0, 14].
     """
 
     seed: int = 0
     members: int = 1
-    epochs: int = 20
+    epochs: int = 40
     batch_size: int = 128
     holdout: float = 0.1
     split_seed: int = 0
@@ -68,7 +70,7 @@ class Config:
     learning_rate: float = 4e-3
     momentum: float = 0.9
     warmup_epochs: float = 1.0
-    weight_decay: float = 0.0
+    weight_decay: float = 0.02
     ema_decay: float = 0.999
     label_smoothing: float = 0.0
     rubbish_class: float = 0.0
@@ -77,6 +79,7 @@ class Config:
     scale: float = 0.1
     shear: float = 0.1
     shift: float = 2.0
+    elastic: float = 0.0
 
     def __post_init__(self) -> None:
         """Raises UserError for the first field that is out of its range."""
@@ -101,6 +104,7 @@ class Config:
         self._range("rubbish_class", 0, 1e6)
         self._range("rotation", 0, 180)
         self._range("shift", 0, 14)
+        self._range("elastic", 0, 14)
 
     def _choice(self, name: str, allowed: tuple[str, ...]) -> None:
         value = getattr(self, name)

@@ -49,7 +49,7 @@ def _augmented(result: Result) -> np.ndarray:
     """A hundred training digits as member 0 might see them, [100, 28, 28]."""
     config = result.record.config
     images_NxHxW = result.training.images_NxHxW[:100]
-    draws_NxD = augment.draw(jax.random.key(config.seed), len(images_NxHxW))
+    draws_NxD = augment.draw(config, jax.random.key(config.seed), len(images_NxHxW))
     return np.asarray(jax.jit(augment.augment, static_argnums=0)(config, draws_NxD, images_NxHxW))
 
 

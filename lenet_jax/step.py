@@ -122,7 +122,7 @@ def train_until(
         first = (state.step - epoch * steps) * config.batch_size
         rows_B = lax.dynamic_slice_in_dim(order_N, first + slots_B[0], share)
         inside_B = (slots_B < config.batch_size) & (first + slots_B < images)
-        draws = augment.draw(jax.random.fold_in(state.key, state.step + 1), share * shards)
+        draws = augment.draw(config, jax.random.fold_in(state.key, state.step + 1), share * shards)
         images_BxHxW = images_NxHxW.at[rows_B].get(mode="promise_in_bounds")
         batch = Batch(
             # The barrier makes this a copy of rows; fused with its readers it is one of pixels.

@@ -8,7 +8,8 @@ import pytest
 from lenet_jax import augment
 from lenet_jax.config import Config
 
-STILL = Config(rotation=0.0, scale=0.0, shear=0.0, shift=0.0)
+STILL = Config(rotation=0.0, scale=0.0, shear=0.0, shift=0.0, elastic=0.0)
+ELASTIC = Config(**STILL.as_dict() | {"elastic": 0.7})
 
 
 @functools.cache
@@ -17,13 +18,15 @@ def images(count=6):
     return jnp.asarray(rng.integers(0, 256, (count, 28, 28)).astype(np.uint8))
 
 
-def draws(count=6, seed=0):
-    return augment.draw(jax.random.key(seed), count)
+def draws(count=6, seed=0, config=STILL):
+    return augment.draw(config, jax.random.key(seed), count)
 
 
 def run(config, batch=None, seed=0):
     batch = images() if batch is None else batch
-    return jax.jit(functools.partial(augment.augment, config))(draws(len(batch), seed), batch)
+    return jax.jit(functools.partial(augment.augment, config))(
+        draws(len(batch), seed, config), batch
+    )
 
 
 def grid():
@@ -44,7 +47,7 @@ def test_no_strength_is_no_change():
 
 
 def test_any_strength_is_a_change():
-    for field in ("rotation", "scale", "shear", "shift"):
+    for field in ("rotation", "scale", "shear", "shift", "elastic"):
         config = Config(**STILL.as_dict() | {field: 0.5})
         assert not augment.is_identity(config)
         assert float(jnp.abs(run(config) - images().astype(jnp.float32)).max()) > 1, field
@@ -87,11 +90,12 @@ def test_values_stay_in_range():
     assert float(out.max()) <= 255
 
 
-def test_an_image_has_the_same_fate_whatever_is_around_it():
-    config = Config()
+@pytest.mark.parametrize("config", [Config(elastic=0.0), ELASTIC], ids=["affine", "elastic"])
+def test_an_image_has_the_same_fate_whatever_is_around_it(config):
     together = run(config)
-    np.testing.assert_array_equal(draws(6), draws(9)[:6])
-    alone = jax.jit(functools.partial(augment.augment, config))(draws()[2:3], images()[2:3])
+    fates = draws(9, config=config)
+    np.testing.assert_array_equal(draws(6, config=config), fates[:6])
+    alone = jax.jit(functools.partial(augment.augment, config))(fates[2:3], images()[2:3])
     np.testing.assert_allclose(together[2:3], alone, atol=1e-2)
 
 
@@ -119,3 +123,12 @@ def test_strengths_are_bounds():
         assert np.abs(drawn).max() > 0.95 * bound
         assert abs(drawn.mean()) < 0.1 * bound
     np.testing.assert_allclose(np.linalg.det(maps[:, :, :2]), 1, rtol=1e-5)
+
+
+def test_an_elastic_field_is_smooth_and_as_strong_as_asked():
+    noise = np.random.default_rng(0).uniform(-1, 1, (4000, augment.GRID**2))
+    fields = (noise @ augment._elastic_basis()).reshape(-1, 28, 28)
+    np.testing.assert_allclose(fields.std(axis=0), 1, rtol=0.06)
+    # A field of that Gaussian changes by 1 / (sqrt(2) sigma) standard deviations per pixel.
+    steps = np.diff(fields, axis=1).std()
+    np.testing.assert_allclose(steps, 1 / (np.sqrt(2) * augment.SIGMA), rtol=0.2)

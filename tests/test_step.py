@@ -13,7 +13,7 @@ from lenet_jax.config import Config
 # 150 images in batches of 64: the last batch holds 22, which no number of devices divides.
 IMAGES, BATCH = 150, 64
 STEPS = 3
-STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
+STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0}
 SHORT = {"epochs": 2, "batch_size": BATCH, "warmup_epochs": 1.0}
 
 
