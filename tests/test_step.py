@@ -125,7 +125,8 @@ def test_members_are_the_single_runs_with_their_seeds(devices):
 
 
 def test_a_step_is_the_optimiser_on_the_mean_gradient():
-    config = Config(epochs=1, batch_size=IMAGES + 11, warmup_epochs=0.0, optimizer="sgd", **STILL)
+    plain = {"warmup_epochs": 0.0, "weight_decay": 0.0, **STILL}
+    config = Config(epochs=1, batch_size=IMAGES + 11, optimizer="sgd", **plain)
     before = begin(config, 2)
     params = jax.tree.map(lambda leaf: np.asarray(leaf[0]), before.params)
     images, labels = digits()
