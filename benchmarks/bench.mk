@@ -1,0 +1,13 @@
+# `make bench DATA=digit-recognizer.zip`: a quarter of an hour on two quiet cores; QUICK=1 two minutes.
+.PHONY: bench
+BENCH := .venv-bench/bin/python
+DATA ?= digit-recognizer.zip
+
+bench: $(VENV)/installed .venv-bench/installed
+	$(BIN)/python benchmarks/run.py --data=$(DATA) --peers=$(BENCH) $(if $(QUICK),--quick)
+
+# The peers pin other versions of NumPy and protobuf than JAX, so they live apart.
+.venv-bench/installed: benchmarks/peers.txt
+	$(PYTHON) -m venv .venv-bench
+	$(BENCH) -m pip install --quiet -r benchmarks/peers.txt
+	@touch $@
