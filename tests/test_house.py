@@ -33,6 +33,9 @@ MAY_IMPORT = {
         "programs", "state", "workdir",
     },
     "outcome": {"augment", "files", "report", "train", "workdir"},
+    "export": {
+        "config", "errors", "files", "lenet_jax", "metrics", "model", "predict", "workdir",
+    },
     "program": {"config", "data", "errors"},
 }  # fmt: skip
 
