@@ -59,7 +59,8 @@ def serialise(network: Network, metadata: Mapping[str, str]) -> bytes:
             return add("Mul", [x, add("Sigmoid", [x], f"{x} sigmoid")], f"{x} silu")
         if network.activation == "tanh":
             return add("Tanh", [x], f"{x} tanh")
-        constants["2/3"], constants["1.7159"] = np.float32(2 / 3), np.float32(1.7159)
+        constants["2/3"] = np.array(2 / 3, np.float32)
+        constants["1.7159"] = np.array(1.7159, np.float32)
         tanh = add("Tanh", [add("Mul", [x, "2/3"], f"{x} shrunk")], f"{x} tanh")
         return add("Mul", [tanh, "1.7159"], f"{x} scaled tanh")
 

@@ -46,7 +46,7 @@ def files(network: Network, about: Mapping[str, str | int]) -> dict[str, bytes]:
 
 
 def describe(network: Network) -> dict[str, object]:
-    """The network as JSON: shapes, and the weights of all members as base64 of little-endian float32.
+    """The network as JSON, its weights as base64 of little-endian float32.
 
     For each member in turn, kernel [out, in, height, width] and bias [out] of each layer.
     """
