@@ -1,8 +1,10 @@
 import dataclasses
 import functools
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -16,6 +18,7 @@ from lenet_jax.data import sample
 from lenet_jax.errors import UserError
 from lenet_jax.export import network, onnx_model
 
+ROOT = Path(__file__).parent.parent
 ONE_OF_EACH = [
     *(Config(activation=act, subsampling=sub) for act in ACTIVATIONS for sub in SUBSAMPLINGS),
     Config(model="lecun1998"),
@@ -183,3 +186,37 @@ def test_importing_the_package_stays_light():
     code = "import sys, lenet_jax; print(sorted({'jax', 'numpy', 'onnx'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def call(*flags, status):
+    done = subprocess.run(
+        [sys.executable, ROOT / "run_export.py", *flags],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def test_the_program_exports_a_run(trained, tmp_path):
+    path = tmp_path / "new" / "lenet5.onnx"
+    done = call(f"--workdir={trained}", "--format=onnx", f"--output={path}", status=0)
+    assert done.stdout == f"Wrote {path}\n"
+    np.testing.assert_allclose(
+        lenet_jax.load(path)(digits()), lenet_jax.load(trained)(digits()), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--workdir=nowhere"], "holds no run"),
+        (["--format=onnx", "--serve"], "--serve shows a page"),
+        (["--format=pdf"], "--format"),
+    ],
+)
+def test_mistakes_give_one_line(flags, expected, tmp_path):
+    done = call(*flags, status=2)
+    assert expected in done.stderr
+    assert len(done.stderr.splitlines()) == 1

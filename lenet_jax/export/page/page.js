@@ -104,7 +104,7 @@ pad.addEventListener("pointerdown", (event) => {
   event.preventDefault();
   playing++;
   keyboard.shown = keyboard.down = false;
-  pad.focus({ preventScroll: true });
+  pad.focus({ preventScroll: true, focusVisible: false });
   pad.setPointerCapture(event.pointerId);
   const stroke = [place(event)];
   strokes.push(stroke);
