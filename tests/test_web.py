@@ -195,7 +195,8 @@ def test_its_own_examples_are_read(page, motion):
 def test_the_maps_light_up(page):
     colours = (
         "const c = document.getElementById(arguments[0]);"
-        "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        "const k = new OffscreenCanvas(c.width, c.height).getContext('2d');"
+        "k.drawImage(c, 0, 0); const d = k.getImageData(0, 0, c.width, c.height).data;"
         "return new Set(new Uint32Array(d.buffer)).size"
     )
     names = ["seen", "C1", "S2", "C3", "S4", "C5", "F6"]
