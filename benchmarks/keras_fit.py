@@ -18,8 +18,8 @@ def main() -> None:
     model = keras.Sequential(
         [
             keras.Input((32, 32, 1)),
-            *(layers.Conv2D(6, 5), layers.AveragePooling2D(), layers.ReLU()),
-            *(layers.Conv2D(16, 5), layers.AveragePooling2D(), layers.ReLU()),
+            *(layers.Conv2D(6, 5), layers.AveragePooling2D(2), layers.ReLU()),
+            *(layers.Conv2D(16, 5), layers.AveragePooling2D(2), layers.ReLU()),
             layers.Flatten(),
             *(layers.Dense(120, "relu"), layers.Dense(84, "relu"), layers.Dense(10)),
         ]

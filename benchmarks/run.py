@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--peers", required=True, help="the interpreter that has the peers")
     parser.add_argument("--quick", action="store_true", help="one repetition on few digits")
     flags = parser.parse_args()
-    count, repetitions = (4096, 1) if flags.quick else (40_960, 5)
+    count, repetitions = (4096, 1) if flags.quick else (40_960, 3)
     with tempfile.TemporaryDirectory() as folder:
         dataset = data.load_train(flags.data)
         for times in (1, 2, 4, 8):
