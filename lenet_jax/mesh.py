@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -96,11 +98,28 @@ def over_members(
         each = functools.partial(_swap, function, rest)
         # One after the other on a CPU core, where a batched product of small matrices is slower
         # than the products one by one; one batched program on accelerators.
-        return jax.lax.map(each, members) if one_by_one else jax.vmap(each)(members)
+        return _in_turn(each, members) if one_by_one else jax.vmap(each)(members)
 
     return jax.shard_map(
         block, mesh=mesh, in_specs=(P(MEMBER), *shared), out_specs=out, check_vma=False
     )
+
+
+def _in_turn(function: Callable[[Any], Any], members: Any) -> Any:
+    """`lax.map` whose loop the compiler cannot take apart.
+
+    A loop of one turn, or of a few, is unrolled and its parts are fused anew, with other rounding:
+    a member would depend, in its last bits, on how many there are.
+    """
+    turns = len(jax.tree.leaves(members)[0])
+    out = jax.eval_shape(function, jax.tree.map(lambda leaf: leaf[0], members))
+    empty = jax.tree.map(lambda leaf: lax.full((turns, *leaf.shape), 0, leaf.dtype), out)
+
+    def body(turn: jax.Array, results: Any) -> Any:
+        member = jax.tree.map(lambda leaf: leaf[turn], members)
+        return jax.tree.map(lambda all_, one: all_.at[turn].set(one), results, function(member))
+
+    return lax.fori_loop(0, lax.optimization_barrier(jnp.int32(turns)), body, empty)
 
 
 def _swap(function: Callable[..., Any], rest: tuple[Any, ...], member: Any) -> Any:

@@ -1,4 +1,5 @@
 import functools
+import gc
 import os
 
 import jax
@@ -102,8 +103,12 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+# Orbax with jax 0.7 leaves the readers of the other arrays behind, never awaited.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 def test_other_arrays_are_refused(tmp_path):
     checkpoints = filled(tmp_path, [0.5])
     wrong = {"C1": {"kernel": jax.ShapeDtypeStruct((2, 3), np.float32)}}
     with pytest.raises(UserError, match="cannot be read"):
         checkpoints.restore_averaged(0, wrong)
+    gc.collect()
