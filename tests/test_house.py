@@ -32,26 +32,12 @@ MAY_IMPORT = {
         "checkpoint", "config", "data", "errors", "files", "mesh", "metrics", "model", "optimizer",
         "programs", "state", "workdir",
     },
-    "answers": {"data", "report", "submission"},
     "outcome": {"augment", "files", "report", "train", "workdir"},
-    "export": {
-        "config", "errors", "files", "lenet_jax", "metrics", "model", "predict", "workdir",
-    },
     "program": {"config", "data", "errors"},
 }  # fmt: skip
 
 ONLY_IN = {"flax": {"model"}, "orbax": {"checkpoint"}, "absl": {"program"}, "pandas": {"data"}}
-NO_JAX = {
-    "answers",
-    "config",
-    "files",
-    "data",
-    "submission",
-    "report",
-    "workdir",
-    "errors",
-    "program",
-}
+NO_JAX = {"config", "files", "data", "submission", "report", "workdir", "errors", "program"}
 
 
 def rooms():

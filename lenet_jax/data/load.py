@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lenet_jax.data import idx, kaggle, pictures, sample
+from lenet_jax.data import idx, kaggle, sample
 from lenet_jax.data.dataset import Dataset, Part
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
@@ -41,18 +41,13 @@ def load_train(
 
 
 def load_test(
-    data: str = "auto",
-    *,
-    cwd: str | os.PathLike[str] | None = None,
-    say: Say | None = None,
-    deskew: bool = False,
+    data: str = "auto", *, cwd: str | os.PathLike[str] | None = None, say: Say | None = None
 ) -> Dataset:
     """Digits to predict; with labels where the source has them (the sample, IDX, some CSVs).
 
-    Arguments and errors are those of `load_train`; `data` may also be the path of a picture or of
-    a folder of pictures, whose slanted digits `deskew` straightens.
+    Arguments and errors are those of `load_train`.
     """
-    return _load(data, "test", cwd, say, deskew)
+    return _load(data, "test", cwd, say)
 
 
 def sample_submission(
@@ -68,18 +63,10 @@ def sample_submission(
         return None
     with _naming(data) as name:
         path = _path(data, cwd)
-        if not path.exists() or (not kaggle.holds(path) and pictures.holds(path)):
-            return None
-        return kaggle.sample_submission(path, name)
+        return kaggle.sample_submission(path, name) if path.exists() else None
 
 
-def _load(
-    data: str,
-    part: Part,
-    cwd: str | os.PathLike[str] | None,
-    say: Say | None,
-    deskew: bool = False,
-) -> Dataset:
+def _load(data: str, part: Part, cwd: str | os.PathLike[str] | None, say: Say | None) -> Dataset:
     data = _resolve(data, cwd, say)
     if data == "sample":
         return sample.load(part)
@@ -94,8 +81,6 @@ def _load(
             )
         if path.is_dir() and not kaggle.holds(path) and idx.holds(path):
             return idx.load(path, part, name)
-        if part == "test" and not kaggle.holds(path) and pictures.holds(path):
-            return pictures.load(path, name, deskew=deskew)
         return kaggle.load(path, part, name)
 
 

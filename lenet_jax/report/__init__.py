@@ -13,9 +13,7 @@ from lenet_jax.report.galleries import (
     augmented,
     draw_augmented,
     draw_mistakes,
-    draw_seen,
     mistakes,
-    seen,
     worst_mistakes,
 )
 from lenet_jax.report.learning_curves import curves, draw_curves
@@ -29,11 +27,9 @@ __all__ = [
     "draw_confusion",
     "draw_curves",
     "draw_mistakes",
-    "draw_seen",
     "mistakes",
     "model_card",
     "png",
-    "seen",
     "versions",
     "worst_mistakes",
     "write",
