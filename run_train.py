@@ -22,7 +22,7 @@ WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
 def main() -> None:
     """Wires the flags to the rooms."""
     recipe = config()
-    with program.importing("lenet_jax.outcome"):
+    with program.importing("lenet_jax.outcome", "sklearn.model_selection"):
         dataset = data.load_train(DATA.value, say=program.tell)
     from lenet_jax import mesh
 

@@ -1,4 +1,4 @@
-# `make bench DATA=digit-recognizer.zip`: a quarter of an hour on two quiet cores; QUICK=1 two minutes.
+# `make bench DATA=digit-recognizer.zip`: half an hour on two quiet cores; QUICK=1 ten minutes.
 .PHONY: bench
 BENCH := .venv-bench/bin/python
 DATA ?= digit-recognizer.zip

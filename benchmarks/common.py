@@ -3,7 +3,6 @@
 import argparse
 import itertools
 import json
-import resource
 import time
 from collections.abc import Callable, Iterator
 
@@ -20,8 +19,23 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def submission_arguments() -> argparse.Namespace:
+    """The flags of the programs that go from Kaggle's zip to a submission."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", required=True, help="Kaggle's zip")
+    parser.add_argument("--output", required=True, help="the submission to write")
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def holdout(rows: int) -> np.ndarray:
+    """A tenth of the rows of `train.csv`, which are not trained on."""
+    return np.random.default_rng(0).permutation(rows)[: rows // 10]
+
+
 def load(path: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [N, 28, 28] and labels int32 [N]; N is a multiple of 512."""
+    """Images uint8 [N, 28, 28] and labels int32 [N]; N is a multiple of the batch size."""
     with np.load(path, allow_pickle=False) as arrays:
         return arrays["images"], arrays["labels"]
 
@@ -45,8 +59,6 @@ def measure(
         "infer": [count / seconds for seconds in itertools.islice(_seconds(infer), epochs)],
         "first_train_seconds": first_train,
         "first_infer_seconds": first_infer,
-        # Linux counts in kB.
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     print(json.dumps(result))
 

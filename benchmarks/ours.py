@@ -1,4 +1,4 @@
-"""lenet-jax, by its own programs. Variants: members=M, augmented."""
+"""lenet-jax, by its own programs. Variants: members=M, affine, elastic."""
 
 from common import arguments, load, measure
 
@@ -9,27 +9,27 @@ meshes.prepare()
 import jax
 import numpy as np
 
-from lenet_jax import programs
+from lenet_jax import optimizer, programs
 from lenet_jax.config import Config
 
-STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0}
+STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
 
 
 def main() -> None:
     """Trains and evaluates as `run_train.py` does, without its files."""
     flags = arguments()
-    variant = dict(part.split("=") for part in flags.variant.split(",") if "=" in part)
-    members = int(variant.get("members", 1))
-    still = {} if "augmented" in flags.variant else STILL
+    variant = flags.variant.split("=")
+    members = int(variant[1]) if variant[0] == "members" else 1
+    strengths = {"affine": {}, "elastic": {"elastic": 0.5}}.get(flags.variant, STILL)
     images, labels = load(flags.digits)
-    config = Config(batch_size=flags.batch, members=members, epochs=1000, **still)
+    config = Config(batch_size=flags.batch, members=members, epochs=1000, **strengths)
     mesh = meshes.make(members)
     compiled = programs.compile_ahead(config, mesh, len(images), len(images))
     whole = meshes.replicated(mesh)
     data = jax.device_put((images, labels), whole)
     seeds = jax.device_put(np.arange(members, dtype=np.uint32), meshes.stacked(mesh))
     state = jax.block_until_ready(compiled.create(seeds))
-    steps = -(-len(images) // flags.batch)
+    steps = optimizer.steps_per_epoch(config, len(images))
 
     def train() -> None:
         nonlocal state

@@ -1,4 +1,4 @@
-"""Runs every program in turn, several times, and writes the table of `benchmarks/README.md`."""
+"""Runs every program in turn, several times, and writes the tables of `benchmarks/README.md`."""
 
 import argparse
 import datetime
@@ -9,34 +9,44 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+import command_line
 import numpy as np
+import process
 
 from lenet_jax import data
 
 HERE = Path(__file__).resolve().parent
 TABLE = HERE / "README.md"
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
+# Divides by every batch size that is measured. An epoch of them takes 0.2 s to 15 s.
+DIGITS = 20_480
 
-# name, whether a peer's interpreter runs it, program, variant, batches; the first is the yardstick.
+# name, whether a peer's interpreter runs it, program, variant; the first is the yardstick.
 PROGRAMS = (
-    ("lenet-jax", False, "ours.py", "", (128, 512)),
-    ("lenet-jax, two members", False, "ours.py", "members=2", (128, 512)),
-    ("lenet-jax, affine augmentation", False, "ours.py", "augmented", (128, 512)),
-    ("PyTorch, eager", True, "torch_net.py", "eager", (128, 512)),
-    ("PyTorch, torch.compile", True, "torch_net.py", "compile", (128, 512)),
-    ("Keras fit", True, "keras_fit.py", "auto", (128, 512)),
-    ("Keras fit, jit_compile=True", True, "keras_fit.py", "jit", (128, 512)),
-    ("Flax nn.Conv, a jitted step per batch", False, "flax_conv.py", "loop", (128, 512)),
-    ("Flax nn.Conv, scan over the epoch", False, "flax_conv.py", "scan", (128, 512)),
+    ("lenet-jax", False, "ours.py", ""),
+    ("lenet-jax, two members", False, "ours.py", "members=2"),
+    ("lenet-jax, affine augmentation", False, "ours.py", "affine"),
+    ("lenet-jax, affine and elastic augmentation", False, "ours.py", "elastic"),
+    ("PyTorch, eager", True, "torch_net.py", "eager"),
+    ("PyTorch, torch.compile", True, "torch_net.py", "compile"),
+    ("Keras fit", True, "keras_fit.py", "auto"),
+    ("Keras fit, jit_compile=True", True, "keras_fit.py", "jit"),
+    ("Flax nn.Conv, a jitted step per batch", False, "flax_conv.py", "loop"),
+    ("Flax nn.Conv, scan over the epoch", False, "flax_conv.py", "scan"),
 )
+BATCHES = (128, 512)
 GROWTH = (
     *(("images", f"{times}x", times, 128, "") for times in (1, 2, 4, 8)),
     *(("batch", str(batch), 1, batch, "") for batch in (64, 256, 1024, 4096)),
     *(("members", str(members), 1, 128, f"members={members}") for members in (1, 2, 4, 8, 16, 32)),
 )
+
+# (what is measured) -> repetition -> the line of JSON that its process printed.
+Results = dict[tuple, dict[int, dict]]
 
 
 def main() -> None:
@@ -46,36 +56,34 @@ def main() -> None:
     parser.add_argument("--peers", required=True, help="the interpreter that has the peers")
     parser.add_argument("--quick", action="store_true", help="one repetition on few digits")
     flags = parser.parse_args()
-    count, repetitions = (4096, 1) if flags.quick else (40_960, 3)
+    count, repetitions = (4096, 1) if flags.quick else (DIGITS, 3)
     with tempfile.TemporaryDirectory() as folder:
         dataset = data.load_train(flags.data)
         for times in (1, 2, 4, 8):
-            rows = np.arange(count * times) % min(count, len(dataset))
-            np.savez(
-                f"{folder}/{times}.npz",
-                images=dataset.images_NxHxW[rows],
-                labels=dataset.labels_N[rows],
-            )
-        results: dict[tuple[str, int], list[dict]] = {}
+            rows = np.arange(count * times) % len(dataset)
+            digits = {"images": dataset.images_NxHxW[rows], "labels": dataset.labels_N[rows]}
+            np.savez(f"{folder}/{times}.npz", **digits)
+        results: Results = {}
         for repetition in range(repetitions):
-            for name, peer, program, variant, batches in PROGRAMS:
-                for batch in batches:
+            for name, peer, program, variant in PROGRAMS:
+                python = flags.peers if peer else sys.executable
+                for batch in BATCHES:
                     # Slow enough that its spread is of no interest.
                     if variant == "scan" and (repetition or batch != 128):
                         continue
                     print(f"{repetition + 1}/{repetitions} {name}, batch {batch}", file=sys.stderr)
-                    python = flags.peers if peer else sys.executable
                     result = run(python, program, f"{folder}/1.npz", batch, variant)
                     if result:
-                        results.setdefault((name, batch), []).append(result)
-        growth = []
+                        results.setdefault((name, batch), {})[repetition] = result
+        growth: Results = {}
+        ways = command_line.measure(flags.data, flags.peers, folder, repetitions)
         for what, value, times, batch, variant in GROWTH:
             print(f"growth: {what} {value}", file=sys.stderr)
             result = run(sys.executable, "ours.py", f"{folder}/{times}.npz", batch, variant)
             if result:
-                growth.append((what, value, result))
-    lines = [head(flags, count, repetitions), *table(results), "", *growth_table(growth)]
-    text = "\n".join(lines)
+                growth[what, value] = {0: result}
+    lines = [head(flags, count, repetitions), *table(results), "", *growth_table(growth), ""]
+    text = "\n".join(lines) + "\n" + "".join(command_line.table(ways))
     print(text)
     if not flags.quick:
         before, _, rest = TABLE.read_text().partition(BEGIN)
@@ -84,19 +92,10 @@ def main() -> None:
 
 
 def run(python: str, program: str, digits: str, batch: int, variant: str) -> dict | None:
-    """One process; its line of JSON with its peak memory, None where it failed."""
+    """The line of JSON of one process with its peak memory, None where it failed."""
     command = [python, str(HERE / program), f"--digits={digits}", f"--batch={batch}"]
-    process = subprocess.Popen(
-        [*command, f"--variant={variant}"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    out, errors = process.communicate()
-    if process.returncode:
-        print(f"{program} {variant} failed: {errors.strip().splitlines()[-1:]}", file=sys.stderr)
-        return None
-    return json.loads(out.splitlines()[-1])
+    done = process.run([*command, f"--variant={variant}"], limit=300)
+    return done and json.loads(done.out.splitlines()[-1]) | {"peak_mb": done.peak_mb}
 
 
 def head(flags: argparse.Namespace, count: int, repetitions: int) -> str:
@@ -121,44 +120,51 @@ def head(flags: argparse.Namespace, count: int, repetitions: int) -> str:
         f"{datetime.date.today()}, {len(os.sched_getaffinity(0))} cores of {model}, Python "
         f"{platform.python_version()}, {versions}, {peers}. {count:,} of Kaggle's training digits, "
         f"{repetitions} processes of 2 timed epochs each, every program in turn; medians, and the "
-        "range of the processes' medians. `make bench`\n"
+        "range over the processes; one process for each row of growth. Ratios are taken within each "
+        "turn. `make bench`\n"
     )
 
 
-def table(results: dict[tuple[str, int], list[dict]]) -> list[str]:
+def table(results: Results) -> Iterator[str]:
     """Rows of images per second, and how many times as fast lenet-jax is."""
-    lines = [
+    yield (
         "| program | batch | training, images/s | lenet-jax is | inference, images/s "
-        "| lenet-jax is |",
-        "|---|---|---|---|---|---|",
-    ]
+        "| lenet-jax is | first epoch, s |"
+    )
+    yield "|---|---|---|---|---|---|---|"
     for (name, batch), each in results.items():
+        ours = results.get((PROGRAMS[0][0], batch), {})
         cells = []
         for kind in ("train", "infer"):
-            medians = [statistics.median(result[kind]) for result in each]
-            middle = statistics.median(medians)
-            ours = results.get((PROGRAMS[0][0], batch), [])
+            medians = {turn: statistics.median(result[kind]) for turn, result in each.items()}
             ratios = [
-                statistics.median(our[kind]) / median
-                for our, median in zip(ours, medians, strict=False)
+                statistics.median(ours[turn][kind]) / median
+                for turn, median in medians.items()
+                if turn in ours
             ]
-            spread = f"{min(medians):,.0f} to {max(medians):,.0f}"
-            ratio = f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
-            cells += [f"{middle:,.0f} ({spread})", ratio]
-        lines.append(f"| {name} | {batch} | {' | '.join(cells)} |")
-    return lines
+            cells += [spread(list(medians.values()), ",.0f"), spread(ratios, ".2f", "x")]
+        first = [result["first_train_seconds"] for result in each.values()]
+        yield f"| {name} | {batch} | {' | '.join(cells)} | {statistics.median(first):.1f} |"
 
 
-def growth_table(growth: list[tuple[str, str, dict]]) -> list[str]:
+def growth_table(growth: Results) -> Iterator[str]:
     """Rows of lenet-jax alone: one thing grows, the others stay at 1x, batch 128, one member."""
-    lines = [
-        "| what grows | to | training, images/s of all members | peak memory, MB |",
-        "|---|---|---|---|",
-    ]
-    for what, value, result in growth:
-        rate = statistics.median(result["train"])
-        lines.append(f"| {what} | {value} | {rate:,.0f} | {result['peak_mb']:,.0f} |")
-    return lines
+    yield "| what grows | to | training, images/s of all members | peak memory, MB |"
+    yield "|---|---|---|---|"
+    for (what, value), each in growth.items():
+        rates = [statistics.median(result["train"]) for result in each.values()]
+        memory = statistics.median(result["peak_mb"] for result in each.values())
+        yield f"| {what} | {value} | {spread(rates, ',.0f')} | {memory:,.0f} |"
+
+
+def spread(values: list[float], form: str, unit: str = "") -> str:
+    """Median and range, the range left out for a single value."""
+    if not values:
+        return ""
+    middle = f"{statistics.median(values):{form}}{unit}"
+    return (
+        middle if len(values) == 1 else f"{middle} ({min(values):{form}} to {max(values):{form}})"
+    )
 
 
 if __name__ == "__main__":

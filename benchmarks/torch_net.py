@@ -1,5 +1,7 @@
 """PyTorch. Variants: eager, compile (`torch.compile`)."""
 
+import os
+
 import torch
 from common import arguments, load, measure, normalised
 from torch import nn
@@ -18,6 +20,7 @@ def network() -> nn.Sequential:
 def main() -> None:
     """Adam, cross-entropy, whole batches of a shuffled epoch; tensors, no data loader."""
     flags = arguments()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     images, labels = load(flags.digits)
     images_N = torch.from_numpy(normalised(images))[:, None]
     labels_N = torch.from_numpy(labels).long()

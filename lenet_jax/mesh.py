@@ -95,7 +95,8 @@ def over_members(
     one_by_one = platform(mesh) == "cpu"
 
     def block(members: Any, *rest: Any) -> Any:
-        each = functools.partial(_swap, function, rest)
+        # Under jit, for its shapes and its loop share one tracing.
+        each = jax.jit(functools.partial(_swap, function, rest))
         # One after the other on a CPU core, where a batched product of small matrices is slower
         # than the products one by one; one batched program on accelerators.
         return _in_turn(each, members) if one_by_one else jax.vmap(each)(members)

@@ -77,10 +77,11 @@ def define_config() -> Callable[[], config.Config]:
 
 
 @contextlib.contextmanager
-def importing(module: str) -> Iterator[None]:
-    """Imports a module, and JAX with it, while the body reads files."""
+def importing(*modules: str) -> Iterator[None]:
+    """Imports modules, and JAX with them, while the body reads files."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(importlib.import_module, module)
+        for module in modules:
+            pool.submit(importlib.import_module, module)
         yield
 
 

@@ -1,0 +1,96 @@
+"""Kaggle's zip to submission.csv with Keras, by the recipe of `configs/fast.py`."""
+
+import os
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import math
+import zipfile
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from common import holdout, submission_arguments
+from keras_fit import network
+
+BATCH = 128
+EMPTY = -0.1307 / 0.3081
+
+
+def pixels(table: pd.DataFrame) -> np.ndarray:
+    """Normalised float32 [N, 32, 32, 1]."""
+    images = table.to_numpy(np.uint8).reshape(-1, 28, 28, 1)
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0))).astype(np.float32)
+    return (padded / 255 - 0.1307) / 0.3081
+
+
+def augment(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """A random affine map for each image: 10 degrees, scale 0.1, shear 0.1, shift of 1 pixel."""
+    u = tf.unstack(tf.random.uniform((6, tf.shape(x)[0]), -1.0, 1.0))
+    angle = u[0] * math.radians(10)
+    cos, sin, shear = tf.cos(angle), tf.sin(angle), u[3] * 0.1
+    height, width = 1 + u[1] * 0.1, 1 + u[2] * 0.1
+    a, b = (shear * sin + cos) / width, (shear * cos - sin) / width
+    d, e = sin / height, cos / height
+    centre = 15.5
+    right = u[5] + centre - centre * (a + b)
+    down = u[4] + centre - centre * (d + e)
+    zero = tf.zeros_like(a)
+    maps = tf.stack([a, b, right, d, e, down, zero, zero], 1)
+    return keras.ops.image.affine_transform(x, maps, fill_mode="constant", fill_value=EMPTY), labels
+
+
+class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """One epoch of warm-up, then half a cosine to 0."""
+
+    def __init__(self, steps: int, epochs: int) -> None:
+        self.steps, self.epochs = float(steps), float(epochs)
+
+    def __call__(self, step):
+        """The learning rate of a step."""
+        step = tf.cast(step, tf.float32)
+        done = tf.maximum(0.0, step - self.steps) / (self.steps * (self.epochs - 1))
+        return 8e-3 * tf.minimum(1.0, step / self.steps) * 0.5 * (1 + tf.cos(math.pi * done))
+
+
+def main() -> None:
+    """Reads, trains, prints the accuracy of the hold-out and writes the submission."""
+    flags = submission_arguments()
+    keras.utils.set_random_seed(flags.seed)
+    with zipfile.ZipFile(flags.data) as archive:
+        train = pd.read_csv(archive.open("train.csv"), dtype=np.uint8)
+        test = pd.read_csv(archive.open("test.csv"), dtype=np.uint8)
+    labels_N = train.pop("label").to_numpy()
+    images_N = pixels(train)
+    held_N = holdout(len(train))
+    used_N = np.setdiff1d(np.arange(len(train)), held_N)
+    digits = tf.data.Dataset.from_tensor_slices((images_N[used_N], labels_N[used_N]))
+    digits = digits.cache().shuffle(len(used_N)).batch(BATCH)
+    digits = digits.map(augment, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    optimizer = keras.optimizers.AdamW(
+        WarmCosine(math.ceil(len(used_N) / BATCH), flags.epochs),
+        weight_decay=0.02,
+        use_ema=True,
+        ema_momentum=0.999,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    model = network()
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    # At its end `fit` puts the averaged parameters in place.
+    model.fit(digits, epochs=flags.epochs, verbose=0)
+    right = predict(model, images_N[held_N]) == labels_N[held_N]
+    digits_N = predict(model, pixels(test))
+    table = pd.DataFrame({"ImageId": range(1, len(digits_N) + 1), "Label": digits_N})
+    table.to_csv(flags.output, index=False)
+    print(f"{right.mean():.4f}")
+
+
+def predict(model: keras.Model, images_N: np.ndarray) -> np.ndarray:
+    """Digits, [N]."""
+    return model.predict(images_N, batch_size=1024, verbose=0).argmax(1)
+
+
+if __name__ == "__main__":
+    main()

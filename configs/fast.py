@@ -1,0 +1,21 @@
+"""One LeNet-5 above 99% in a few seconds: fewer epochs, a higher learning rate.
+
+python run_train.py --config=configs/fast.py --data=digit-recognizer.zip --workdir=runs/fast
+
+12 epochs; 99.18 +- 0.08% on hold-outs of 4,200 digits (2 splits x 4 seeds, the lowest 99.05%), 11 s
+from the command to the prompt and 2 s for the submission on two cores of an AMD EPYC, with compiled
+programs in the cache (2026-11-24, Python 3.11, jax 0.10.2).
+"""
+
+from ml_collections import ConfigDict
+
+from configs import default
+
+
+def get_config() -> ConfigDict:
+    """The recipe."""
+    config = default.get_config()
+    config.epochs = 12
+    config.learning_rate = 8e-3
+    config.shift = 1.0
+    return config
