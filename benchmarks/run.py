@@ -120,8 +120,8 @@ def head(flags: argparse.Namespace, count: int, repetitions: int) -> str:
         f"{datetime.date.today()}, {len(os.sched_getaffinity(0))} cores of {model}, Python "
         f"{platform.python_version()}, {versions}, {peers}. {count:,} of Kaggle's training digits, "
         f"{repetitions} processes of 2 timed epochs each, every program in turn; medians, and the "
-        "range over the processes; one process for each row of growth. Ratios are taken within each "
-        "turn. `make bench`\n"
+        "range over the processes; one process for each row of growth. Ratios are taken within "
+        "each turn. `make bench`\n"
     )
 
 
