@@ -9,13 +9,9 @@ programs in the cache (2026-11-24, Python 3.11, jax 0.10.2).
 
 from ml_collections import ConfigDict
 
-from configs import default
+from lenet_jax.config import Config
 
 
 def get_config() -> ConfigDict:
     """The recipe."""
-    config = default.get_config()
-    config.epochs = 12
-    config.learning_rate = 8e-3
-    config.shift = 1.0
-    return config
+    return ConfigDict(Config(epochs=12, learning_rate=8e-3, shift=1.0).as_dict())
