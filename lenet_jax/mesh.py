@@ -95,8 +95,7 @@ def over_members(
     one_by_one = platform(mesh) == "cpu"
 
     def block(members: Any, *rest: Any) -> Any:
-        # Under jit, for its shapes and its loop share one tracing.
-        each = jax.jit(functools.partial(_swap, function, rest))
+        each = functools.partial(_swap, function, rest)
         # One after the other on a CPU core, where a batched product of small matrices is slower
         # than the products one by one; one batched program on accelerators.
         return _in_turn(each, members) if one_by_one else jax.vmap(each)(members)
@@ -112,6 +111,8 @@ def _in_turn(function: Callable[[Any], Any], members: Any) -> Any:
     A loop of one turn, or of a few, is unrolled and its parts are fused anew, with other rounding:
     a member would depend, in its last bits, on how many there are.
     """
+    # Under jit, for its shapes and its loop share one tracing.
+    function = jax.jit(function)
     turns = len(jax.tree.leaves(members)[0])
     out = jax.eval_shape(function, jax.tree.map(lambda leaf: leaf[0], members))
     empty = jax.tree.map(lambda leaf: lax.full((turns, *leaf.shape), 0, leaf.dtype), out)

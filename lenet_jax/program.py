@@ -78,11 +78,18 @@ def define_config() -> Callable[[], config.Config]:
 
 @contextlib.contextmanager
 def importing(*modules: str) -> Iterator[None]:
-    """Imports modules, and JAX with them, while the body reads files."""
+    """Imports modules in turn, and JAX with them, while the body reads files.
+
+    What has not begun when the body ends is left to whoever needs it: a mistake in the files is
+    told without waiting for it.
+    """
     with ThreadPoolExecutor(1) as pool:
         for module in modules:
             pool.submit(importlib.import_module, module)
-        yield
+        try:
+            yield
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def compiled_folder() -> Path | None:
