@@ -6,8 +6,10 @@ import statistics
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import process
+from spread import spread
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -15,8 +17,17 @@ ROOT = HERE.parent
 EPOCHS = 12
 NAMES = ("lenet-jax, warm caches", "lenet-jax, cold caches", "PyTorch script", "Keras script")
 
-# name -> repetition -> (seconds, peak MB, accuracy of the hold-out)
-Results = dict[str, dict[int, tuple[float, float, float]]]
+
+class Way(NamedTuple):
+    """What one way from the zip to a submission took, and its accuracy on its hold-out."""
+
+    seconds: float
+    peak_mb: float
+    accuracy: float
+
+
+# name -> seed -> way
+Results = dict[str, dict[int, Way]]
 
 
 def measure(data: str, peers: str, folder: str, repetitions: int) -> Results:
@@ -27,7 +38,9 @@ def measure(data: str, peers: str, folder: str, repetitions: int) -> Results:
         shutil.rmtree(cache, ignore_errors=True)
         for name in ("lenet-jax, cold caches", "lenet-jax, warm caches"):
             print(f"{seed + 1}/{repetitions} {name}", file=sys.stderr)
-            results[name].update(_ours(data, folder, cache, seed))
+            way = _ours(data, folder, cache, seed)
+            if way:
+                results[name][seed] = way
         for name, script in (("PyTorch script", "torch"), ("Keras script", "keras")):
             print(f"{seed + 1}/{repetitions} {name}", file=sys.stderr)
             command = [peers, str(HERE / f"{script}_submission.py"), f"--data={data}"]
@@ -35,11 +48,11 @@ def measure(data: str, peers: str, folder: str, repetitions: int) -> Results:
             done = process.run(command, limit=600)
             if done:
                 accuracy = float(done.out.split()[-1])
-                results[name][seed] = (done.seconds, done.peak_mb, accuracy)
+                results[name][seed] = Way(done.seconds, done.peak_mb, accuracy)
     return results
 
 
-def _ours(data: str, folder: str, cache: Path, seed: int) -> dict[int, tuple[float, float, float]]:
+def _ours(data: str, folder: str, cache: Path, seed: int) -> Way | None:
     workdir = Path(folder) / "run"
     shutil.rmtree(workdir, ignore_errors=True)
     common = [f"--workdir={workdir}", f"--data={data}"]
@@ -50,27 +63,30 @@ def _ours(data: str, folder: str, cache: Path, seed: int) -> dict[int, tuple[flo
         command = [sys.executable, str(ROOT / program), *rest, *common]
         done = process.run(command, limit=600, environment={"LENET_JAX_CACHE": str(cache)})
         if done is None:
-            return {}
+            return None
         steps.append(done)
     with (workdir / "metrics.csv").open(newline="") as file:
         accuracy = float(list(csv.DictReader(file))[-1]["holdout_accuracy"])
     seconds = sum(step.seconds for step in steps)
-    return {seed: (seconds, max(step.peak_mb for step in steps), accuracy)}
+    return Way(seconds, max(step.peak_mb for step in steps), accuracy)
 
 
 def table(results: Results) -> Iterator[str]:
     """Rows of seconds, ratios, memory and accuracy."""
-    yield "| zip to submission, 12 epochs | seconds | times ours, warm | times ours, cold "
-    yield "| peak memory, MB | hold-out |\n|---|---|---|---|---|---|\n"
+    yield (
+        f"| zip to submission, {EPOCHS} epochs | seconds | times ours, warm | times ours, cold "
+        "| peak memory, MB | hold-out |"
+    )
+    yield "|---|---|---|---|---|---|"
     for name, each in results.items():
         if not each:
-            yield f"| {name} | failed | | | | |\n"
+            yield f"| {name} | failed | | | | |"
             continue
-        seconds = [took for took, _, _ in each.values()]
-        cells = [f"{statistics.median(seconds):.1f} ({min(seconds):.1f} to {max(seconds):.1f})"]
+        cells = [spread([way.seconds for way in each.values()], ".1f")]
         for ours in NAMES[:2]:
-            pairs = [each[k][0] / results[ours][k][0] for k in each if k in results[ours]]
+            both = each.keys() & results[ours].keys()
+            pairs = [each[seed].seconds / results[ours][seed].seconds for seed in both]
             cells.append(f"{statistics.median(pairs):.2f}" if pairs else "")
-        cells.append(f"{max(memory for _, memory, _ in each.values()):,.0f}")
-        cells.append(", ".join(f"{accuracy:.2%}" for _, _, accuracy in each.values()))
-        yield f"| {name} | {' | '.join(cells)} |\n"
+        cells.append(f"{max(way.peak_mb for way in each.values()):,.0f}")
+        cells.append(", ".join(f"{way.accuracy:.2%}" for way in each.values()))
+        yield f"| {name} | {' | '.join(cells)} |"

@@ -4,9 +4,11 @@ import argparse
 import itertools
 import json
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import pandas as pd
 
 
 def arguments() -> argparse.Namespace:
@@ -27,6 +29,22 @@ def submission_arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
+
+
+def kaggle(path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of Kaggle's zip: training images uint8 [N, 28, 28], labels [N], test images [M, 28, 28]."""
+    with zipfile.ZipFile(path) as archive:
+        train = pd.read_csv(archive.open("train.csv"), dtype=np.uint8)
+        test = pd.read_csv(archive.open("test.csv"), dtype=np.uint8)
+    labels_N = train.pop("label").to_numpy(copy=True)
+    return train.to_numpy().reshape(-1, 28, 28), labels_N, test.to_numpy().reshape(-1, 28, 28)
+
+
+def finish(right: np.ndarray, digits_N: np.ndarray, output: str) -> None:
+    """Writes the submission, and prints the accuracy as the last word."""
+    table = pd.DataFrame({"ImageId": range(1, len(digits_N) + 1), "Label": digits_N})
+    table.to_csv(output, index=False)
+    print(f"{right.mean():.4f}")
 
 
 def holdout(rows: int) -> np.ndarray:

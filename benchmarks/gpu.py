@@ -4,56 +4,22 @@ python benchmarks/gpu.py --data=digit-recognizer.zip
 """
 
 import argparse
-import dataclasses
 import itertools
 import statistics
 import time
 
-from lenet_jax import mesh as meshes
-
-meshes.prepare()
+from epochs import Run
 
 import jax
 import numpy as np
 
-from lenet_jax import data, optimizer, programs
+from lenet_jax import data
+from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 
 HELD = 10_000
 # One cycle of a high rate; `train_mnist_fast` needs 0.76 s for 99% on a GPU.
 FAST = Config(epochs=12, batch_size=512, learning_rate=1.2e-2, shift=1.0)
-
-
-class Run:
-    """A run's programs and arrays on the devices."""
-
-    def __init__(self, config: Config, train: data.Dataset, held: data.Dataset) -> None:
-        self.mesh = meshes.make(config.members)
-        self.whole = meshes.replicated(self.mesh)
-        self.config, self.steps = config, optimizer.steps_per_epoch(config, len(train))
-        self.programs = programs.compile_ahead(config, self.mesh, len(train), len(held))
-        self.train = self._put(train)
-        self.held = self._put(held)
-
-    def _put(self, dataset: data.Dataset) -> tuple[jax.Array, jax.Array]:
-        return jax.device_put((dataset.images_NxHxW, dataset.labels_N), self.whole)
-
-    def begin(self):
-        """The first state."""
-        first = self.config.seed
-        seeds = np.arange(first, first + self.config.members, dtype=np.uint32)
-        seeds_M = jax.device_put(seeds, meshes.stacked(self.mesh))
-        return jax.block_until_ready(self.programs.create(seeds_M))
-
-    def epoch(self, state, epoch: int):
-        """The state after an epoch."""
-        stop = jax.device_put(np.int32((epoch + 1) * self.steps), self.whole)
-        return jax.block_until_ready(self.programs.train_until(state, *self.train, stop))
-
-    def accuracies(self, state) -> np.ndarray:
-        """Of each member on the hold-out, [M]."""
-        each, _, _ = self.programs.evaluate(state.averaged_params, *self.held)
-        return np.asarray(each.correct / each.count)
 
 
 def steps_per_second(run: Run, epochs: int = 3) -> float:
@@ -77,7 +43,10 @@ def main() -> None:
     flags = parser.parse_args()
     everything = data.load_train(flags.data)
     order = np.random.default_rng(0).permutation(len(everything))
-    train, held = everything.take(np.sort(order[HELD:])), everything.take(np.sort(order[:HELD]))
+    train, held = (
+        (part.images_NxHxW, part.labels_N)
+        for part in map(everything.take, (np.sort(order[HELD:]), np.sort(order[:HELD])))
+    )
     print(f"{meshes.describe(meshes.make(1))}, jax {jax.__version__}")
     for batch, conv in itertools.product((128, 512), ("native", "matmul")):
         config = Config(batch_size=batch, conv=conv, epochs=1000)
@@ -94,8 +63,7 @@ def main() -> None:
             run.accuracies(run.epoch(run.begin(), 0))
             seconds, accuracies = [], []
             for seed in range(flags.seeds):
-                run.config = dataclasses.replace(FAST, seed=seed)
-                state = run.begin()
+                state = run.begin(seed)
                 begun = time.perf_counter()
                 for epoch in range(FAST.epochs):
                     state = run.epoch(state, epoch)

@@ -6,24 +6,15 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import math
-import zipfile
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
-from common import holdout, submission_arguments
+from common import finish, holdout, kaggle, normalised, submission_arguments
 from keras_fit import network
 
 BATCH = 128
 EMPTY = -0.1307 / 0.3081
-
-
-def pixels(table: pd.DataFrame) -> np.ndarray:
-    """Normalised float32 [N, 32, 32, 1]."""
-    images = table.to_numpy(np.uint8).reshape(-1, 28, 28, 1)
-    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0))).astype(np.float32)
-    return (padded / 255 - 0.1307) / 0.3081
 
 
 def augment(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -59,11 +50,8 @@ def main() -> None:
     """Reads, trains, prints the accuracy of the hold-out and writes the submission."""
     flags = submission_arguments()
     keras.utils.set_random_seed(flags.seed)
-    with zipfile.ZipFile(flags.data) as archive:
-        train = pd.read_csv(archive.open("train.csv"), dtype=np.uint8)
-        test = pd.read_csv(archive.open("test.csv"), dtype=np.uint8)
-    labels_N = train.pop("label").to_numpy()
-    images_N = pixels(train)
+    train, labels_N, test = kaggle(flags.data)
+    images_N = normalised(train)[..., None]
     held_N = holdout(len(train))
     used_N = np.setdiff1d(np.arange(len(train)), held_N)
     digits = tf.data.Dataset.from_tensor_slices((images_N[used_N], labels_N[used_N]))
@@ -81,10 +69,8 @@ def main() -> None:
     # At its end `fit` puts the averaged parameters in place.
     model.fit(digits, epochs=flags.epochs, verbose=0)
     right = predict(model, images_N[held_N]) == labels_N[held_N]
-    digits_N = predict(model, pixels(test))
-    table = pd.DataFrame({"ImageId": range(1, len(digits_N) + 1), "Label": digits_N})
-    table.to_csv(flags.output, index=False)
-    print(f"{right.mean():.4f}")
+    digits_N = predict(model, normalised(test)[..., None])
+    finish(right, digits_N, flags.output)
 
 
 def predict(model: keras.Model, images_N: np.ndarray) -> np.ndarray:

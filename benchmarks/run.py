@@ -16,6 +16,7 @@ from pathlib import Path
 import command_line
 import numpy as np
 import process
+from spread import spread
 
 from lenet_jax import data
 
@@ -75,15 +76,15 @@ def main() -> None:
                     result = run(python, program, f"{folder}/1.npz", batch, variant)
                     if result:
                         results.setdefault((name, batch), {})[repetition] = result
-        growth: Results = {}
+        growth: dict[tuple[str, str], dict] = {}
         ways = command_line.measure(flags.data, flags.peers, folder, repetitions)
         for what, value, times, batch, variant in GROWTH:
             print(f"growth: {what} {value}", file=sys.stderr)
             result = run(sys.executable, "ours.py", f"{folder}/{times}.npz", batch, variant)
             if result:
-                growth[what, value] = {0: result}
+                growth[what, value] = result
     lines = [head(flags, count, repetitions), *table(results), "", *growth_table(growth), ""]
-    text = "\n".join(lines) + "\n" + "".join(command_line.table(ways))
+    text = "\n".join([*lines, *command_line.table(ways)])
     print(text)
     if not flags.quick:
         before, _, rest = TABLE.read_text().partition(BEGIN)
@@ -147,24 +148,13 @@ def table(results: Results) -> Iterator[str]:
         yield f"| {name} | {batch} | {' | '.join(cells)} | {statistics.median(first):.1f} |"
 
 
-def growth_table(growth: Results) -> Iterator[str]:
+def growth_table(growth: dict[tuple[str, str], dict]) -> Iterator[str]:
     """Rows of lenet-jax alone: one thing grows, the others stay at 1x, batch 128, one member."""
     yield "| what grows | to | training, images/s of all members | peak memory, MB |"
     yield "|---|---|---|---|"
-    for (what, value), each in growth.items():
-        rates = [statistics.median(result["train"]) for result in each.values()]
-        memory = statistics.median(result["peak_mb"] for result in each.values())
-        yield f"| {what} | {value} | {spread(rates, ',.0f')} | {memory:,.0f} |"
-
-
-def spread(values: list[float], form: str, unit: str = "") -> str:
-    """Median and range, the range left out for a single value."""
-    if not values:
-        return ""
-    middle = f"{statistics.median(values):{form}}{unit}"
-    return (
-        middle if len(values) == 1 else f"{middle} ({min(values):{form}} to {max(values):{form}})"
-    )
+    for (what, value), result in growth.items():
+        rate = statistics.median(result["train"])
+        yield f"| {what} | {value} | {rate:,.0f} | {result['peak_mb']:,.0f} |"
 
 
 if __name__ == "__main__":

@@ -1,24 +1,22 @@
 """Kaggle's zip to submission.csv with PyTorch, by the recipe of `configs/fast.py`."""
 
 import math
-import zipfile
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
-from common import holdout, submission_arguments
+from common import finish, holdout, kaggle, submission_arguments
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch_net import network
 
 BATCH = 128
+EMPTY = -0.1307 / 0.3081
 
 
-def pixels(table: pd.DataFrame) -> torch.Tensor:
+def pixels(images_NxHxW: np.ndarray) -> torch.Tensor:
     """Normalised float32 [N, 1, 28, 28]."""
-    images = torch.from_numpy(table.to_numpy(np.uint8)).reshape(-1, 1, 28, 28)
-    return (images.float() / 255 - 0.1307) / 0.3081
+    return (torch.tensor(images_NxHxW)[:, None].float() / 255 - 0.1307) / 0.3081
 
 
 def augment(x: torch.Tensor) -> torch.Tensor:
@@ -34,7 +32,8 @@ def augment(x: torch.Tensor) -> torch.Tensor:
     first = torch.stack([(shear * sin + cos) / width, (shear * cos - sin) / width, right], 1)
     second = torch.stack([sin / height, cos / height, down], 1)
     grid = F.affine_grid(torch.stack([first, second], 1), x.shape, align_corners=False)
-    return F.grid_sample(x - x.min(), grid, align_corners=False) + x.min()
+    # Outside of an image grid_sample finds 0.
+    return F.grid_sample(x - EMPTY, grid, align_corners=False) + EMPTY
 
 
 def predict(model: nn.Module, x: torch.Tensor) -> np.ndarray:
@@ -46,17 +45,15 @@ def predict(model: nn.Module, x: torch.Tensor) -> np.ndarray:
 
 def pad(x: torch.Tensor) -> torch.Tensor:
     """28x28 to 32x32 with the background's value."""
-    return F.pad(x, (2, 2, 2, 2), value=-0.1307 / 0.3081)
+    return F.pad(x, (2, 2, 2, 2), value=EMPTY)
 
 
 def main() -> None:
     """Reads, trains, prints the accuracy of the hold-out and writes the submission."""
     flags = submission_arguments()
     torch.manual_seed(flags.seed)
-    with zipfile.ZipFile(flags.data) as archive:
-        train = pd.read_csv(archive.open("train.csv"), dtype=np.uint8)
-        test = pd.read_csv(archive.open("test.csv"), dtype=np.uint8)
-    labels_N = torch.from_numpy(train.pop("label").to_numpy(copy=True)).long()
+    train, labels, test = kaggle(flags.data)
+    labels_N = torch.from_numpy(labels).long()
     images_N = pixels(train)
     held_N = torch.from_numpy(holdout(len(train)))
     used_N = torch.from_numpy(np.setdiff1d(np.arange(len(train)), held_N))
@@ -84,9 +81,7 @@ def main() -> None:
             average.update_parameters(model)
     right = predict(average, images_N[held_N]) == labels_N[held_N].numpy()
     digits_N = predict(average, pixels(test))
-    table = pd.DataFrame({"ImageId": range(1, len(digits_N) + 1), "Label": digits_N})
-    table.to_csv(flags.output, index=False)
-    print(f"{right.mean():.4f}")
+    finish(right, digits_N, flags.output)
 
 
 if __name__ == "__main__":
