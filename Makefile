@@ -37,4 +37,4 @@ $(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
 clean:
 	rm -rf $(VENV) runs submission.csv
 
--include benchmarks/bench.mk
+-include benchmarks/bench.mk torture/torture.mk

@@ -67,7 +67,11 @@ def probabilities(
     return np.asarray(program(params_M, images_NxHxW))
 
 
-def restore(folder: str | os.PathLike[str], record: workdir.Record, which: str = "latest") -> Any:
+def restore(
+    folder: str | os.PathLike[str],
+    record: workdir.Record,
+    which: str = "latest",
+) -> Any:
     """The members' averaged parameters from a run's checkpoint, as NumPy arrays.
 
     Args:
@@ -76,11 +80,11 @@ def restore(folder: str | os.PathLike[str], record: workdir.Record, which: str =
       which: `latest` or `best` (by hold-out accuracy) of the checkpoints.
 
     Raises:
-      UserError: there is no whole checkpoint, or it is damaged.
+      UserError: there is no checkpoint, or all are damaged.
     """
     checkpoints = checkpoint.Checkpoints(Path(folder) / workdir.CHECKPOINTS, read_only=True)
     try:
-        at = checkpoints.best() if which == "best" else checkpoints.latest()
+        at = checkpoints.choose(which)
         if at is None:
             raise UserError(
                 f"{shown(folder)}: holds no whole checkpoint yet; run_train.py "

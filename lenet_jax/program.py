@@ -5,20 +5,31 @@ import dataclasses
 import importlib
 import inspect
 import os
+import shlex
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from logging import CRITICAL, getLogger
 from pathlib import Path
 
 from absl import flags, logging
 from ml_collections import config_flags
 
-from lenet_jax import config, data
+from lenet_jax import config, data, stopping
 from lenet_jax.errors import UserError
 
 USER_ERROR = 2
-INTERRUPTED = 130
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
+
+STATUS_HELP = f"""Exit status:
+  {0:<3} done
+  {USER_ERROR:<3} a mistake in what was given, told in one line
+  {stopping.STOPPED:<3} stopped by Ctrl-C or SIGTERM after saving; the same command goes on
+  {INTERRUPTED} stopped at once by Ctrl-C: nothing to save yet, or the second one
+  {TERMINATED} stopped at once by SIGTERM, likewise"""
 
 _help = flags.DEFINE_bool("help", False, "Show this help.", short_name="h")
 _keep = flags.DEFINE_bool(
@@ -32,8 +43,7 @@ _keep = flags.DEFINE_bool(
 def run(main: Callable[[], None], description: str) -> None:
     """Parses the command line, calls `main` and ends the process.
 
-    The exit status is 0 if the job was done and 2 for a mistake of the user's, which is told in one
-    line; a mistake of ours shows its traceback.
+    The exit status is as `STATUS_HELP` says; a mistake of ours shows its traceback.
 
     Args:
       main: reads the flags and does the job.
@@ -41,8 +51,10 @@ def run(main: Callable[[], None], description: str) -> None:
     """
     # XLA's own notes about the machine are no help to anybody here.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # Orbax warns of what we ask for on purpose.
-    logging.set_verbosity(logging.ERROR)
+    # Orbax warns of what we ask for on purpose, and logs the errors that it also raises.
+    logging.set_verbosity(logging.FATAL)
+    getLogger("asyncio").setLevel(CRITICAL)
+    stopping.listen()
     try:
         rest = flags.FLAGS(sys.argv)
         if _help.value:
@@ -55,6 +67,13 @@ def run(main: Callable[[], None], description: str) -> None:
         _die(str(error))
     except flags.Error as error:
         _die(f"{str(error).splitlines()[0]} (--help lists all flags)")
+    except stopping.Stopped as stopped:
+        print(f"stopped: {stopped}", file=sys.stderr)
+        print(f"to go on: python {shlex.join(sys.argv)}", file=sys.stderr)
+        sys.exit(stopping.STOPPED)
+    except stopping.Terminated:
+        print("terminated", file=sys.stderr)
+        sys.exit(TERMINATED)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
@@ -131,7 +150,7 @@ def _help_text(description: str) -> str:
         documented = inspect.getdoc(config.Config) or ""
         fields = documented.partition("Attributes:\n")[2]
         lines += ["", "Fields of the recipe, --config.FIELD=VALUE:", fields.rstrip()]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", STATUS_HELP])
 
 
 def _die(message: str) -> None:

@@ -2,6 +2,15 @@
 
 Everything that computes is one of the compiled programs of `programs.py`; this room calls them,
 shows numbers and writes files.
+
+The same command goes on where a run was cut off, from the first of these that holds:
+1. no checkpoint in the workdir: a new run;
+2. checkpoints of another config or other data: an error, nothing is touched;
+3. the last step saved and the model card written: nothing to do;
+4. otherwise the newest whole checkpoint, in the middle of an epoch too; damaged ones above it are
+   named and made again. Rows of `metrics.csv` after it are dropped and made again, the same but for
+   `seconds` and `images_per_second`: these are wall-clock, of the part of the epoch that the
+   process which ended it has done.
 """
 
 import dataclasses
@@ -11,15 +20,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 from tqdm import tqdm
 
-from lenet_jax import checkpoint, metrics, model, optimizer, programs, workdir
-from lenet_jax import config as configs
+from lenet_jax import checkpoint, metrics, model, optimizer, programs, resume, stopping, workdir
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset, holdout
@@ -85,17 +93,31 @@ def train(
       The result, or None if the run in the folder was finished before.
 
     Raises:
-      UserError: the folder belongs to a run of another config or of other data.
+      UserError: the folder belongs to a run of another config or of other data, is in use by
+        another process, or cannot be written; or the loss is not finite.
+      Stopped: a signal asked for it; the state is saved.
     """
     if dataset.labels_N is None:
         raise UserError(f"{dataset.name}: has no labels, so nothing can be trained on it")
     train_N, holdout_N = holdout(dataset.labels_N, config.holdout, config.split_seed)
     record = workdir.Record.of(config, dataset, len(train_N))
+    with workdir.locked(folder):
+        return _train(record, dataset, train_N, holdout_N, folder, say)
+
+
+def _train(
+    record: workdir.Record,
+    dataset: Dataset,
+    train_N: np.ndarray,
+    holdout_N: np.ndarray,
+    folder: str | os.PathLike[str],
+    say: Callable[[str], None],
+) -> Result | None:
+    config = record.config
     steps = optimizer.steps_per_epoch(config, len(train_N))
-    checkpoints_folder = Path(folder) / workdir.CHECKPOINTS
-    start = _latest(checkpoints_folder)
+    start = resume.newest(folder)
     if start is not None:
-        _check_same_run(folder, record)
+        resume.check_same_run(folder, record)
         # The model card is the last file that a run writes.
         if start >= config.epochs * steps and (Path(folder) / workdir.CARD).exists():
             say(f"{shown(folder)}: this run has finished its {config.epochs} epochs; nothing to do")
@@ -110,13 +132,14 @@ def train(
     workdir.create(folder, record)
     training = dataset.take(train_N)
     run = _Run(config, mesh, training, held, Path(folder))
-    checkpoints = checkpoint.Checkpoints(checkpoints_folder)
+    checkpoints = checkpoint.Checkpoints(Path(folder) / workdir.CHECKPOINTS)
     try:
         current = run.begin(checkpoints, start)
         if start is not None:
             say(f"Going on from epoch {start / steps:g} of {config.epochs}")
-        for epoch in range(current_step(current) // steps, config.epochs):
-            current = run.epoch(epoch, current, checkpoints)
+        with stopping.asked() as request:
+            for epoch in range(current_step(current) // steps, config.epochs):
+                current = run.epoch(epoch, current, checkpoints, request)
         if run.probabilities_NxK is None:
             # Cut off between its last checkpoint and its report.
             run.evaluate(current)
@@ -173,13 +196,20 @@ class _Run:
         done = start // self.steps
         # A row is written before its checkpoint; those the crash left without one are done again.
         self.rows = workdir.read_metrics(self.folder)[:done]
-        return checkpoints.restore(start, target)
+        current = checkpoints.restore(start, target)
+        checkpoints.drop_after(start)
+        return current
 
     def epoch(
-        self, epoch: int, current: TrainState, checkpoints: checkpoint.Checkpoints
+        self,
+        epoch: int,
+        current: TrainState,
+        checkpoints: checkpoint.Checkpoints,
+        request: stopping.Request,
     ) -> TrainState:
-        """Trains for one epoch, evaluates, and writes a row and a checkpoint."""
+        """Trains to the end of an epoch, evaluates, and writes a row and a checkpoint."""
         begun = time.perf_counter()
+        first = current_step(current)
         stop = (epoch + 1) * self.steps
         label = f"Epoch {epoch + 1}/{self.config.epochs}"
         # Without a terminal there is no bar, and a line per epoch instead.
@@ -190,8 +220,12 @@ class _Run:
                 _check_finite(sums, current, self.config, self.images, checkpoints)
                 bar.update(int(sums.count[0]) - bar.n)
                 bar.set_postfix_str(_text(_training_columns(sums)))
+                if request.came and current_step(current) < stop:
+                    self._stop(current, checkpoints)
             trained = time.perf_counter() - begun
-            row = self._row(epoch + 1, sums, trained, current)
+            row = self._row(epoch + 1, sums, current)
+            done = self.images * self.config.members * (stop - first) / self.steps
+            row["images_per_second"] = done / trained
             row["seconds"] = time.perf_counter() - begun
             bar.set_postfix_str(_text(row))
         if bar.disable:
@@ -204,7 +238,18 @@ class _Run:
             else row["ensemble_accuracy"]
         )
         checkpoints.save(stop, current, best)
+        if request.came:
+            self._stop(current, checkpoints)
         return current
+
+    def _stop(self, current: TrainState, checkpoints: checkpoint.Checkpoints) -> NoReturn:
+        """Saves, unless the end of an epoch has, and waits until it is on the disk."""
+        at = current_step(current)
+        if at % self.steps:
+            checkpoints.save(at, current, None)
+        checkpoints.wait()
+        epochs = f"{at / self.steps:.2f} of {self.config.epochs} epochs"
+        raise stopping.Stopped(f"{epochs} are done and saved in {shown(self.folder)}")
 
     def _piece(self, current: TrainState, at: int, stop: int) -> TrainState:
         """Some steps of an epoch, about `PIECE_SECONDS` of them."""
@@ -218,9 +263,7 @@ class _Run:
         self.piece = max(1, round(PIECE_SECONDS / seconds_per_step))
         return current
 
-    def _row(
-        self, epoch: int, sums: metrics.Metrics, trained: float, current: TrainState
-    ) -> workdir.Row:
+    def _row(self, epoch: int, sums: metrics.Metrics, current: TrainState) -> workdir.Row:
         schedule = optimizer.schedule(self.config, self.images)
         row: workdir.Row = dict.fromkeys(workdir.COLUMNS)
         row |= _training_columns(sums)
@@ -228,7 +271,6 @@ class _Run:
             "epoch": epoch,
             "step": epoch * self.steps,
             "learning_rate": float(schedule(epoch * self.steps - 1)),
-            "images_per_second": self.images * self.config.members / trained,
         }
         return row | self.evaluate(current)
 
@@ -269,38 +311,6 @@ def _what(dataset: Dataset, trained_on: int, held: Dataset | None, config: Confi
     held_out = f", {len(held):,} held out" if held is not None else ", none held out"
     members = f"{config.members} networks" if config.members > 1 else "one network"
     return f"Training {members} on {trained_on:,} digits of {dataset.name}{held_out}"
-
-
-def _latest(folder: Path) -> int | None:
-    """The newest whole checkpoint, without making the folder."""
-    if not folder.is_dir():
-        return None
-    checkpoints = checkpoint.Checkpoints(folder, read_only=True)
-    try:
-        return checkpoints.latest()
-    finally:
-        checkpoints.close()
-
-
-def _check_same_run(folder: str | os.PathLike[str], asked: workdir.Record) -> None:
-    """Raises UserError if the run in the folder is of another config or of other data."""
-    stored = workdir.read(folder)
-    if stored is None:
-        raise UserError(
-            f"{shown(folder)}: holds checkpoints but no {workdir.CONFIG}; give another --workdir"
-        )
-    different = configs.differences(stored.config, asked.config)
-    if different:
-        raise UserError(
-            f"{shown(folder)}: holds a run with another config ({'; '.join(different)}); "
-            "give the same config to go on, or another --workdir to start anew"
-        )
-    if stored.data_fingerprint != asked.data_fingerprint:
-        raise UserError(
-            f"{shown(folder)}: holds a run on other digits ({stored.data_name}, "
-            f"{stored.data_rows:,} rows) than {asked.data_name} ({asked.data_rows:,} rows); "
-            "give the same --data to go on, or another --workdir to start anew"
-        )
 
 
 def _check_finite(

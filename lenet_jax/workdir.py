@@ -1,11 +1,12 @@
-"""The files of a run beside its checkpoints: `config.json` and `metrics.csv`."""
+"""The files of a run beside its checkpoints: `config.json`, `metrics.csv` and the lock."""
 
+import contextlib
 import csv
 import dataclasses
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ CONFIG = "config.json"
 METRICS = "metrics.csv"
 REPORT = "report"
 CARD = "README.md"
+
+LOCK = ".lock"
 
 COLUMNS = (
     "epoch",
@@ -70,6 +73,45 @@ class Record:
         )
 
 
+@contextlib.contextmanager
+def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
+    """Makes the folder if it is missing and keeps other runs out of it inside the body.
+
+    The system lets go of the lock when the process ends, however it ends. Where the file system or
+    the system (Windows) has no such locks there is none.
+
+    Raises:
+      UserError: another process is in the body, or the folder cannot be made or written.
+    """
+    folder = Path(workdir)
+    _make(folder)
+    try:
+        file = (folder / LOCK).open("ab")
+    except OSError as error:
+        raise UserError(f"{shown(workdir)}: cannot be written ({error.strerror})") from None
+    with file:
+        try:
+            # Here, for Windows has no such module.
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"{shown(workdir)}: another process is training in it; wait for its end or give "
+                "another --workdir"
+            ) from None
+        except (ImportError, OSError):
+            pass
+        yield
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{shown(folder)}: cannot be made a folder ({error.strerror})") from None
+
+
 def create(workdir: str | os.PathLike[str], record: Record) -> None:
     """Makes the folder and writes `config.json`.
 
@@ -77,10 +119,7 @@ def create(workdir: str | os.PathLike[str], record: Record) -> None:
       UserError: the folder cannot be made or written.
     """
     folder = Path(workdir)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{shown(workdir)}: cannot be made a folder ({error.strerror})") from None
+    _make(folder)
     fields = dataclasses.asdict(record)
     content = {"version": __version__, **fields, "config": record.config.as_dict()}
     write_atomically(folder / CONFIG, json.dumps(content, indent=2) + "\n")
@@ -143,8 +182,13 @@ def read_metrics(workdir: str | os.PathLike[str]) -> list[Row]:
         return [{name: float(row[name]) if row[name] else None for name in COLUMNS} for row in rows]
     except FileNotFoundError:
         return []
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{shown(path)}: not the metrics of a run ({error})") from None
+    except OSError as error:
+        raise UserError(f"{shown(path)}: cannot be read ({error.strerror})") from None
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{shown(path)}: not the metrics of a run ({reason}); remove it to go on without"
+        ) from None
 
 
 def write_metrics(workdir: str | os.PathLike[str], rows: Sequence[Row]) -> None:
@@ -154,7 +198,7 @@ def write_metrics(workdir: str | os.PathLike[str], rows: Sequence[Row]) -> None:
     writer.writeheader()
     for row in rows:
         writer.writerow({name: _shortest(value) for name, value in row.items()})
-    write_atomically(Path(workdir) / METRICS, text.getvalue(), sync=False)
+    write_atomically(Path(workdir) / METRICS, text.getvalue())
 
 
 def _shortest(value: float | None) -> str:

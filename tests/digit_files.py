@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import zipfile
 
 import numpy as np
@@ -11,6 +12,11 @@ from hypothesis import strategies as st
 from lenet_jax.errors import UserError
 
 PIXELS = [f"pixel{index}" for index in range(784)]
+
+
+def examples(few):
+    """Hypothesis examples of a property: a few, times what `make torture` asks for."""
+    return few * int(os.environ.get("LENET_JAX_FUZZ", "1"))
 
 
 def digits(rows, seed=0):

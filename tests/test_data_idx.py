@@ -2,7 +2,7 @@ import gzip
 
 import numpy as np
 import pytest
-from digit_files import digits, idx_bytes, idx_folder, refused
+from digit_files import digits, examples, idx_bytes, idx_folder, refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -116,7 +116,9 @@ def test_a_file_above_the_bound_is_not_read(tmp_path, monkeypatch):
 
 
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     at=st.integers(0, len(GOOD)),

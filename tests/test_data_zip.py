@@ -4,7 +4,18 @@ import struct
 import zipfile
 
 import pytest
-from digit_files import MUTATION, csv_bytes, digits, mutated, put, refused, same, table, zip_bytes
+from digit_files import (
+    MUTATION,
+    csv_bytes,
+    digits,
+    examples,
+    mutated,
+    put,
+    refused,
+    same,
+    table,
+    zip_bytes,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -149,7 +160,9 @@ def test_a_zip_of_too_many_files(tmp_path, monkeypatch):
     ids=["gzip", "zip"],
 )
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(mutations=st.lists(MUTATION, min_size=1, max_size=3))
 def test_a_mutated_archive_is_read_right_or_refused_in_one_line(tmp_path, good, mutations):
@@ -163,7 +176,9 @@ def test_a_mutated_archive_is_read_right_or_refused_in_one_line(tmp_path, good, 
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.sampled_from([b"", b"PK\x03\x04", b"\x1f\x8b\x08"]), st.binary(max_size=200))
 def test_arbitrary_bytes_are_refused_in_one_line(tmp_path, start, content):

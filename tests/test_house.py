@@ -23,21 +23,35 @@ MAY_IMPORT = {
     "optimizer": {"config"},
     "state": {"config", "metrics", "model", "optimizer"},
     "step": {"augment", "config", "metrics", "model", "optimizer", "state"},
-    "checkpoint": {"errors", "state"},
+    "checksums": {"files"},
+    "checkpoint": {"checksums", "errors", "files", "state"},
+    "resume": {"checkpoint", "config", "errors", "files", "workdir"},
     "predict": {
         "checkpoint", "config", "errors", "files", "mesh", "metrics", "model", "workdir",
     },
     "programs": {"config", "mesh", "metrics", "model", "predict", "state", "step"},
     "train": {
         "checkpoint", "config", "data", "errors", "files", "mesh", "metrics", "model", "optimizer",
-        "programs", "state", "workdir",
+        "programs", "resume", "state", "stopping", "workdir",
     },
     "outcome": {"augment", "files", "report", "train", "workdir"},
-    "program": {"config", "data", "errors"},
+    "program": {"config", "data", "errors", "stopping"},
+    "stopping": set(),
 }  # fmt: skip
 
 ONLY_IN = {"flax": {"model"}, "orbax": {"checkpoint"}, "absl": {"program"}, "pandas": {"data"}}
-NO_JAX = {"config", "files", "data", "submission", "report", "workdir", "errors", "program"}
+NO_JAX = {
+    "checksums",
+    "config",
+    "files",
+    "data",
+    "submission",
+    "report",
+    "workdir",
+    "errors",
+    "program",
+    "stopping",
+}
 
 
 def rooms():

@@ -58,7 +58,7 @@ def place(tmp_path_factory):
 
 def test_a_run_leaves_what_it_promises(place):
     left = {path.name for path in (place / "run").iterdir()}
-    assert left == {"config.json", "checkpoints", "metrics.csv", "report", "README.md"}
+    assert left == {".lock", "config.json", "checkpoints", "metrics.csv", "report", "README.md"}
     with (place / "run/metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]

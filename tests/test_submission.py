@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from digit_files import refused
+from digit_files import examples, refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +22,7 @@ def test_written_as_kaggle_wants_it(path):
     assert list(path.parent.iterdir()) == [path]
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=200))
 def test_what_is_written_is_read_back(path, labels):
     submission.write(str(path), np.array(labels))
@@ -100,7 +100,7 @@ def test_what_is_no_file(path, monkeypatch):
     assert "more than 10 bytes" in refused(submission.validate, path)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=60)
     | st.builds(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lenet_jax import mesh as meshes
-from lenet_jax import outcome, predict, train, workdir
+from lenet_jax import outcome, predict, stopping, train, workdir
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
@@ -128,6 +128,13 @@ def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
         assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(params))
 
 
+def test_a_second_run_in_the_same_workdir_is_refused(tmp_path, finished):
+    error = "another process is training in it"
+    with workdir.locked(tmp_path), pytest.raises(UserError, match=error):
+        train.train(CONFIG, digits(), tmp_path, say=quiet)
+    assert [path.name for path in tmp_path.iterdir()] == [workdir.LOCK]
+
+
 def saved(folder):
     """What a run has saved, if it has: (record, averaged parameters)."""
     record = workdir.read(folder)
@@ -149,29 +156,94 @@ def command(folder):
 def run_to_the_end(folder):
     done = subprocess.run(command(folder), capture_output=True, text=True, env=ENV, timeout=200)
     assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
-def test_a_killed_run_goes_on_to_the_same_bits(tmp_path):
-    undisturbed, killed = tmp_path / "a", tmp_path / "b"
-    run_to_the_end(undisturbed)
+def newest(folder):
+    return max((folder / "checkpoints").glob("[0-9]*[0-9]"), key=lambda path: int(path.name))
+
+
+def flip_a_bit(checkpoint):
+    files = (path for path in checkpoint.rglob("*") if path.is_file())
+    largest = max(files, key=lambda path: path.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 1
+    largest.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    run_to_the_end(folder)
+    return folder
+
+
+def assert_same_run(expected, got):
+    times = {"seconds", "images_per_second"}
+    rows = [
+        [{k: v for k, v in row.items() if k not in times} for row in workdir.read_metrics(folder)]
+        for folder in (expected, got)
+    ]
+    assert rows[0] == rows[1]
+    (_, a), (_, b) = (next(saved(folder)) for folder in (expected, got))
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_a_stopped_run_goes_on_in_the_middle_of_an_epoch(tmp_path, monkeypatch, finished):
+    # One step a piece, and a signal after the seventh of five an epoch.
+    monkeypatch.setattr(train, "FIRST_PIECE", 1)
+    monkeypatch.setattr(train, "PIECE_SECONDS", 1e-9)
+    whole = train._check_finite
+
+    def check_and_signal(sums, current, *rest):
+        whole(sums, current, *rest)
+        if train.current_step(current) == 7:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "_check_finite", check_and_signal)
+        with pytest.raises(stopping.Stopped, match=r"1\.40 of 3 epochs"):
+            train.train(CONFIG, digits(), tmp_path, say=quiet)
+    assert (tmp_path / "checkpoints" / "7").is_dir()
+    assert len(workdir.read_metrics(tmp_path)) == 1
+    assert train.train(CONFIG, digits(), tmp_path, say=quiet) is not None
+    assert_same_run(finished[0], tmp_path)
+
+
+def test_a_terminated_run_says_how_to_go_on(tmp_path, undisturbed):
+    process = subprocess.Popen(
+        command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENV
+    )
+    deadline = time.monotonic() + 200
+    while len(workdir.read_metrics(tmp_path)) < 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == stopping.STOPPED, told
+    assert told.splitlines()[-1].startswith("to go on: python ")
+    run_to_the_end(tmp_path)
+    assert_same_run(undisturbed, tmp_path)
+
+
+def test_a_killed_run_goes_on_to_the_same_bits_though_its_checkpoint_is_damaged(
+    tmp_path, undisturbed, capfd
+):
+    killed = tmp_path
 
     process = subprocess.Popen(
         command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENV
     )
     deadline = time.monotonic() + 200
+    # A row is written before its checkpoint, which is written in the background.
     while len(workdir.read_metrics(killed)) < 3 and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait(60) == -signal.SIGKILL
     assert 3 <= len(workdir.read_metrics(killed)) < 6
-    run_to_the_end(killed)
-
-    times = {"seconds", "images_per_second"}
-    rows = [
-        [{k: v for k, v in row.items() if k not in times} for row in workdir.read_metrics(folder)]
-        for folder in (undisturbed, killed)
-    ]
-    assert rows[0] == rows[1]
-    (_, expected), (_, got) = (next(saved(folder)) for folder in (undisturbed, killed))
-    for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(got), strict=True):
-        np.testing.assert_array_equal(a, b)
+    flip_a_bit(newest(killed))
+    predict.restore(killed, workdir.read_run(killed))
+    damaged = f"WARNING: {newest(killed)}: damaged checkpoint ("
+    assert capfd.readouterr().err.startswith(damaged)
+    assert damaged in run_to_the_end(killed)
+    assert_same_run(undisturbed, killed)

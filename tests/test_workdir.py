@@ -1,4 +1,7 @@
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +35,28 @@ def test_a_file_in_place_of_the_folder(tmp_path):
     (tmp_path / "w").write_text("")
     with pytest.raises(UserError, match="cannot be made a folder"):
         workdir.create(tmp_path / "w", RECORD)
+
+
+def test_a_lock_is_let_go_when_its_process_dies(tmp_path):
+    code = "import sys, time; from lenet_jax import workdir\nwith workdir.locked(sys.argv[1]):"
+    code += "\n print(1, flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE)
+    with holder:
+        assert holder.stdout.readline() == b"1\n"
+        refused = pytest.raises(UserError, match="another process is training")
+        with refused, workdir.locked(tmp_path):
+            pass
+        holder.kill()
+    for _ in range(2):
+        with workdir.locked(tmp_path):
+            pass
+
+
+@pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="needs a folder that takes no file")
+def test_a_folder_that_takes_no_file():
+    refused = pytest.raises(UserError, match="/sys/kernel: cannot be written")
+    with refused, workdir.locked("/sys/kernel"):
+        pass
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "{}", "\x00", '{"config": 3}'])

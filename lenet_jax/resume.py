@@ -1,0 +1,45 @@
+"""Whether and where a run goes on from what its workdir holds."""
+
+import os
+from pathlib import Path
+
+from lenet_jax import checkpoint, config, workdir
+from lenet_jax.errors import UserError
+from lenet_jax.files import shown
+
+
+def newest(folder: str | os.PathLike[str]) -> int | None:
+    """The step of the newest whole checkpoint of a workdir, None if it has no checkpoint.
+
+    Raises:
+      UserError: it has some, and all are damaged.
+    """
+    place = Path(folder) / workdir.CHECKPOINTS
+    if not place.is_dir():
+        return None
+    checkpoints = checkpoint.Checkpoints(place, read_only=True)
+    try:
+        return checkpoints.choose("latest")
+    finally:
+        checkpoints.close()
+
+
+def check_same_run(folder: str | os.PathLike[str], asked: workdir.Record) -> None:
+    """Raises UserError if the run in a workdir is of another config or of other data."""
+    stored = workdir.read(folder)
+    if stored is None:
+        raise UserError(
+            f"{shown(folder)}: holds checkpoints but no {workdir.CONFIG}; give another --workdir"
+        )
+    different = config.differences(stored.config, asked.config)
+    if different:
+        raise UserError(
+            f"{shown(folder)}: holds a run with another config ({'; '.join(different)}); "
+            "give the same config to go on, or another --workdir to start anew"
+        )
+    if stored.data_fingerprint != asked.data_fingerprint:
+        raise UserError(
+            f"{shown(folder)}: holds a run on other digits ({stored.data_name}, "
+            f"{stored.data_rows:,} rows) than {asked.data_name} ({asked.data_rows:,} rows); "
+            "give the same --data to go on, or another --workdir to start anew"
+        )

@@ -1,0 +1,64 @@
+"""Stopping on request: SIGINT (Ctrl-C, a notebook) and SIGTERM (Slurm, a cloud's preemption).
+
+While there is nothing to save, a signal ends the program at once, like any Ctrl-C. Inside `asked()`
+the first signal is only noted, for the loop to see at its next look; the second stops at once.
+"""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+# EX_TEMPFAIL of sysexits.h: the same command goes on.
+STOPPED = 75
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(Exception):
+    """A run was stopped on request after its state was saved; the text says where."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where there was nothing to save."""
+
+
+class Request:
+    """Whether somebody has asked to stop."""
+
+    def __init__(self) -> None:
+        """Nobody has."""
+        self.came = False
+
+
+def listen() -> None:
+    """Lets SIGTERM end the program as Ctrl-C does, so that temporary files are removed."""
+    signal.signal(signal.SIGTERM, _at_once)
+
+
+@contextlib.contextmanager
+def asked() -> Iterator[Request]:
+    """Notes the first signal inside the body; a second one raises KeyboardInterrupt.
+
+    Outside the main thread, where Python allows no handlers, signals do what they did before.
+    """
+    request = Request()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if request.came:
+            _at_once(number, frame)
+        request.came = True
+
+    before = {number: signal.signal(number, note) for number in SIGNALS}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _at_once(number: int, frame: FrameType | None) -> None:
+    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt

@@ -1,0 +1,127 @@
+"""Every fault of disk and files, each with its promised outcome."""
+
+import json
+import re
+import shutil
+import time
+
+from programs import assert_same_run, ended, mistake, newest, predict, rows, train
+
+EPOCHS = "--config.epochs=4"
+
+
+def on_a_disk(folder, size, script):
+    """A command prefix that runs a program with a disk of its own mounted on a folder."""
+    mount = f"mount -t tmpfs -o size={size} tmpfs {folder} && cp -a {folder}.from/. {folder}"
+    return ("unshare", "--map-root-user", "--mount", "sh", "-c", f"{mount} && {script}", "sh")
+
+
+def full_disk(place, reference):
+    """One line, nothing half-written, and the checkpoint before is gone on from."""
+    disk, kept = place / "disk", place / "kept"
+    disk.mkdir()
+    (place / "disk.from").mkdir()
+    # The disk is gone with its program, so what it held is copied out.
+    script = f'"$@"; status=$?; cp -a {disk} {kept}; exit $status'
+    mistake(train(disk / "w", EPOCHS, within=on_a_disk(disk, "1900k", script)), "No space left")
+    left = [path.name for path in (kept / "w" / "checkpoints").iterdir()]
+    assert left and all(name.isdigit() for name in left), left
+    assert not list((kept / "w").glob(".*.tmp"))
+    ended(train(kept / "w", EPOCHS), 0)
+    assert_same_run(reference, kept / "w")
+
+
+def read_only_workdir(place, reference):
+    """One line for training; prediction needs to write nothing there."""
+    disk = place / "disk"
+    disk.mkdir()
+    shutil.copytree(reference, place / "disk.from" / "w")
+    script = f'mount -o remount,ro {disk} && exec "$@"'
+    within = on_a_disk(disk, "50m", script)
+    mistake(train(disk / "w", EPOCHS, within=within), "cannot be written")
+    mistake(predict(disk / "w", disk / "s.csv", within=within), "cannot be written")
+    ended(predict(disk / "w", place / "s.csv", within=within), 0)
+
+
+def workdir_in_use(place, reference):
+    """One line for the second run; the first goes on; a kill leaves no lock behind."""
+    first = train(place / "w", "--config.epochs=1000")
+    while not (place / "w" / "metrics.csv").exists():
+        assert first.poll() is None, first.communicate()
+        time.sleep(0.01)
+    mistake(train(place / "w", "--config.epochs=1000"), "another process is training")
+    assert first.poll() is None
+    first.kill()
+    first.communicate()
+    shutil.rmtree(place / "w")
+    ended(train(place / "w", EPOCHS), 0)
+    assert_same_run(reference, place / "w")
+
+
+def _damaged(place, reference, damage):
+    """The checkpoint before is used, with a warning, for training and for prediction."""
+    work = shutil.copytree(reference, place / "w")
+    bad = newest(work)
+    damage(max((path for path in bad.rglob("*") if path.is_file()), key=_size))
+    warning = re.escape(f"WARNING: {bad}: damaged checkpoint (")
+    assert re.match(warning, ended(predict(work, place / "s.csv"), 0))
+    assert re.match(warning, ended(train(work, EPOCHS), 0))
+    assert_same_run(reference, work)
+
+
+def _size(path):
+    return path.stat().st_size
+
+
+def _flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+
+
+def flipped_byte(place, reference):
+    """The checkpoint before is used, with a warning that names the bad one."""
+    _damaged(place, reference, _flip)
+
+
+def missing_file(place, reference):
+    """The same for a file of the newest checkpoint that is gone."""
+    _damaged(place, reference, lambda path: path.unlink())
+
+
+def every_checkpoint_damaged(place, reference):
+    """One line, and nothing is touched."""
+    work = shutil.copytree(reference, place / "w")
+    for path in (work / "checkpoints").rglob("*"):
+        if path.is_file() and path.stat().st_size:
+            _flip(path)
+    mistake(train(work, EPOCHS), "damaged checkpoint")
+    mistake(predict(work, place / "s.csv"), "damaged checkpoint")
+    assert not (place / "s.csv").exists()
+    assert rows(work) == rows(reference)
+
+
+def another_config(place, reference):
+    """One line that names the field."""
+    work = shutil.copytree(reference, place / "w")
+    mistake(train(work, EPOCHS, "--config.seed=7"), "seed: 0 -> 7")
+    assert_same_run(reference, work)
+
+
+def another_version(place, reference):
+    """One line for a record with other fields, and for arrays of other shapes."""
+    work = shutil.copytree(reference, place / "w")
+    path = work / "config.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"config": record["config"] | {"dropout": 0.5}}))
+    mistake(train(work, EPOCHS), "config.json: there is no field config.dropout")
+    path.write_text(json.dumps(record | {"config": record["config"] | {"members": 2}}))
+    (work / "README.md").unlink()
+    mistake(train(work, EPOCHS, "--config.members=2"), "cannot be read")
+    mistake(predict(work, place / "s.csv"), "cannot be read")
+
+
+ALL = (
+    full_disk, read_only_workdir, workdir_in_use, flipped_byte, missing_file,
+    every_checkpoint_damaged, another_config, another_version,
+)  # fmt: skip

@@ -1,0 +1,5 @@
+# `make torture`: about a quarter of an hour on two cores; writes RELIABILITY.md. QUICK=1 a short one.
+.PHONY: torture
+
+torture: $(VENV)/installed-test
+	$(BIN)/python torture/run.py $(if $(QUICK),--kills=6 --signals=2 --examples=1000 --report=)
