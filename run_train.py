@@ -1,5 +1,7 @@
 """Trains LeNet-5 on digits; see `--help`. Kept short on purpose: all is in lenet_jax."""
 
+import functools
+
 from absl import flags
 
 from lenet_jax import data, program
@@ -22,8 +24,17 @@ WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
 def main() -> None:
     """Wires the flags to the rooms."""
     recipe = config()
-    with program.importing("lenet_jax.outcome", "sklearn.model_selection"):
-        dataset = data.load_train(DATA.value, say=program.tell)
+
+    def compile_ahead(rows: int) -> None:
+        from lenet_jax import mesh, train
+
+        mesh.prepare(program.compiled_folder())
+        train.compile_ahead(recipe, rows)
+
+    with program.importing("lenet_jax.outcome") as then:
+        dataset = data.load_train(
+            DATA.value, say=program.tell, counted=functools.partial(then, compile_ahead)
+        )
     from lenet_jax import mesh
 
     mesh.prepare(program.compiled_folder())

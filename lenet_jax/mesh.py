@@ -23,6 +23,8 @@ _CPU_FLAGS = "--xla_cpu_multi_thread_eigen=false --xla_disable_hlo_passes=cse_ba
 def prepare(compiled: str | os.PathLike[str] | None = None) -> None:
     """Makes every CPU core a device of one thread; call it before JAX starts its backends.
 
+    The second call of a process changes nothing.
+
     The matrices here are too small for XLA's own threads (1.3x from the second core), while a
     device per core under the mesh gains almost 2x. What the user has set stays as it is.
 
@@ -36,9 +38,11 @@ def prepare(compiled: str | os.PathLike[str] | None = None) -> None:
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_cpu_multi_thread_eigen" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_CPU_FLAGS}".strip()
+    cores = len(os.sched_getaffinity(0))
     chosen = "JAX_NUM_CPU_DEVICES" in os.environ or "host_platform_device_count" in flags
-    if not chosen:
-        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+    # Once JAX has started its backends this cannot be set, not even to what it is.
+    if not chosen and jax.config.jax_num_cpu_devices != cores:  # type: ignore[attr-defined]
+        jax.config.update("jax_num_cpu_devices", cores)
 
 
 def make(members: int, devices: Sequence[jax.Device] | None = None) -> Mesh:

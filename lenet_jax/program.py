@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from logging import CRITICAL, getLogger
 from pathlib import Path
+from typing import NoReturn
 
 from absl import flags, logging
 from ml_collections import config_flags
@@ -70,13 +71,13 @@ def run(main: Callable[[], None], description: str) -> None:
     except stopping.Stopped as stopped:
         print(f"stopped: {stopped}", file=sys.stderr)
         print(f"to go on: python {shlex.join(sys.argv)}", file=sys.stderr)
-        sys.exit(stopping.STOPPED)
+        _end(stopping.STOPPED)
     except stopping.Terminated:
         print("terminated", file=sys.stderr)
-        sys.exit(TERMINATED)
+        _end(TERMINATED)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        _end(INTERRUPTED)
 
 
 def define_config() -> Callable[[], config.Config]:
@@ -96,19 +97,22 @@ def define_config() -> Callable[[], config.Config]:
 
 
 @contextlib.contextmanager
-def importing(*modules: str) -> Iterator[None]:
+def importing(*modules: str) -> Iterator[Callable[..., object]]:
     """Imports modules in turn, and JAX with them, while the body reads files.
 
-    What has not begun when the body ends is left to whoever needs it: a mistake in the files is
-    told without waiting for it.
+    The body is given a function that has another one called after the imports. What has not begun
+    when the body ends is left to whoever needs it, and a mistake in the files is told without
+    waiting.
     """
-    with ThreadPoolExecutor(1) as pool:
-        for module in modules:
-            pool.submit(importlib.import_module, module)
-        try:
-            yield
-        finally:
-            pool.shutdown(cancel_futures=True)
+    pool = ThreadPoolExecutor(1)
+    for module in modules:
+        pool.submit(importlib.import_module, module)
+    read = False
+    try:
+        yield pool.submit
+        read = True
+    finally:
+        pool.shutdown(wait=read, cancel_futures=True)
 
 
 def compiled_folder() -> Path | None:
@@ -153,6 +157,13 @@ def _help_text(description: str) -> str:
     return "\n".join([*lines, "", STATUS_HELP])
 
 
-def _die(message: str) -> None:
+def _die(message: str) -> NoReturn:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(USER_ERROR)
+    _end(USER_ERROR)
+
+
+def _end(status: int) -> NoReturn:
+    """Ends the process at once; Python would wait for what is compiled in the background."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,9 +1,9 @@
 """The compiled programs of a run: its first state, steps of an epoch, and evaluation."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import jax
@@ -15,6 +15,10 @@ from lenet_jax import mesh as meshes
 from lenet_jax import metrics, model, predict, state, step
 from lenet_jax.config import Config
 from lenet_jax.state import TrainState
+
+# Images of a device's share that a CPU core takes through the network together: their feature maps
+# stay in its cache. Batches of 512 ran a fifth faster than whole, of 4,096 twice as fast.
+AT_ONCE = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +43,11 @@ class Programs:
 def compile_lazily(config: Config, mesh: Mesh, images: int) -> Programs:
     """The programs of a run that trains on `images` images; compiled on their first call."""
     members = P(meshes.MEMBER)
-    create = partial(state.create, config, images)
-    train_until = partial(step.train_until, config, batch_axis=meshes.BATCH)
+    create = functools.partial(state.create, config, images)
+    at_once = AT_ONCE if meshes.platform(mesh) == "cpu" else None
+    train_until = functools.partial(
+        step.train_until, config, batch_axis=meshes.BATCH, at_once=at_once
+    )
 
     def evaluate(
         params_M: model.Params, images_NxHxW: jax.Array, labels_N: jax.Array
@@ -73,15 +80,18 @@ def compile_lazily(config: Config, mesh: Mesh, images: int) -> Programs:
 def abstract_state(config: Config, mesh: Mesh, images: int) -> TrainState:
     """Shapes, dtypes and shardings of the members' states, without computing any."""
     seeds_M = jax.ShapeDtypeStruct((config.members,), jnp.uint32)
-    shapes = jax.eval_shape(jax.vmap(partial(state.create, config, images)), seeds_M)
+    shapes = jax.eval_shape(jax.vmap(functools.partial(state.create, config, images)), seeds_M)
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=meshes.stacked(mesh)),
         shapes,
     )
 
 
+@functools.lru_cache(maxsize=1)
 def compile_ahead(config: Config, mesh: Mesh, images: int, held: int) -> Programs:
     """The programs of `compile_lazily`, compiled side by side, for `held` images to evaluate.
+
+    The last ones are kept, so that whoever knows the numbers early can have them compiled early.
 
     A compiled program takes arrays of just these shapes and shardings, those of `evaluate` and
     `train_until` replicated over the mesh.

@@ -31,7 +31,13 @@ class Batch(NamedTuple):
 
 
 def train_step(
-    config: Config, images: int, state: TrainState, batch: Batch, *, batch_axis: str
+    config: Config,
+    images: int,
+    state: TrainState,
+    batch: Batch,
+    *,
+    batch_axis: str,
+    turns: int = 1,
 ) -> TrainState:
     """One step of the optimiser on one batch.
 
@@ -41,10 +47,40 @@ def train_step(
       state: of one member.
       batch: this device's share.
       batch_axis: mesh axis over which the batch is split.
+      turns: equal parts of the share that go through the network one after the other.
 
     Returns:
       The state after the step; its loss is added to `epoch_metrics`.
     """
+    parts = jax.tree.map(lambda rows: rows.reshape(turns, -1, *rows.shape[1:]), batch)
+    # One vector, one all-reduce: between CPU devices each costs a rendezvous of its own.
+    nothing, unravel = ravel_pytree((jax.tree.map(jnp.zeros_like, state.params), metrics.zeros()))
+
+    def add(turn: int | jax.Array, total: jax.Array) -> jax.Array:
+        part = jax.tree.map(lambda rows: rows[turn], parts)
+        return total + ravel_pytree(_gradients(config, state.params, part))[0]
+
+    vector = add(0, nothing) if turns == 1 else lax.fori_loop(0, turns, add, nothing)
+    grads, sums = unravel(lax.psum(vector, batch_axis))
+    grads = jax.tree.map(lambda grad: grad / sums.count, grads)
+    params, opt_state = optimizer.update(config, images, grads, state.opt_state, state.params)
+    step = state.step + 1
+    return TrainState(
+        step=step,
+        params=params,
+        averaged_params=optax.incremental_update(
+            params, state.averaged_params, _averaging_rate(config.ema_decay, step)
+        ),
+        opt_state=opt_state,
+        key=state.key,
+        epoch_metrics=jax.tree.map(jnp.add, state.epoch_metrics, sums),
+    )
+
+
+def _gradients(
+    config: Config, params: model.Params, batch: Batch
+) -> tuple[model.Params, metrics.Metrics]:
+    """Gradients of the summed loss, and the sums, of augmented images."""
     pixels = batch.images_BxHxW
     if not augment.is_identity(config):
         pixels = augment.augment(config, batch.draws_BxD, pixels)
@@ -61,23 +97,8 @@ def train_step(
         sums = metrics.masked(losses_B, logits_BxK, batch.labels_B, batch.mask_B)
         return sums.loss, sums
 
-    grads, sums = jax.grad(loss, has_aux=True)(state.params)
-    # One vector, one all-reduce: between CPU devices each costs a rendezvous of its own.
-    vector, unravel = ravel_pytree((grads, sums))
-    grads, sums = unravel(lax.psum(vector, batch_axis))
-    grads = jax.tree.map(lambda grad: grad / sums.count, grads)
-    params, opt_state = optimizer.update(config, images, grads, state.opt_state, state.params)
-    step = state.step + 1
-    return TrainState(
-        step=step,
-        params=params,
-        averaged_params=optax.incremental_update(
-            params, state.averaged_params, _averaging_rate(config.ema_decay, step)
-        ),
-        opt_state=opt_state,
-        key=state.key,
-        epoch_metrics=jax.tree.map(jnp.add, state.epoch_metrics, sums),
-    )
+    grads: tuple[model.Params, metrics.Metrics] = jax.grad(loss, has_aux=True)(params)
+    return grads
 
 
 def _averaging_rate(decay: float, step: jax.Array) -> jax.Array:
@@ -97,6 +118,7 @@ def train_until(
     stop: jax.Array,
     *,
     batch_axis: str,
+    at_once: int | None = None,
 ) -> TrainState:
     """Trains one member within one epoch, up to step `stop`.
 
@@ -107,6 +129,7 @@ def train_until(
       labels_N: int32 [N].
       stop: int32 [], where to stop; the result does not depend on how an epoch is cut in pieces.
       batch_axis: mesh axis over which each batch is split.
+      at_once: most images of a device's share that go through the network together; None for all.
     """
     images = images_NxHxW.shape[0]
     steps = optimizer.steps_per_epoch(config, images)
@@ -115,6 +138,8 @@ def train_until(
     order_N = jax.random.permutation(order_key, images)
     shards = lax.psum(1, batch_axis)
     share = -(-config.batch_size // shards)
+    turns = 1 if at_once is None else -(-share // at_once)
+    share = turns * -(-share // turns)
     order_N = jnp.pad(order_N, (0, steps * config.batch_size + share * shards - images))
     slots_B = lax.axis_index(batch_axis) * share + jnp.arange(share)
 
@@ -131,7 +156,7 @@ def train_until(
             mask_B=inside_B.astype(jnp.float32),
             draws_BxD=lax.dynamic_slice_in_dim(draws, slots_B[0], share),
         )
-        return train_step(config, images, state, batch, batch_axis=batch_axis)
+        return train_step(config, images, state, batch, batch_axis=batch_axis, turns=turns)
 
     fresh = state.step == epoch * steps
     sums = jax.tree.map(lambda total: jnp.where(fresh, 0, total), state.epoch_metrics)

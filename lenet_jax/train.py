@@ -27,10 +27,20 @@ import numpy as np
 from jax.sharding import Mesh
 from tqdm import tqdm
 
-from lenet_jax import checkpoint, metrics, model, optimizer, programs, resume, stopping, workdir
+from lenet_jax import (
+    checkpoint,
+    metrics,
+    model,
+    optimizer,
+    programs,
+    progress,
+    resume,
+    stopping,
+    workdir,
+)
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
-from lenet_jax.data import Dataset, holdout
+from lenet_jax.data import Dataset, held_out, holdout
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
 from lenet_jax.state import TrainState
@@ -69,6 +79,12 @@ class Result:
     def seconds(self) -> float:
         """Spent in training steps and evaluation, compilation included."""
         return sum(row["seconds"] or 0.0 for row in self.rows)
+
+
+def compile_ahead(config: Config, rows: int) -> None:
+    """Compiles what `train` will call for a dataset of so many rows, while its digits are read."""
+    held = held_out(rows, config.holdout)
+    programs.compile_ahead(config, meshes.make(config.members), rows - held, max(1, held))
 
 
 def train(
@@ -127,7 +143,7 @@ def _train(
     say(f"Devices: {meshes.describe(mesh)}")
     say(model.summary(config))
     held = dataset.take(holdout_N) if len(holdout_N) else None
-    say(_what(dataset, len(train_N), held, config))
+    say(progress.what(dataset, len(train_N), held, config))
 
     workdir.create(folder, record)
     training = dataset.take(train_N)
@@ -171,7 +187,7 @@ class _Run:
         self.config, self.mesh, self.folder = config, mesh, folder
         self.images = len(training)
         self.steps = optimizer.steps_per_epoch(config, self.images)
-        # Nothing held out: evaluate one image, whose result nobody reads.
+        # Nothing held out: compiled for one image, and never called.
         held_rows = 1 if held is None else len(held)
         self.programs = programs.compile_ahead(config, mesh, self.images, held_rows)
         self.training = self._on_devices(training)
@@ -219,7 +235,7 @@ class _Run:
                 sums = jax.tree.map(np.asarray, current.epoch_metrics)
                 _check_finite(sums, current, self.config, self.images, checkpoints)
                 bar.update(int(sums.count[0]) - bar.n)
-                bar.set_postfix_str(_text(_training_columns(sums)))
+                bar.set_postfix_str(progress.text(progress.training_columns(sums)))
                 if request.came and current_step(current) < stop:
                     self._stop(current, checkpoints)
             trained = time.perf_counter() - begun
@@ -227,9 +243,12 @@ class _Run:
             done = self.images * self.config.members * (stop - first) / self.steps
             row["images_per_second"] = done / trained
             row["seconds"] = time.perf_counter() - begun
-            bar.set_postfix_str(_text(row))
+            bar.set_postfix_str(progress.text(row))
         if bar.disable:
-            print(f"{label}: {_text(row)}, {row['images_per_second']:,.0f} img/s", file=sys.stderr)
+            print(
+                f"{label}: {progress.text(row)}, {row['images_per_second']:,.0f} img/s",
+                file=sys.stderr,
+            )
         self.rows.append(row)
         workdir.write_metrics(self.folder, self.rows)
         best = (
@@ -266,7 +285,7 @@ class _Run:
     def _row(self, epoch: int, sums: metrics.Metrics, current: TrainState) -> workdir.Row:
         schedule = optimizer.schedule(self.config, self.images)
         row: workdir.Row = dict.fromkeys(workdir.COLUMNS)
-        row |= _training_columns(sums)
+        row |= progress.training_columns(sums)
         row |= {
             "epoch": epoch,
             "step": epoch * self.steps,
@@ -288,29 +307,6 @@ class _Run:
         if self.config.members > 1:
             row["ensemble_accuracy"] = float(ensemble.correct / ensemble.count)
         return row
-
-
-def _training_columns(sums: metrics.Metrics) -> workdir.Row:
-    return {
-        "train_loss": float(np.mean(sums.loss / sums.count)),
-        "train_accuracy": float(np.mean(sums.correct / sums.count)),
-    }
-
-
-def _text(row: workdir.Row) -> str:
-    """The numbers of an epoch as people read them."""
-    parts = [f"loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.2%}"]
-    if row.get("holdout_accuracy") is not None:
-        parts.append(f"hold-out {row['holdout_accuracy']:.2%}")
-    if row.get("ensemble_accuracy") is not None:
-        parts.append(f"ensemble {row['ensemble_accuracy']:.2%}")
-    return ", ".join(parts)
-
-
-def _what(dataset: Dataset, trained_on: int, held: Dataset | None, config: Config) -> str:
-    held_out = f", {len(held):,} held out" if held is not None else ", none held out"
-    members = f"{config.members} networks" if config.members > 1 else "one network"
-    return f"Training {members} on {trained_on:,} digits of {dataset.name}{held_out}"
 
 
 def _check_finite(

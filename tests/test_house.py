@@ -32,8 +32,9 @@ MAY_IMPORT = {
     "programs": {"config", "mesh", "metrics", "model", "predict", "state", "step"},
     "train": {
         "checkpoint", "config", "data", "errors", "files", "mesh", "metrics", "model", "optimizer",
-        "programs", "resume", "state", "stopping", "workdir",
+        "programs", "progress", "resume", "state", "stopping", "workdir",
     },
+    "progress": {"config", "data", "metrics", "workdir"},
     "outcome": {"augment", "files", "report", "train", "workdir"},
     "program": {"config", "data", "errors", "stopping"},
     "stopping": set(),

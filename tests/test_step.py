@@ -108,6 +108,19 @@ def test_one_device_and_two_agree_to_rounding():
     np.testing.assert_allclose(one.epoch_metrics.loss, two.epoch_metrics.loss, rtol=1e-5)
 
 
+def test_a_batch_in_several_turns_gives_the_same_to_rounding(monkeypatch):
+    # 32 images on each of two devices, in turns of at most 10: some slots stay empty.
+    whole = train(PLAIN, 2, [2])
+    monkeypatch.setattr(programs, "AT_ONCE", 10)
+    mesh = meshes.make(1, jax.devices()[:2])
+    compiled = programs.compile_lazily(PLAIN, mesh, IMAGES)
+    data = jax.device_put(digits(), meshes.replicated(mesh))
+    in_turns = jax.block_until_ready(compiled.train_until(begin(PLAIN, 2), *data, jnp.int32(2)))
+    assert 0 < distance(whole, in_turns) < 1e-4
+    np.testing.assert_allclose(whole.epoch_metrics.loss, in_turns.epoch_metrics.loss, rtol=1e-5)
+    np.testing.assert_array_equal(whole.epoch_metrics.count, in_turns.epoch_metrics.count)
+
+
 def test_an_image_is_augmented_alike_on_any_mesh():
     one, two, still = train(CONFIG, 1, [1]), train(CONFIG, 2, [1]), train(PLAIN, 1, [1])
     np.testing.assert_allclose(mean_loss(one), mean_loss(two), rtol=1e-5)

@@ -8,12 +8,13 @@ from lenet_jax.data.cache import folder as cache_folder
 from lenet_jax.data.dataset import Dataset
 from lenet_jax.data.honesty import overlap_warning
 from lenet_jax.data.load import load_test, load_train, sample_submission
-from lenet_jax.data.split import folds, holdout
+from lenet_jax.data.split import folds, held_out, holdout
 
 __all__ = [
     "Dataset",
     "cache_folder",
     "folds",
+    "held_out",
     "holdout",
     "load_test",
     "load_train",

@@ -1,5 +1,6 @@
 """Kaggle's files: the zip of the competition, a folder of its CSVs, or one CSV."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from lenet_jax.data import bounded, cache, pixels
@@ -17,7 +18,9 @@ def holds(folder: Path) -> bool:
     return any(_find(folder, f"{part}.csv") for part in ("train", "test"))
 
 
-def load(path: Path, part: Part, name: str) -> Dataset:
+def load(
+    path: Path, part: Part, name: str, counted: Callable[[int], object] | None = None
+) -> Dataset:
     """Reads the training digits with labels, or the test digits, which may have labels.
 
     What a file is, is told by its first bytes, not by its name: browsers save a zip as `train.csv`.
@@ -26,6 +29,7 @@ def load(path: Path, part: Part, name: str) -> Dataset:
       path: a zip, a folder, or a CSV that may be gzipped.
       part: `train.csv` or `test.csv` of a zip or folder; a single CSV serves as either.
       name: the path as the user gave it, for messages.
+      counted: is given the number of rows before they are parsed, unless they are in the cache.
 
     Raises:
       UserError: with the file, the line and the column of what is wrong.
@@ -43,7 +47,7 @@ def load(path: Path, part: Part, name: str) -> Dataset:
     entry = cache.key(content, base if zipped else "")
     arrays = cache.load(entry)
     if arrays is None:
-        arrays = pixels.parse(_unpacked(content, base, name), place)
+        arrays = pixels.parse(_unpacked(content, base, name), place, counted)
         cache.store(entry, *arrays)
     images_NxHxW, labels_N = arrays
     if part == "train" and labels_N is None:

@@ -21,10 +21,15 @@ _DOWNLOADS = {
 }
 
 Say = Callable[[str], None]
+Counted = Callable[[int], object]
 
 
 def load_train(
-    data: str = "auto", *, cwd: str | os.PathLike[str] | None = None, say: Say | None = None
+    data: str = "auto",
+    *,
+    cwd: str | os.PathLike[str] | None = None,
+    say: Say | None = None,
+    counted: Counted | None = None,
 ) -> Dataset:
     """Digits to train on, always with labels.
 
@@ -33,11 +38,13 @@ def load_train(
         folder of IDX files.
       cwd: the folder that relative paths start from; the current one by default.
       say: is given the line that says what `auto` has chosen.
+      counted: is given the number of rows of a CSV before they are parsed, which takes seconds; of
+        other sources and of what is in the cache it is not told.
 
     Raises:
       UserError: one line that names the place and says what to do.
     """
-    return _load(data, "train", cwd, say)
+    return _load(data, "train", cwd, say, counted)
 
 
 def load_test(
@@ -45,9 +52,9 @@ def load_test(
 ) -> Dataset:
     """Digits to predict; with labels where the source has them (the sample, IDX, some CSVs).
 
-    Arguments and errors are those of `load_train`.
+    The other arguments and errors are those of `load_train`.
     """
-    return _load(data, "test", cwd, say)
+    return _load(data, "test", cwd, say, None)
 
 
 def sample_submission(
@@ -66,7 +73,13 @@ def sample_submission(
         return kaggle.sample_submission(path, name) if path.exists() else None
 
 
-def _load(data: str, part: Part, cwd: str | os.PathLike[str] | None, say: Say | None) -> Dataset:
+def _load(
+    data: str,
+    part: Part,
+    cwd: str | os.PathLike[str] | None,
+    say: Say | None,
+    counted: Counted | None,
+) -> Dataset:
     data = _resolve(data, cwd, say)
     if data == "sample":
         return sample.load(part)
@@ -81,7 +94,7 @@ def _load(data: str, part: Part, cwd: str | os.PathLike[str] | None, say: Say | 
             )
         if path.is_dir() and not kaggle.holds(path) and idx.holds(path):
             return idx.load(path, part, name)
-        return kaggle.load(path, part, name)
+        return kaggle.load(path, part, name, counted)
 
 
 @contextmanager

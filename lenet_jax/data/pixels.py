@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ _WINDOW = 2**18
 _BLOCK = 2**12
 
 
-def parse(content: bytes, name: str) -> tuple[Images, Labels | None]:
+def parse(
+    content: bytes, name: str, counted: Callable[[int], object] | None = None
+) -> tuple[Images, Labels | None]:
     """Reads the bytes of a CSV file.
 
     Columns are found by name, in any order. A cell is a whole number of one to three digits. Line
@@ -27,6 +30,7 @@ def parse(content: bytes, name: str) -> tuple[Images, Labels | None]:
     Args:
       content: the file.
       name: its place, for messages.
+      counted: is given the number of rows before they are parsed.
 
     Returns:
       uint8 [N, 28, 28] and int32 [N], or None without a `label` column; N is at least 1.
@@ -39,6 +43,8 @@ def parse(content: bytes, name: str) -> tuple[Images, Labels | None]:
     if end == start:
         raise UserError(f"{name}: holds no rows below its header")
     rows = _count_rows(content, start, end, len(columns), name)
+    if counted is not None:
+        counted(rows)
     table_NxD = _fast(content, start, end, (rows, len(columns)))
     if table_NxD is None:
         table_NxD = _careful(content, start, end, columns, name)

@@ -28,19 +28,59 @@ def holdout(labels_N: Labels, share: float, seed: int) -> tuple[Indices, Indices
         return rows_N, rows_N[:0]
     _at_least(labels_N, 2, f"a hold-out of {share:g}")
     classes = len(np.unique(labels_N))
-    # As scikit-learn rounds.
-    held = int(np.ceil(share * len(labels_N)))
+    held = held_out(len(labels_N), share)
     if not classes <= held <= len(labels_N) - classes:
         raise UserError(
             f"a hold-out of {share:g} puts {held} of {len(labels_N)} rows aside, which leaves no "
             f"row of some of the {classes} classes on one side; change holdout or give more rows"
         )
-    # Imported where it is needed: it takes as long as the whole cached start.
-    from sklearn.model_selection import StratifiedShuffleSplit
+    return _stratified(labels_N, held, np.random.RandomState(seed))
 
-    splitter = StratifiedShuffleSplit(n_splits=1, test_size=share, random_state=seed)
-    train_N, held_N = next(splitter.split(rows_N, labels_N))
-    return np.sort(train_N), np.sort(held_N)
+
+def held_out(rows: int, share: float) -> int:
+    """How many rows `holdout` puts aside."""
+    # As scikit-learn rounds.
+    return int(np.ceil(share * rows))
+
+
+def _stratified(
+    labels_N: Labels, held: int, random: np.random.RandomState
+) -> tuple[Indices, Indices]:
+    """The draw of scikit-learn's StratifiedShuffleSplit, row for row, without its import.
+
+    That import takes as long as the whole cached start of a run; a test holds the two equal.
+    """
+    classes_N = np.unique(labels_N, return_inverse=True)[1]
+    counts_C = np.bincount(classes_N)
+    by_class = np.split(np.argsort(classes_N, kind="mergesort"), np.cumsum(counts_C)[:-1])
+    train_C = _shared_out(counts_C, len(labels_N) - held, random)
+    held_C = _shared_out(counts_C - train_C, held, random)
+    train, aside = [], []
+    for rows, trained, left in zip(by_class, train_C, held_C, strict=True):
+        drawn = rows[random.permutation(len(rows))]
+        train.append(drawn[:trained])
+        aside.append(drawn[trained : trained + left])
+    return np.sort(np.concatenate(train)), np.sort(np.concatenate(aside))
+
+
+def _shared_out(counts_C: Indices, total: int, random: np.random.RandomState) -> Indices:
+    """Shares `total` draws out among classes, as near to their counts as whole numbers come.
+
+    What rounding down leaves goes to the largest remainders, equal ones by lot.
+    """
+    exact_C = counts_C / counts_C.sum() * total
+    shares_C = np.floor(exact_C)
+    missing = int(total - shares_C.sum())
+    remainders_C = exact_C - shares_C
+    for remainder in np.sort(np.unique(remainders_C))[::-1]:
+        if missing <= 0:
+            break
+        (equal,) = np.where(remainders_C == remainder)
+        chosen = random.choice(equal, size=min(len(equal), missing), replace=False)
+        shares_C[chosen] += 1
+        missing -= len(chosen)
+    whole_C: Indices = shares_C.astype(np.int64)
+    return whole_C
 
 
 def folds(labels_N: Labels, k: int, seed: int) -> list[tuple[Indices, Indices]]:
@@ -60,6 +100,7 @@ def folds(labels_N: Labels, k: int, seed: int) -> list[tuple[Indices, Indices]]:
     if k < 2:
         raise UserError(f"{k} folds: there must be at least 2")
     _at_least(labels_N, k, f"{k} folds")
+    # Imported where it is needed: it takes as long as the whole cached start.
     from sklearn.model_selection import StratifiedKFold
 
     splitter = StratifiedKFold(n_splits=k, shuffle=True, random_state=seed)
