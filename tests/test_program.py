@@ -245,6 +245,6 @@ def test_help_is_worth_reading(program, tmp_path):
         assert "number of networks" in out
 
 
-@pytest.mark.parametrize("program", ["run_train.py", "run_predict.py"])
+@pytest.mark.parametrize("program", ["run_train.py", "run_predict.py", "run_export.py"])
 def test_entry_points_stay_short(program):
     assert len((ROOT / program).read_text().splitlines()) < 60

@@ -13,7 +13,9 @@ from lenet_jax.report.galleries import (
     augmented,
     draw_augmented,
     draw_mistakes,
+    draw_seen,
     mistakes,
+    seen,
     worst_mistakes,
 )
 from lenet_jax.report.learning_curves import curves, draw_curves
@@ -27,9 +29,11 @@ __all__ = [
     "draw_confusion",
     "draw_curves",
     "draw_mistakes",
+    "draw_seen",
     "mistakes",
     "model_card",
     "png",
+    "seen",
     "versions",
     "worst_mistakes",
     "write",

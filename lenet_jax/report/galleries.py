@@ -109,6 +109,31 @@ def draw_augmented(images_NxHxW: np.ndarray) -> "Figure":
     return _gallery(images_NxHxW[:100], "Augmented digits", subheading, columns=10)
 
 
+def seen(
+    images_NxHxW: np.ndarray,
+    labels_N: np.ndarray,
+    sure_N: np.ndarray,
+    path: str | os.PathLike[str],
+) -> None:
+    """Writes digits as the network saw them; see `draw_seen` and `write`."""
+    write(draw_seen(images_NxHxW, labels_N, sure_N), path)
+
+
+def draw_seen(images_NxHxW: np.ndarray, labels_N: np.ndarray, sure_N: np.ndarray) -> "Figure":
+    """A gallery of the first 200 digits with the answers to them.
+
+    Args:
+      images_NxHxW: at least one, in 0..255; 0 is background and 255 is ink.
+      labels_N: predicted.
+      sure_N: probability of each prediction, in [0, 1].
+    """
+    titles = [f"{label}, {_confidence(sure)}" for label, sure in zip(labels_N, sure_N, strict=True)]
+    heading = "What the network saw" + (": the first 200" if len(titles) > 200 else "")
+    return _gallery(
+        images_NxHxW[:200], heading, "Predicted, confidence", columns=8, titles=titles[:200]
+    )
+
+
 def _gallery(
     images_NxHxW: np.ndarray,
     heading: str,

@@ -1,0 +1,251 @@
+"""The drawing page in a real Chromium, served by `run_export.py --serve`."""
+
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lenet_jax
+from lenet_jax.data import sample
+
+ROOT = Path(__file__).parent.parent
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = pytest.mark.skipif(
+    BROWSER is None or DRIVER is None,
+    reason="chromium and chromedriver are not installed (apt-get install chromium-driver)",
+)
+
+
+def ring(x, y, width, height, start, end):
+    """Part of an ellipse in a square of side 1, angles in degrees, clockwise from the right."""
+    angles = np.radians(np.linspace(start, end, 14))
+    return [
+        (x + width * math.cos(angle), y + height * math.sin(angle)) for angle in angles.tolist()
+    ]
+
+
+# Drawn off the centre, in several sizes, as people do.
+STROKES = {
+    0: [ring(0.45, 0.5, 0.2, 0.3, -90, 270)],
+    1: [[(0.55, 0.2), (0.52, 0.85)]],
+    2: [[*ring(0.5, 0.35, 0.18, 0.16, -170, 40), (0.34, 0.78), (0.72, 0.78)]],
+    3: [[*ring(0.5, 0.34, 0.17, 0.16, -150, 80), *ring(0.5, 0.66, 0.19, 0.17, -80, 150)]],
+    4: [[(0.36, 0.2), (0.33, 0.5), (0.68, 0.49)], [(0.64, 0.22), (0.6, 0.82)]],
+    5: [[(0.66, 0.2), (0.4, 0.2), (0.38, 0.45), *ring(0.48, 0.6, 0.19, 0.18, -110, 140)]],
+    6: [[(0.58, 0.18), (0.44, 0.34), (0.37, 0.55), *ring(0.51, 0.64, 0.15, 0.15, 180, 530)]],
+    7: [[(0.3, 0.24), (0.68, 0.24), (0.56, 0.52), (0.46, 0.8)]],
+    8: [[*ring(0.5, 0.35, 0.15, 0.15, -60, -270), *ring(0.5, 0.66, 0.17, 0.16, -90, 270),
+         *ring(0.5, 0.35, 0.15, 0.15, 90, -60)]],
+    9: [[*ring(0.5, 0.36, 0.16, 0.15, 0, -360), (0.65, 0.55), (0.6, 0.8)]],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def address(trained, tmp_path_factory):
+    """Where the page is served while the tests of this file run."""
+    output = tmp_path_factory.mktemp("web") / "page"
+    command = [sys.executable, ROOT / "run_export.py", f"--workdir={trained}", f"--output={output}"]
+    with subprocess.Popen(
+        [*command, "--format=web", "--serve", "--port=0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as process:
+        try:
+            assert "Wrote" in process.stdout.readline()
+            line = process.stdout.readline()
+            yield re.search(r"http://127\.0\.0\.1:\d+/", line)[0]
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    profile = tmp_path_factory.mktemp("profile")
+    for flag in (
+        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
+        "disable-background-networking", "disable-component-update", "disable-sync",
+        "disable-dev-shm-usage", "window-size=1200,1300", f"user-data-dir={profile}",
+    ):  # fmt: skip
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture
+def page(browser, address):
+    """The page, freshly loaded; the test fails on anything the console complains of."""
+    browser.get(address)
+    yield browser
+    complaints = [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"]
+    assert complaints == []
+
+
+def draw(page, strokes, kind="mouse"):
+    """Draws by pointer events of the browser itself."""
+    from selenium.webdriver.common.action_chains import ActionBuilder
+    from selenium.webdriver.common.actions.pointer_input import PointerInput
+
+    box = page.execute_script(
+        "const pad = document.getElementById('pad'); pad.scrollIntoView();"
+        "const b = pad.getBoundingClientRect(); return [b.left, b.top, b.width];"
+    )
+    pointer = PointerInput(kind, kind)
+    actions = ActionBuilder(page, mouse=pointer, duration=8)
+    for stroke in strokes:
+        for index, (x, y) in enumerate(stroke):
+            at = (round(box[0] + x * box[2]), round(box[1] + y * box[2]))
+            actions.pointer_action.move_to_location(*at)
+            if index == 0:
+                actions.pointer_action.pointer_down()
+        actions.pointer_action.pointer_up()
+    actions.perform()
+    settle(page)
+
+
+def settle(page):
+    page.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+
+
+def text(page, name):
+    return page.execute_script(f"return document.getElementById('{name}').textContent")
+
+
+@pytest.mark.parametrize("digit", STROKES)
+def test_it_reads_what_is_drawn(page, digit):
+    draw(page, STROKES[digit], kind="touch" if digit % 2 else "pen")
+    assert text(page, "digit") == str(digit)
+    assert f" {digit} (" in text(page, "live")
+    seen = np.array(page.execute_script("return Array.from(lenet.picture())")).reshape(28, 28)
+    inside = np.argwhere(seen)
+    assert np.ptp(inside, axis=0).max() in (19, 20)
+    centre = (seen[..., None] * np.indices((28, 28)).transpose(1, 2, 0)).sum((0, 1)) / seen.sum()
+    np.testing.assert_allclose(centre, 14, atol=0.3)
+
+
+def test_its_probabilities_are_pythons(page, trained):
+    images = sample.load("test").images_NxHxW[:200]
+    got = page.execute_script(
+        "return arguments[0].map((pixels) => lenet.probabilities(pixels))",
+        images.reshape(-1, 784).tolist(),
+    )
+    np.testing.assert_allclose(got, lenet_jax.load(trained)(images), atol=1e-4)
+
+
+def test_mouse_undo_and_clear(page):
+    draw(page, STROKES[4])
+    whole = page.execute_script("return Array.from(lenet.picture())")
+    page.find_element("id", "undo").click()
+    settle(page)
+    assert page.execute_script("return Array.from(lenet.picture())") != whole
+    page.find_element("id", "clear").click()
+    settle(page)
+    assert text(page, "digit") == "?"
+    assert "empty" in text(page, "live")
+    assert not any(page.execute_script("return Array.from(lenet.picture())"))
+
+
+def test_it_is_drawn_on_with_the_keyboard_alone(page):
+    from selenium.webdriver.common.keys import Keys
+
+    pad = page.find_element("id", "pad")
+    pad.send_keys(Keys.SPACE, *[Keys.ARROW_DOWN] * 15, Keys.SPACE)
+    settle(page)
+    assert text(page, "digit") == "1"
+    pad.send_keys(Keys.ESCAPE)
+    settle(page)
+    assert text(page, "digit") == "?"
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_its_own_examples_are_read(page, motion):
+    preference = [{"name": "prefers-reduced-motion", "value": motion}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": preference})
+    buttons = page.find_elements("css selector", "#examples button")
+    # At once for all, as a hand would draw it for one.
+    for digit, button in [*enumerate(buttons)] if motion == "reduce" else [(7, buttons[7])]:
+        button.click()
+        page.execute_async_script(
+            "const done = arguments[0], live = document.getElementById('live');"
+            "const look = () => live.textContent.startsWith('The') ?"
+            " requestAnimationFrame(look) : requestAnimationFrame(done); look();"
+        )
+        assert text(page, "digit") == str(digit)
+
+
+def test_the_maps_light_up(page):
+    colours = (
+        "const c = document.getElementById(arguments[0]);"
+        "const k = new OffscreenCanvas(c.width, c.height).getContext('2d');"
+        "k.drawImage(c, 0, 0); const d = k.getImageData(0, 0, c.width, c.height).data;"
+        "return new Set(new Uint32Array(d.buffer)).size"
+    )
+    names = ["seen", "C1", "S2", "C3", "S4", "C5", "F6"]
+    # Blank, but for what shows between the maps.
+    assert all(page.execute_script(colours, name) <= 2 for name in names)
+    draw(page, STROKES[3])
+    assert all(page.execute_script(colours, name) > 5 for name in names)
+
+
+def test_it_fits_a_phone(page):
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True},
+    )
+    try:
+        draw(page, STROKES[7], kind="touch")
+        assert text(page, "digit") == "7"
+        assert page.execute_script("return document.documentElement.scrollWidth") <= 360
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_it_works_without_a_network(page, address):
+    page.execute_async_script("navigator.serviceWorker.ready.then(() => arguments[0]())")
+    page.execute_cdp_cmd("Network.enable", {})
+    offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+    try:
+        page.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+        page.get(address)
+        draw(page, STROKES[0])
+        assert text(page, "digit") == "0"
+    finally:
+        online = offline | {"offline": False, "downloadThroughput": -1, "uploadThroughput": -1}
+        page.execute_cdp_cmd("Network.emulateNetworkConditions", online)
+
+
+def test_nothing_on_it_comes_from_elsewhere(page, address):
+    loaded = json.loads(
+        page.execute_script(
+            "return JSON.stringify(performance.getEntriesByType('resource').map((e) => e.name))"
+        )
+    )
+    assert all(name.startswith((address, "data:")) for name in loaded)
+
+
+def test_everything_has_a_name_for_a_screen_reader(page):
+    tree = page.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    roles = ("button", "image", "application", "list", "heading")
+    nodes = [node for node in tree if node.get("role", {}).get("value") in roles]
+    assert len([node for node in nodes if node["role"]["value"] == "button"]) == 12
+    nameless = [node for node in nodes if not node.get("name", {}).get("value")]
+    assert nameless == []
