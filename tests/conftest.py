@@ -27,21 +27,26 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """The workdir of a small run on the sample that reads digits well; trained once for all."""
-    workers = "PYTEST_XDIST_WORKER" in os.environ
-    base = tmp_path_factory.getbasetemp()
-    place = (base.parent if workers else base) / "trained"
-    with (base.parent / "trained.lock").open("w") as lock:
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
         # The processes of one test run share the folder above their own.
+        shared = shared.parent
+    place = shared / "trained"
+    with (shared / "trained.lock").open("w") as lock:
+        # The system lets go of it when a process ends, however it ends.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / "run" / "README.md").exists():
-            place.mkdir(exist_ok=True)
+        if not place.exists():
+            # Apart and then renamed, so that a run that was cut off is no trained one.
+            training = Path(tempfile.mkdtemp(dir=shared, prefix="training-"))
             program = [sys.executable, str(ROOT / "run_train.py"), "--data=sample"]
             fields = ["--config.epochs=15", "--config.ema_decay=0.99", "--config.holdout=0"]
             subprocess.run(
                 [*program, *fields, "--workdir=run"],
-                cwd=place,
+                cwd=training,
                 env=os.environ | {"PYTHONPATH": str(ROOT)},
                 check=True,
                 capture_output=True,
+                timeout=240,
             )
-    return place / "run"
+            (training / "run").rename(place)
+    return place

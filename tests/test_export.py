@@ -2,13 +2,16 @@ import dataclasses
 import functools
 import os
 import re
+import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from serving import serving
 
 import lenet_jax
 from lenet_jax import export, model, predict, workdir
@@ -20,9 +23,15 @@ from lenet_jax.export import network, onnx_model
 
 ROOT = Path(__file__).parent.parent
 ONE_OF_EACH = [
-    *(Config(activation=act, subsampling=sub) for act in ACTIVATIONS for sub in SUBSAMPLINGS),
+    Config(),
+    Config(subsampling="act_pool"),
+    Config(activation="silu", subsampling="act_pool"),
+    Config(activation="tanh"),
+    Config(activation="scaled_tanh", subsampling="act_pool"),
     Config(model="lecun1998"),
 ]
+assert {config.activation for config in ONE_OF_EACH} == set(ACTIVATIONS)
+assert {config.subsampling for config in ONE_OF_EACH} == set(SUBSAMPLINGS)
 ENSEMBLES = [Config(members=3), Config(members=2, model="lecun1998")]
 
 
@@ -193,6 +202,7 @@ def call(*flags, status):
         [sys.executable, ROOT / "run_export.py", *flags],
         capture_output=True,
         text=True,
+        timeout=120,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == status, done.stderr
@@ -206,6 +216,14 @@ def test_the_program_exports_a_run(trained, tmp_path):
     np.testing.assert_allclose(
         lenet_jax.load(path)(digits()), lenet_jax.load(trained)(digits()), atol=1e-5
     )
+
+
+def test_the_page_is_served_until_ctrl_c(trained, tmp_path):
+    with serving(trained, tmp_path) as (program, address):
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            assert b"<canvas" in answer.read()
+        program.send_signal(signal.SIGINT)
+        assert program.wait(20) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,15 @@
 """The drawing page in a real Chromium, served by `run_export.py --serve`."""
 
 import json
-import math
-import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import BROWSER, DRIVER, chromium
+from serving import serving
+from strokes import STROKES
 
 import lenet_jax
 from lenet_jax.data import sample
-
-ROOT = Path(__file__).parent.parent
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-DRIVER = shutil.which("chromedriver")
 
 pytestmark = pytest.mark.skipif(
     BROWSER is None or DRIVER is None,
@@ -26,69 +17,19 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def ring(x, y, width, height, start, end):
-    """Part of an ellipse in a square of side 1, angles in degrees, clockwise from the right."""
-    angles = np.radians(np.linspace(start, end, 14))
-    return [
-        (x + width * math.cos(angle), y + height * math.sin(angle)) for angle in angles.tolist()
-    ]
-
-
-# Drawn off the centre, in several sizes, as people do.
-STROKES = {
-    0: [ring(0.45, 0.5, 0.2, 0.3, -90, 270)],
-    1: [[(0.55, 0.2), (0.52, 0.85)]],
-    2: [[*ring(0.5, 0.35, 0.18, 0.16, -170, 40), (0.34, 0.78), (0.72, 0.78)]],
-    3: [[*ring(0.5, 0.34, 0.17, 0.16, -150, 80), *ring(0.5, 0.66, 0.19, 0.17, -80, 150)]],
-    4: [[(0.36, 0.2), (0.33, 0.5), (0.68, 0.49)], [(0.64, 0.22), (0.6, 0.82)]],
-    5: [[(0.66, 0.2), (0.4, 0.2), (0.38, 0.45), *ring(0.48, 0.6, 0.19, 0.18, -110, 140)]],
-    6: [[(0.58, 0.18), (0.44, 0.34), (0.37, 0.55), *ring(0.51, 0.64, 0.15, 0.15, 180, 530)]],
-    7: [[(0.3, 0.24), (0.68, 0.24), (0.56, 0.52), (0.46, 0.8)]],
-    8: [[*ring(0.5, 0.35, 0.15, 0.15, -60, -270), *ring(0.5, 0.66, 0.17, 0.16, -90, 270),
-         *ring(0.5, 0.35, 0.15, 0.15, 90, -60)]],
-    9: [[*ring(0.5, 0.36, 0.16, 0.15, 0, -360), (0.65, 0.55), (0.6, 0.8)]],
-}  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def address(trained, tmp_path_factory):
     """Where the page is served while the tests of this file run."""
-    output = tmp_path_factory.mktemp("web") / "page"
-    command = [sys.executable, ROOT / "run_export.py", f"--workdir={trained}", f"--output={output}"]
-    with subprocess.Popen(
-        [*command, "--format=web", "--serve", "--port=0"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    ) as process:
-        try:
-            assert "Wrote" in process.stdout.readline()
-            line = process.stdout.readline()
-            yield re.search(r"http://127\.0\.0\.1:\d+/", line)[0]
-        finally:
-            process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+    with serving(trained, tmp_path_factory.mktemp("served")) as (program, address):
+        yield address
+        program.terminate()
+        assert program.wait(20) == 0
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    profile = tmp_path_factory.mktemp("profile")
-    for flag in (
-        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
-        "disable-background-networking", "disable-component-update", "disable-sync",
-        "disable-dev-shm-usage", "window-size=1200,1300", f"user-data-dir={profile}",
-    ):  # fmt: skip
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    try:
+    with chromium(tmp_path_factory.mktemp("browser")) as driver:
         yield driver
-    finally:
-        driver.quit()
 
 
 @pytest.fixture

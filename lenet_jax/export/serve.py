@@ -3,7 +3,9 @@
 import functools
 import http.server
 import os
+import sys
 from collections.abc import Callable
+from typing import Any
 
 from lenet_jax.errors import UserError
 
@@ -26,8 +28,15 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         super().end_headers()
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of browsers that hang up; of our own mistakes, what they are."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def serve(folder: str | os.PathLike[str], port: int, say: Callable[[str], None]) -> None:
-    """Serves a folder on loopback until it is interrupted.
+    """Serves a folder on loopback until Ctrl-C or SIGTERM.
 
     Args:
       folder: with an `index.html`.
@@ -39,13 +48,13 @@ def serve(folder: str | os.PathLike[str], port: int, say: Callable[[str], None])
     """
     handler = functools.partial(_Handler, directory=os.fspath(folder))
     try:
-        server = http.server.ThreadingHTTPServer((LOOPBACK, port), handler)
+        server = _Server((LOOPBACK, port), handler)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"--port={port}: cannot be had ({reason}); give another one") from None
     with server:
-        say(f"Draw at http://{LOOPBACK}:{server.server_port}/ (Ctrl-C ends it)")
         try:
+            say(f"Draw at http://{LOOPBACK}:{server.server_port}/ (Ctrl-C ends it)")
             server.serve_forever()
         except KeyboardInterrupt:
             say("")

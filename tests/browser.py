@@ -1,0 +1,53 @@
+"""A Chromium without a window that is gone when the body ends, whatever happens in it."""
+
+import contextlib
+import os
+import shutil
+import signal
+
+DRIVER = shutil.which("chromedriver")
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
+FLAGS = (
+    "headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "disable-quic",
+    "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync",
+    "disable-breakpad",
+)  # fmt: skip
+
+
+@contextlib.contextmanager
+def chromium(folder, size=(1200, 1300), scale=1):
+    """Drives a browser whose profile and log lie in `folder`; no wait for it has no end."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    own = (f"window-size={size[0]},{size[1]}", f"force-device-scale-factor={scale}")
+    for flag in (*FLAGS, *own, f"user-data-dir={folder}/profile"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(
+        DRIVER,
+        log_output=f"{folder}/chromedriver.log",
+        # A group of its own, to be ended whole: the browser is the driver's child.
+        popen_kw={"start_new_session": True},
+    )
+    driver = None
+    try:
+        driver = webdriver.Chrome(options=options, service=service)
+        driver.command_executor.client_config.timeout = 90
+        driver.set_page_load_timeout(60)
+        driver.set_script_timeout(30)
+        yield driver
+    finally:
+        try:
+            if driver is not None:
+                driver.command_executor.client_config.timeout = 10
+                with contextlib.suppress(Exception):
+                    driver.quit()
+        finally:
+            if getattr(service, "process", None) is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(service.process.pid, signal.SIGKILL)
+                service.process.wait(20)
+                service.stop()
