@@ -45,7 +45,7 @@ def write(
         lines.append(f"Wrote {len(dataset):,} rows to {files.submission}")
     else:
         answers = zip(dataset.places, labels_N, sure_N, strict=True)
-        lines += [f"{place}: {label} ({sure:.1%})" for place, label, sure in answers]
+        lines += [f"{place}: {label} ({report.confidence(sure)})" for place, label, sure in answers]
     if files.probabilities:
         submission.write_probabilities(files.probabilities, probabilities_NxK)
     if files.seen:

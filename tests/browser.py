@@ -51,3 +51,29 @@ def chromium(folder, size=(1200, 1300), scale=1):
                     os.killpg(service.process.pid, signal.SIGKILL)
                 service.process.wait(20)
                 service.stop()
+
+
+def draw(page, strokes, kind="mouse"):
+    """Draws by pointer events of the browser itself."""
+    from selenium.webdriver.common.action_chains import ActionBuilder
+    from selenium.webdriver.common.actions.pointer_input import PointerInput
+
+    box = page.execute_script(
+        "const pad = document.getElementById('pad'); pad.scrollIntoView();"
+        "const b = pad.getBoundingClientRect(); return [b.left, b.top, b.width];"
+    )
+    pointer = PointerInput(kind, kind)
+    actions = ActionBuilder(page, mouse=pointer, duration=8)
+    for stroke in strokes:
+        for index, (x, y) in enumerate(stroke):
+            at = (round(box[0] + x * box[2]), round(box[1] + y * box[2]))
+            actions.pointer_action.move_to_location(*at)
+            if index == 0:
+                actions.pointer_action.pointer_down()
+        actions.pointer_action.pointer_up()
+    actions.perform()
+    settle(page)
+
+
+def settle(page):
+    page.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")

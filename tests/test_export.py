@@ -11,47 +11,18 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from networks import ENSEMBLES, ONE_OF_EACH, name, params, record
 from serving import serving
 
 import lenet_jax
-from lenet_jax import export, model, predict, workdir
+from lenet_jax import export, predict
 from lenet_jax import mesh as meshes
-from lenet_jax.config import ACTIVATIONS, SUBSAMPLINGS, Config
+from lenet_jax.config import Config
 from lenet_jax.data import sample
 from lenet_jax.errors import UserError
 from lenet_jax.export import network, onnx_model
 
 ROOT = Path(__file__).parent.parent
-ONE_OF_EACH = [
-    Config(),
-    Config(subsampling="act_pool"),
-    Config(activation="silu", subsampling="act_pool"),
-    Config(activation="tanh"),
-    Config(activation="scaled_tanh", subsampling="act_pool"),
-    Config(model="lecun1998"),
-]
-assert {config.activation for config in ONE_OF_EACH} == set(ACTIVATIONS)
-assert {config.subsampling for config in ONE_OF_EACH} == set(SUBSAMPLINGS)
-ENSEMBLES = [Config(members=3), Config(members=2, model="lecun1998")]
-
-
-def name(config):
-    which = config.model if config.model == "lecun1998" else config.activation
-    return f"{which}-{config.subsampling}-{config.members}"
-
-
-@functools.cache
-def params(config):
-    """Parameters in which nothing is 0 or 1, so that nothing can be forgotten."""
-    shapes = jax.eval_shape(functools.partial(model.init, config), jax.random.key(0))
-    rng = np.random.default_rng(7)
-
-    def leaf(shape):
-        fan_in = np.prod(shape.shape[:-1]) if len(shape.shape) > 1 else 25
-        drawn = rng.normal(0, 1 / np.sqrt(fan_in), (config.members, *shape.shape))
-        return drawn.astype(np.float32)
-
-    return jax.tree.map(leaf, shapes)
 
 
 @functools.cache
@@ -64,17 +35,6 @@ def expected(config):
     """What the command line predicts with."""
     mesh = meshes.make(config.members, jax.devices()[:1])
     return predict.probabilities(config, mesh, params(config), digits())
-
-
-def record(config):
-    return workdir.Record(
-        config=config,
-        data_source="sample-train",
-        data_name="sample",
-        data_fingerprint="0" * 16,
-        data_rows=4000,
-        train_rows=3600,
-    )
 
 
 @pytest.mark.parametrize("config", [*ONE_OF_EACH, *ENSEMBLES], ids=name)

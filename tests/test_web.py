@@ -3,12 +3,16 @@
 import json
 
 import numpy as np
+import page_pictures
 import pytest
-from browser import BROWSER, DRIVER, chromium
+from browser import BROWSER, DRIVER, chromium, draw, settle
+from networks import ENSEMBLES, ONE_OF_EACH, name, params, record
+from PIL import Image
 from serving import serving
 from strokes import STROKES
 
 import lenet_jax
+from lenet_jax import export
 from lenet_jax.data import sample
 
 pytestmark = pytest.mark.skipif(
@@ -33,38 +37,18 @@ def browser(tmp_path_factory):
 
 
 @pytest.fixture
-def page(browser, address):
-    """The page, freshly loaded; the test fails on anything the console complains of."""
+def console(browser):
+    """Nothing that the test shows may make the console complain."""
+    browser.get_log("browser")
+    yield
+    assert [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"] == []
+
+
+@pytest.fixture
+def page(browser, address, console):
+    """The page, freshly loaded."""
     browser.get(address)
-    yield browser
-    complaints = [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"]
-    assert complaints == []
-
-
-def draw(page, strokes, kind="mouse"):
-    """Draws by pointer events of the browser itself."""
-    from selenium.webdriver.common.action_chains import ActionBuilder
-    from selenium.webdriver.common.actions.pointer_input import PointerInput
-
-    box = page.execute_script(
-        "const pad = document.getElementById('pad'); pad.scrollIntoView();"
-        "const b = pad.getBoundingClientRect(); return [b.left, b.top, b.width];"
-    )
-    pointer = PointerInput(kind, kind)
-    actions = ActionBuilder(page, mouse=pointer, duration=8)
-    for stroke in strokes:
-        for index, (x, y) in enumerate(stroke):
-            at = (round(box[0] + x * box[2]), round(box[1] + y * box[2]))
-            actions.pointer_action.move_to_location(*at)
-            if index == 0:
-                actions.pointer_action.pointer_down()
-        actions.pointer_action.pointer_up()
-    actions.perform()
-    settle(page)
-
-
-def settle(page):
-    page.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    return browser
 
 
 def text(page, name):
@@ -83,13 +67,42 @@ def test_it_reads_what_is_drawn(page, digit):
     np.testing.assert_allclose(centre, 14, atol=0.3)
 
 
+def probabilities(page, images_NxHxW):
+    return page.execute_script(
+        "return arguments[0].map((pixels) => lenet.probabilities(pixels))",
+        images_NxHxW.reshape(-1, 784).tolist(),
+    )
+
+
 def test_its_probabilities_are_pythons(page, trained):
     images = sample.load("test").images_NxHxW[:200]
-    got = page.execute_script(
-        "return arguments[0].map((pixels) => lenet.probabilities(pixels))",
-        images.reshape(-1, 784).tolist(),
+    np.testing.assert_allclose(
+        probabilities(page, images), lenet_jax.load(trained)(images), atol=1e-4
     )
-    np.testing.assert_allclose(got, lenet_jax.load(trained)(images), atol=1e-4)
+
+
+@pytest.mark.parametrize("config", [*ONE_OF_EACH, *ENSEMBLES], ids=name)
+def test_a_page_opened_from_a_disk_computes_every_kind_of_network(
+    config, browser, console, tmp_path
+):
+    """As ONNX does, which test_export compares with JAX."""
+    images = sample.load("test").images_NxHxW[:20]
+    for format in ("web", "onnx"):
+        output = export.default_output(tmp_path, format)
+        export.write(output, format, record(config), params(config))
+    browser.get(export.default_output(tmp_path, "web").joinpath("index.html").as_uri())
+    np.testing.assert_allclose(
+        probabilities(browser, images), lenet_jax.load(output)(images), atol=1e-5
+    )
+
+
+def test_its_pictures_for_the_docs_are_taken(browser, address, console, tmp_path):
+    page_pictures.take(browser, address, tmp_path)
+    for file, width in page_pictures.WIDTHS.items():
+        with Image.open(tmp_path / file) as picture:
+            assert picture.width == width
+            assert picture.height > 600
+            assert len(picture.convert("RGB").getcolors(2**24)) > 100
 
 
 def test_mouse_undo_and_clear(page):

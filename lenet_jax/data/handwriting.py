@@ -1,9 +1,9 @@
 """From the grey values of a picture to digits like MNIST's.
 
 Paper is told from ink by the edge of the picture; shadows are taken out by dividing by the paper's
-own brightness, a wide closing; ink is what Otsu's threshold leaves. Each digit is scaled to fit a
-box of 20x20 and its centre of mass is put in the centre of 28x28, as MNIST's were (LeCun et al.
-1998, III.A); strokes much thinner than MNIST's are widened first.
+own brightness; ink is what stands out from the paper's noise. Each digit is scaled to fit a box of
+20x20 and its centre of mass is put in the centre of 28x28, as MNIST's were (LeCun et al. 1998,
+III.A); strokes much thinner than MNIST's are widened first.
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ def digits(grey: Grey, *, deskew: bool = False) -> Images:
     from scipy import ndimage
 
     ink = _ink(grey)
-    threshold, contrast = _otsu(ink)
+    threshold, contrast = _threshold(ink)
     none = np.zeros((0, SIDE, SIDE), np.uint8)
     if contrast < LEAST_CONTRAST:
         return none
@@ -83,37 +83,53 @@ def _union(boxes: list[Box]) -> Box:
 
 
 def _ink(grey: Grey) -> Grey:
-    """How far each pixel is from the paper, in 0..1, whatever is darker."""
+    """How far each pixel is from the paper, whatever is darker: about 0 for paper, up to 1."""
     from scipy import ndimage
 
     edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     if np.median(edge) < np.median([grey.min(), grey.max()]):
         grey = 1 - grey
-    # The paper is what is left when everything thinner than half of the picture is filled up.
     step = max(1, max(grey.shape) // 100)
-    small = grey[::step, ::step]
-    paper = ndimage.grey_closing(small, size=max(3, max(small.shape) // 2), mode="nearest")
-    paper = ndimage.gaussian_filter(paper, max(small.shape) / 20, mode="nearest")
-    zoom = [size / count for size, count in zip(grey.shape, small.shape, strict=True)]
+    paper = _paper(ndimage.uniform_filter(grey, step)[::step, ::step])
+    zoom = [size / count for size, count in zip(grey.shape, paper.shape, strict=True)]
     paper = ndimage.zoom(paper, zoom, order=1, mode="nearest", grid_mode=True)
     ink = 1 - grey / np.maximum(paper, 0.05)
-    smooth = ndimage.gaussian_filter(ink, max(grey.shape) / 600)
-    return np.clip(smooth, 0, 1).astype(np.float32)
+    return ndimage.gaussian_filter(ink, max(grey.shape) / 600).astype(np.float32)
 
 
-def _otsu(ink: Grey) -> tuple[float, float]:
-    """The threshold that parts two classes best (Otsu 1979), and how far apart their means are."""
-    counts, edges = np.histogram(ink, 256, (0, 1))
-    values = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)
-    above = below[-1] - below
-    sums = np.cumsum(counts * values)
-    low = sums / np.maximum(below, 1)
-    high = (sums[-1] - sums) / np.maximum(above, 1)
-    gap = np.where((below > 0) & (above > 0), high - low, 0)
-    best = int(np.argmax(below * above * gap**2))
-    # Between clean classes every threshold is as good; the best of them are in the middle.
-    return float((low[best] + high[best]) / 2), float(gap[best])
+def _paper(grey: Grey) -> Grey:
+    """The brightness of the paper below the ink, of the same small size."""
+    from scipy import ndimage
+
+    side = max(grey.shape)
+    # What is thinner than a quarter of the picture is filled up.
+    paper = ndimage.grey_closing(grey, size=max(3, side // 4), mode="nearest")
+    paper = ndimage.gaussian_filter(paper, side / 20, mode="nearest")
+    # A closing takes the brightest grain for the paper, and fills up dark corners. So once more,
+    # and again, from what has shown to be paper.
+    for _ in range(2):
+        ink = 1 - grey / np.maximum(paper, 0.05)
+        threshold, contrast = _threshold(ink)
+        bare = ~ndimage.binary_dilation(ink > threshold - contrast / 4)
+        weight = ndimage.gaussian_filter(bare.astype(np.float32), side / 30)
+        smooth = ndimage.gaussian_filter(np.where(bare, grey, 0), side / 30)
+        paper = np.where(weight > 0.05, smooth / np.maximum(weight, 0.05), paper)
+    return paper
+
+
+def _threshold(ink: Grey) -> tuple[float, float]:
+    """What parts ink from paper, and how far the ink stands out; both 0 for an empty page.
+
+    Not Otsu's: a thin pen inks a hundredth of a page, and his threshold then parts the paper.
+    """
+    # Up to two thirds of a tight picture may be ink; below them the paper has its own spread.
+    low, paper = np.percentile(ink, (5, 25))
+    dark = ink[ink > paper + max(8 * (paper - low), LEAST_CONTRAST / 2)]
+    if not dark.size:
+        return 0.0, 0.0
+    # Of what is dark, shadows are most and ink is darkest.
+    contrast = float(np.percentile(dark, 95) - paper)
+    return float(paper + contrast / 2), contrast
 
 
 def _reading_order(found: list[tuple[Box, list[int]]]) -> list[tuple[Box, list[int]]]:

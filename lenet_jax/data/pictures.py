@@ -121,7 +121,7 @@ def _shrunk(picture: "Image.Image") -> "Image.Image":
         values = (values - low) * (255 / max(high - low, 1e-9))
         picture = Image.fromarray(values.astype(np.uint8))
     elif picture.mode not in ("L", "RGB", "RGBA"):
-        picture = picture.convert("RGBA")
+        picture = picture.convert("L" if picture.mode == "1" else "RGBA")
     picture.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
     # A colour that stands for transparency is known to the conversion alone.
     picture = picture.convert("RGBA")

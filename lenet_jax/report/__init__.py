@@ -11,6 +11,7 @@ from lenet_jax.report.confusion_matrix import confusion, draw_confusion
 from lenet_jax.report.figures import png, write
 from lenet_jax.report.galleries import (
     augmented,
+    confidence,
     draw_augmented,
     draw_mistakes,
     draw_seen,
@@ -23,6 +24,7 @@ from lenet_jax.report.learning_curves import curves, draw_curves
 __all__ = [
     "Card",
     "augmented",
+    "confidence",
     "confusion",
     "curves",
     "draw_augmented",

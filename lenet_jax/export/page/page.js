@@ -59,11 +59,13 @@ function show() {
   for (const name of Object.keys(SHEETS)) paintMaps(byId(name), name, maps[name]);
   const best = probabilities.indexOf(Math.max(...probabilities));
   byId("digit").textContent = empty ? "?" : String(best);
+  // On a narrow screen the bars are below the pad and out of sight.
+  byId("paper").dataset.answer = empty ? "" : `${best} \u00b7 ${percent(probabilities[best])}`;
   for (const bar of document.querySelectorAll("#bars li")) {
     const p = probabilities[Number(bar.dataset.digit)];
     bar.style.setProperty("--p", p);
     bar.classList.toggle("best", !empty && Number(bar.dataset.digit) === best);
-    bar.querySelector("output").textContent = empty ? "" : percent(p);
+    bar.querySelector("b").textContent = empty ? "" : percent(p);
   }
   byId("words").textContent = empty ? "Draw a digit from 0 to 9." : inWords(probabilities);
 }
