@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from browser import chromium, draw
+from browser import chromium, draw, settle
 from serving import serving
 from strokes import STROKES
 
@@ -37,9 +37,9 @@ def take(driver, address, folder):
             whole = driver.execute_script("return document.documentElement.scrollHeight")
             height = SCREEN_HEIGHT if phone else whole
             clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
-            shot = driver.execute_cdp_cmd(
-                "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
-            )
+            beyond = {"captureBeyondViewport": not phone, "clip": clip}
+            settle(driver)
+            shot = driver.execute_cdp_cmd("Page.captureScreenshot", beyond)
             (folder / name).write_bytes(base64.b64decode(shot["data"]))
     finally:
         driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})

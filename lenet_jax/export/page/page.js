@@ -196,8 +196,9 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", soon);
 
 function resize() {
   const size = Math.round(pad.getBoundingClientRect().width * devicePixelRatio);
-  if (size && size !== pad.width) pad.width = pad.height = size;
-  soon();
+  if (!size || size === pad.width) return;
+  pad.width = pad.height = size;
+  inkPad(); // At once, for a new size has wiped it.
 }
 new ResizeObserver(resize).observe(pad);
 
