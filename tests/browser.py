@@ -53,8 +53,8 @@ def chromium(folder, size=(1200, 1300), scale=1):
                 service.stop()
 
 
-def draw(page, strokes, kind="mouse"):
-    """Draws by pointer events of the browser itself."""
+def draw(page, strokes, kind="mouse", lift=True):
+    """Draws by pointer events of the browser itself; the pen stays down unless lifted."""
     from selenium.webdriver.common.action_chains import ActionBuilder
     from selenium.webdriver.common.actions.pointer_input import PointerInput
 
@@ -70,8 +70,17 @@ def draw(page, strokes, kind="mouse"):
             actions.pointer_action.move_to_location(*at)
             if index == 0:
                 actions.pointer_action.pointer_down()
-        actions.pointer_action.pointer_up()
+        if lift:
+            actions.pointer_action.pointer_up()
     actions.perform()
+    settle(page)
+
+
+def lift(page):
+    """Lets go of what `draw` has left down."""
+    from selenium.webdriver.common.action_chains import ActionBuilder
+
+    ActionBuilder(page).clear_actions()
     settle(page)
 
 

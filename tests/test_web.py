@@ -5,7 +5,7 @@ import json
 import numpy as np
 import page_pictures
 import pytest
-from browser import BROWSER, DRIVER, chromium, draw, settle
+from browser import BROWSER, DRIVER, chromium, draw, lift, settle
 from networks import ENSEMBLES, ONE_OF_EACH, name, params, record
 from PIL import Image
 from serving import serving
@@ -65,6 +65,25 @@ def test_it_reads_what_is_drawn(page, digit):
     assert np.ptp(inside, axis=0).max() in (19, 20)
     centre = (seen[..., None] * np.indices((28, 28)).transpose(1, 2, 0)).sum((0, 1)) / seen.sum()
     np.testing.assert_allclose(centre, 14, atol=0.3)
+
+
+def test_the_bars_move_while_it_is_drawn(page):
+    draw(page, STROKES[7], lift=False)
+    bars = page.execute_script(
+        "return [...document.querySelectorAll('#bars li')].map((bar) =>"
+        " [Number(bar.style.getPropertyValue('--p')), bar.innerText])"
+    )
+    shares = [share for share, _ in bars]
+    assert shares == page.execute_script("return lenet.probabilities(lenet.picture())")
+    assert shares.index(max(shares)) == 7
+    for digit, (share, shown) in enumerate(bars):
+        name, percent = shown.split()
+        assert name == str(digit)
+        assert float(percent.removesuffix("%")) == pytest.approx(100 * share, abs=0.1)
+    # Read out only once the pen is lifted.
+    assert text(page, "live") == ""
+    lift(page)
+    assert " 7 (" in text(page, "live")
 
 
 def probabilities(page, images_NxHxW):
