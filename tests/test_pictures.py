@@ -57,12 +57,27 @@ def photographed(ink):
     return Image.fromarray((255 * seen.clip(0, 1)).astype(np.uint8))
 
 
+def lamplit(ink):
+    """A lamp on the middle of the paper: its edge is darker than the middle of the greys."""
+    y, x = np.indices(ink.shape) / max(ink.shape) - 0.5
+    light = 0.3 + 0.3 * np.exp(-(x**2 + y**2) / 0.06)
+    noise = np.random.default_rng(ink.shape[1]).normal(0, 0.01, ink.shape)
+    return Image.fromarray((255 * (light * (1 - 0.75 * ink) + noise).clip(0, 1)).astype(np.uint8))
+
+
 def transparent(ink):
     alpha = (255 * ink).astype(np.uint8)
     return Image.fromarray(np.dstack([0 * alpha, 0 * alpha, 0 * alpha, alpha]))
 
 
-KINDS = [dark_on_light, light_on_dark, blue_on_yellow, photographed, transparent]
+FONTS = {
+    "DejaVuSans": ["", "-Bold", "-Oblique", "-BoldOblique"],
+    "DejaVuSansMono": ["", "-Bold", "-Oblique", "-BoldOblique"],
+    "DejaVuSerif": ["", "-Bold", "-Italic", "-BoldItalic"],
+    "STIXGeneral": ["", "Bol", "Italic", "BolIta"],
+    "cm": ["b10", "r10", "ss10", "ti10", "tt10"],
+}
+KINDS = [dark_on_light, light_on_dark, blue_on_yellow, photographed, lamplit, transparent]
 
 
 def save(image, path):
@@ -82,25 +97,32 @@ def right(trained, dataset, labels_N):
 
 
 def test_accuracy_on_drawn_pictures(trained, tmp_path):
-    """Every digit on every kind of paper, small and large, by ballpoint and marker: all 150."""
+    """Every digit on every kind of paper, small and large, by ballpoint and marker: all 180."""
     for kind in KINDS:
         for size, pen in ((70, 6), (280, 4), (280, 17)):
             for digit in range(10):
                 image = kind(drawn([digit], size, pen))
                 save(image, tmp_path / f"{kind.__name__}-{size}-{pen:02}-{digit}.png")
-    assert right(trained, load_test(str(tmp_path)), np.tile(np.arange(10), 15)) >= 0.98
+    assert right(trained, load_test(str(tmp_path)), np.tile(np.arange(10), 18)) >= 0.98
 
 
-def test_accuracy_on_printed_digits(trained, tmp_path):
-    """Five fonts, which nobody trained on, photographed: 46 of 50 in the first place."""
+def test_accuracy_on_printed_digits(trained):
+    """All fonts that matplotlib brings, photographed: 92% of 210, print being nobody's hand."""
     fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    for name in ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono", "STIXGeneral", "cmss10"):
-        font = ImageFont.truetype(str(fonts / f"{name}.ttf"), 120)
+    names = [f"{family}{face}" for family, faces in FONTS.items() for face in faces]
+    found = []
+    for name in names:
+        font = ImageFont.truetype(str(fonts / f"{name}.ttf"), 72)
         for digit in range(10):
-            picture = Image.new("L", (200, 200))
-            ImageDraw.Draw(picture).text((60, 30), str(digit), font=font, fill=255)
-            save(photographed(np.asarray(picture) / 255), tmp_path / f"{name}-{digit}.png")
-    assert right(trained, load_test(str(tmp_path)), np.tile(np.arange(10), 5)) >= 0.9
+            picture = Image.new("L", (120, 120))
+            ImageDraw.Draw(picture).text((36, 16), str(digit), font=font, fill=255)
+            grey = np.asarray(photographed(np.asarray(picture) / 255), np.float32) / 255
+            (image,) = handwriting.digits(grey)
+            found.append(image)
+    answers_N = lenet_jax.load(trained)(np.stack(found)).argmax(1)
+    right_N = answers_N == np.tile(np.arange(10), len(names))
+    print(f"{right_N.sum()} of {right_N.size} printed digits")
+    assert right_N.mean() >= 0.88
 
 
 def test_accuracy_on_mnists_own_digits_as_pictures(trained, tmp_path):

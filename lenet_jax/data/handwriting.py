@@ -1,8 +1,8 @@
 """From the grey values of a picture to digits like MNIST's.
 
-Paper is told from ink by the edge of the picture; shadows are taken out by dividing by the paper's
-own brightness; ink is what stands out from the paper's noise. Each digit is scaled to fit a box of
-20x20 and its centre of mass is put in the centre of 28x28, as MNIST's were (LeCun et al. 1998,
+Paper is told from ink by which of the two is the smaller part; shadows are taken out by dividing by
+the paper's own brightness; ink is what stands out from its noise. Each digit is scaled to fit a box
+of 20x20 and its centre of mass is put in the centre of 28x28, as MNIST's were (LeCun et al. 1998,
 III.A); strokes much thinner than MNIST's are widened first.
 """
 
@@ -86,15 +86,30 @@ def _ink(grey: Grey) -> Grey:
     """How far each pixel is from the paper, whatever is darker: about 0 for paper, up to 1."""
     from scipy import ndimage
 
-    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    if np.median(edge) < np.median([grey.min(), grey.max()]):
-        grey = 1 - grey
     step = max(1, max(grey.shape) // 100)
-    paper = _paper(ndimage.uniform_filter(grey, step)[::step, ::step])
+    small = ndimage.uniform_filter(grey, step)[::step, ::step]
+    if _on_dark(small):
+        grey, small = 1 - grey, 1 - small
+    paper = _paper(small)
     zoom = [size / count for size, count in zip(grey.shape, paper.shape, strict=True)]
     paper = ndimage.zoom(paper, zoom, order=1, mode="nearest", grid_mode=True)
     ink = 1 - grey / np.maximum(paper, 0.05)
     return ndimage.gaussian_filter(ink, max(grey.shape) / 600).astype(np.float32)
+
+
+def _on_dark(grey: Grey) -> bool:
+    """Whether the ink is lighter than the paper."""
+    from scipy import ndimage
+
+    # Ink is the smaller part, and far from the rest: the lighting left out, it makes one long tail.
+    detail = grey - ndimage.gaussian_filter(grey, max(grey.shape) / 12)
+    detail -= np.median(detail)
+    skewness = (detail**3).mean() / max((detail**2).mean() ** 1.5, 1e-9)
+    if abs(skewness) > 0.2:
+        return bool(skewness > 0)
+    # Strokes so wide that neither is small: the edge is paper.
+    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return bool(np.median(edge) < np.median([grey.min(), grey.max()]))
 
 
 def _paper(grey: Grey) -> Grey:
