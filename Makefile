@@ -1,7 +1,7 @@
 # `make run` and `make test` need Python 3.11 to 3.13 and make; they set up the rest in .venv.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run test lint clean
+.PHONY: run draw test lint clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -13,6 +13,11 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 run: $(VENV)/installed
 	$(BIN)/python run_train.py --data=sample --workdir=runs/sample
 	$(BIN)/python run_predict.py --workdir=runs/sample --data=sample --output=submission.csv
+
+# A run that is finished is not trained again.
+draw: $(VENV)/installed
+	$(BIN)/python run_train.py --data=sample --workdir=runs/sample
+	$(BIN)/python run_export.py --workdir=runs/sample --serve --port=$(or $(PORT),8000)
 
 test: lint
 	$(BIN)/python -m pytest

@@ -2,19 +2,21 @@
 
 from absl import flags
 
-from lenet_jax import data, program, submission, workdir
+from lenet_jax import answers, data, program, workdir
 
 HELP = """python run_predict.py --workdir=runs/first --data=digit-recognizer.zip
 
 Predicts the test digits with the run in the workdir, the members of an ensemble averaged, and
-writes a submission for Kaggle. Where the digits have labels the accuracy is printed as well."""
+writes a submission for Kaggle. Where the digits have labels the accuracy is printed as well.
+For a photo, or a folder of pictures, the digits are printed instead, each with its confidence."""
 
 WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
 DATA = flags.DEFINE_string(
     "data",
     "auto",
     "Digits to predict: auto (data/ here if it holds digits, else the sample's test digits), "
-    "sample, or the path of Kaggle's zip, of its CSVs or of an IDX folder.",
+    "sample, or the path of Kaggle's zip, of its CSVs, of an IDX folder, of a picture or a folder "
+    "of pictures.",
 )
 OUTPUT = flags.DEFINE_string("output", "submission.csv", "The submission to write.")
 PROBABILITIES = flags.DEFINE_string(
@@ -23,13 +25,15 @@ PROBABILITIES = flags.DEFINE_string(
 CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "latest", ["latest", "best"], "Which checkpoint; best is by hold-out accuracy."
 )
+SHOW = flags.DEFINE_string("show", None, "Write what the network saw to this PNG file.")
+DESKEW = flags.DEFINE_bool("deskew", False, "Straighten the slanted digits of pictures.")
 
 
 def main() -> None:
     """Wires the flags to the rooms."""
     record = workdir.read_run(WORKDIR.value)
     with program.importing("lenet_jax.predict"):
-        dataset = data.load_test(DATA.value, say=program.tell)
+        dataset = data.load_test(DATA.value, say=program.tell, deskew=DESKEW.value)
     warning = data.overlap_warning(record.data_source, record.data_fingerprint, dataset)
     if warning:
         program.tell(warning)
@@ -43,15 +47,9 @@ def main() -> None:
     probabilities_NxK = predict.probabilities(
         record.config, devices, params_M, dataset.images_NxHxW
     )
-    labels_N = probabilities_NxK.argmax(axis=1)
-    submission.write(OUTPUT.value, labels_N)
-    submission.validate(OUTPUT.value, len(dataset), data.sample_submission(DATA.value))
-    if PROBABILITIES.value:
-        submission.write_probabilities(PROBABILITIES.value, probabilities_NxK)
-    print(f"Wrote {len(dataset):,} rows to {OUTPUT.value}")
-    if dataset.labels_N is not None:
-        right = int((labels_N == dataset.labels_N).sum())
-        print(f"Accuracy on {dataset.name}: {right / len(dataset):.2%} ({right:,} right)")
+    wanted = answers.Files(OUTPUT.value, PROBABILITIES.value, SHOW.value)
+    sample = data.sample_submission(DATA.value)
+    print("\n".join(answers.write(dataset, probabilities_NxK, wanted, sample)))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,11 @@ Params = Any
 
 CLASSES = 10
 
+# Mean and standard deviation of a pixel in 0..1: MNIST's, and those that give the background -0.1
+# and the ink 1.175, which is mean 0 and variance 1, roughly (paper, II.B).
+LENET5_PIXELS = (0.1307, 0.3081)
+LENET1998_PIXELS = (0.1 / 1.275, 1 / 1.275)
+
 # Table I of the paper: the maps of S2 (rows) that each map of C3 (columns) is connected to.
 C3_TABLE = (
     "X...XXX..XXXX.XX",
@@ -146,7 +151,7 @@ class LeNet5(nn.Module):
                 return act(Convolution(features, pooled, name=name)(x_CxHxWxB))
             return conv.average_pool(act(Convolution(features, plain, name=name)(x_CxHxWxB)))
 
-        x = pad_and_normalise(images_BxHxW, mean=0.1307, std=0.3081)
+        x = pad_and_normalise(images_BxHxW, *LENET5_PIXELS)
         x = convolve_and_subsample(x, 6, "C1")
         x = convolve_and_subsample(x, 16, "C3")
         x = act(c5()(flatten_maps(x)))
@@ -201,8 +206,7 @@ class LeNet1998(nn.Module):
     def __call__(self, images_BxHxW: jax.Array) -> jax.Array:
         """Pixels 0..255, [B, 28, 28] -> minus the RBF outputs, [B, 10]."""
         _, pooled = conv.implementation(self.conv)
-        # Background -0.1 and ink 1.175: mean 0 and variance 1, roughly (paper, II.B).
-        x = pad_and_normalise(images_BxHxW, mean=0.1 / 1.275, std=1 / 1.275)
+        x = pad_and_normalise(images_BxHxW, *LENET1998_PIXELS)
         x = Convolution(6, pooled, kernel_init=uniform(25), name="C1")(x)
         x = Subsampling(name="S2")(x)
         x = SparseConvolution(pooled, name="C3")(x)

@@ -70,4 +70,7 @@ def closing(folder: str, data: str, result: Result) -> str:
         f"  python run_predict.py --workdir={shlex.quote(folder)} --data={shlex.quote(data)} "
         "--output=submission.csv"
     )
+    lines.append(
+        f"  python run_export.py --workdir={shlex.quote(folder)} --serve  (a page to draw on)"
+    )
     return "\n".join(lines)

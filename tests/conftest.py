@@ -1,7 +1,11 @@
 """Strict types, strict ranks and two CPU devices for every test."""
 
+import fcntl
 import os
+import subprocess
+import sys
 import tempfile
+from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
@@ -9,9 +13,40 @@ os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 os.environ["LENET_JAX_CACHE"] = tempfile.mkdtemp(prefix="lenet-jax-tests-")
 
 import jax
+import pytest
 
 from lenet_jax import mesh
 
 mesh.prepare()
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The workdir of a small run on the sample that reads digits well; trained once for all."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # The processes of one test run share the folder above their own.
+        shared = shared.parent
+    place = shared / "trained"
+    with (shared / "trained.lock").open("w") as lock:
+        # The system lets go of it when a process ends, however it ends.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            # Apart and then renamed, so that a run that was cut off is no trained one.
+            training = Path(tempfile.mkdtemp(dir=shared, prefix="training-"))
+            program = [sys.executable, str(ROOT / "run_train.py"), "--data=sample"]
+            fields = ["--config.epochs=15", "--config.ema_decay=0.99", "--config.holdout=0"]
+            subprocess.run(
+                [*program, *fields, "--workdir=run"],
+                cwd=training,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                check=True,
+                capture_output=True,
+                timeout=240,
+            )
+            (training / "run").rename(place)
+    return place

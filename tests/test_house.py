@@ -35,13 +35,18 @@ MAY_IMPORT = {
         "programs", "progress", "resume", "state", "stopping", "workdir",
     },
     "progress": {"config", "data", "metrics", "workdir"},
+    "answers": {"data", "report", "submission"},
     "outcome": {"augment", "files", "report", "train", "workdir"},
+    "export": {
+        "config", "errors", "files", "lenet_jax", "metrics", "model", "predict", "workdir",
+    },
     "program": {"config", "data", "errors", "stopping"},
     "stopping": set(),
 }  # fmt: skip
 
 ONLY_IN = {"flax": {"model"}, "orbax": {"checkpoint"}, "absl": {"program"}, "pandas": {"data"}}
 NO_JAX = {
+    "answers",
     "checksums",
     "config",
     "files",

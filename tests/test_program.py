@@ -74,6 +74,7 @@ def test_a_run_says_what_people_should_know(place):
     assert "61,706" in out
     assert "python run_predict.py --workdir=run --data=sample" in out
     assert "run/report" in out
+    assert "python run_export.py --workdir=run --serve" in out
 
 
 def test_predict_writes_a_valid_submission_and_the_accuracy(place, tmp_path):
@@ -234,10 +235,10 @@ def test_an_output_that_cannot_be_written(place):
     assert "no/such/folder.csv" in told(done)
 
 
-@pytest.mark.parametrize("program", ["run_train.py", "run_predict.py"])
+@pytest.mark.parametrize("program", ["run_train.py", "run_predict.py", "run_export.py"])
 def test_help_is_worth_reading(program, tmp_path):
     out = call(program, "--help", cwd=tmp_path).stdout
-    assert "--data" in out
+    assert ("--format" if program == "run_export.py" else "--data") in out
     assert "--workdir" in out
     assert f"python {program}" in out
     if program == "run_train.py":
@@ -245,6 +246,6 @@ def test_help_is_worth_reading(program, tmp_path):
         assert "number of networks" in out
 
 
-@pytest.mark.parametrize("program", ["run_train.py", "run_predict.py"])
+@pytest.mark.parametrize("program", ["run_train.py", "run_predict.py", "run_export.py"])
 def test_entry_points_stay_short(program):
     assert len((ROOT / program).read_text().splitlines()) < 60

@@ -22,6 +22,7 @@ Source = Literal[
     "mnist-test",
     "csv",
     "idx",
+    "pictures",
 ]
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int32]
@@ -37,6 +38,7 @@ class Dataset:
       source: what the digits are known to be, see `lenet_jax.data.honesty`; `csv` and `idx` are
         digits of unknown origin.
       name: the place they were read from, for messages.
+      places: where each digit of a picture was found, for people; None for other sources.
 
     Raises:
       ValueError: arrays of another shape, dtype or range. Sources check before and name the place.
@@ -46,6 +48,7 @@ class Dataset:
     labels_N: Labels | None
     source: Source
     name: str
+    places: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         images, labels = self.images_NxHxW, self.labels_N
@@ -70,7 +73,10 @@ class Dataset:
     def take(self, indices_N: NDArray[np.integer]) -> "Dataset":
         """The digits at these positions, in this order, with the same source and name."""
         labels = None if self.labels_N is None else self.labels_N[indices_N]
-        return dataclasses.replace(self, images_NxHxW=self.images_NxHxW[indices_N], labels_N=labels)
+        places = None if self.places is None else tuple(self.places[k] for k in indices_N)
+        return dataclasses.replace(
+            self, images_NxHxW=self.images_NxHxW[indices_N], labels_N=labels, places=places
+        )
 
     @functools.cached_property
     def fingerprint(self) -> str:

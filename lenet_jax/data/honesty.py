@@ -40,7 +40,7 @@ def overlap_warning(source: str, fingerprint: str, predicted: Dataset) -> str | 
     """
     if fingerprint == predicted.fingerprint:
         return _line(predicted, "the run was trained on these very digits")
-    if (source, predicted.source) in _DISJOINT or source == "csv":
+    if predicted.source == "pictures" or source == "csv" or (source, predicted.source) in _DISJOINT:
         return None
     seen = f"the run was trained on {source}, "
     if predicted.source == "kaggle-test":

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lenet_jax.data import idx, kaggle, sample
+from lenet_jax.data import idx, kaggle, pictures, sample
 from lenet_jax.data.dataset import Dataset, Part
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
@@ -48,13 +48,18 @@ def load_train(
 
 
 def load_test(
-    data: str = "auto", *, cwd: str | os.PathLike[str] | None = None, say: Say | None = None
+    data: str = "auto",
+    *,
+    cwd: str | os.PathLike[str] | None = None,
+    say: Say | None = None,
+    deskew: bool = False,
 ) -> Dataset:
     """Digits to predict; with labels where the source has them (the sample, IDX, some CSVs).
 
-    The other arguments and errors are those of `load_train`.
+    The other arguments and errors are those of `load_train`; `data` may also be the path of a
+    picture or of a folder of pictures, whose slanted digits `deskew` straightens.
     """
-    return _load(data, "test", cwd, say, None)
+    return _load(data, "test", cwd, say, None, deskew)
 
 
 def sample_submission(
@@ -70,7 +75,9 @@ def sample_submission(
         return None
     with _naming(data) as name:
         path = _path(data, cwd)
-        return kaggle.sample_submission(path, name) if path.exists() else None
+        if not path.exists() or (not kaggle.holds(path) and pictures.holds(path)):
+            return None
+        return kaggle.sample_submission(path, name)
 
 
 def _load(
@@ -79,6 +86,7 @@ def _load(
     cwd: str | os.PathLike[str] | None,
     say: Say | None,
     counted: Counted | None,
+    deskew: bool = False,
 ) -> Dataset:
     data = _resolve(data, cwd, say)
     if data == "sample":
@@ -94,6 +102,8 @@ def _load(
             )
         if path.is_dir() and not kaggle.holds(path) and idx.holds(path):
             return idx.load(path, part, name)
+        if part == "test" and not kaggle.holds(path) and pictures.holds(path):
+            return pictures.load(path, name, deskew=deskew)
         return kaggle.load(path, part, name, counted)
 
 

@@ -11,9 +11,12 @@ from lenet_jax.report.confusion_matrix import confusion, draw_confusion
 from lenet_jax.report.figures import png, write
 from lenet_jax.report.galleries import (
     augmented,
+    confidence,
     draw_augmented,
     draw_mistakes,
+    draw_seen,
     mistakes,
+    seen,
     worst_mistakes,
 )
 from lenet_jax.report.learning_curves import curves, draw_curves
@@ -21,15 +24,18 @@ from lenet_jax.report.learning_curves import curves, draw_curves
 __all__ = [
     "Card",
     "augmented",
+    "confidence",
     "confusion",
     "curves",
     "draw_augmented",
     "draw_confusion",
     "draw_curves",
     "draw_mistakes",
+    "draw_seen",
     "mistakes",
     "model_card",
     "png",
+    "seen",
     "versions",
     "worst_mistakes",
     "write",

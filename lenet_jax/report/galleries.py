@@ -74,14 +74,15 @@ def draw_mistakes(
     if len(chosen) < len(order):
         heading += f": the {len(chosen)} most confident mistakes"
     titles = [
-        f"{true} \N{RIGHTWARDS ARROW} {row_K.argmax()}, {_confidence(row_K.max())}"
+        f"{true} \N{RIGHTWARDS ARROW} {row_K.argmax()}, {confidence(row_K.max())}"
         for true, row_K in zip(labels_N[chosen], probabilities_NxK[chosen], strict=True)
     ]
     subheading = "True \N{RIGHTWARDS ARROW} predicted, confidence"
     return _gallery(images_NxHxW[chosen], heading, subheading, columns=8, titles=titles)
 
 
-def _confidence(probability: float) -> str:
+def confidence(probability: float) -> str:
+    """A probability in [0, 1] for people to read."""
     # "100.0%" would claim what no softmax says.
     return ">99.9%" if probability > 0.999 else f"{probability:.1%}"
 
@@ -107,6 +108,31 @@ def draw_augmented(images_NxHxW: np.ndarray) -> "Figure":
         raise ValueError("there are no digits to draw")
     subheading = "As the network sees them in training"
     return _gallery(images_NxHxW[:100], "Augmented digits", subheading, columns=10)
+
+
+def seen(
+    images_NxHxW: np.ndarray,
+    labels_N: np.ndarray,
+    sure_N: np.ndarray,
+    path: str | os.PathLike[str],
+) -> None:
+    """Writes digits as the network saw them; see `draw_seen` and `write`."""
+    write(draw_seen(images_NxHxW, labels_N, sure_N), path)
+
+
+def draw_seen(images_NxHxW: np.ndarray, labels_N: np.ndarray, sure_N: np.ndarray) -> "Figure":
+    """A gallery of the first 200 digits with the answers to them.
+
+    Args:
+      images_NxHxW: at least one, in 0..255; 0 is background and 255 is ink.
+      labels_N: predicted.
+      sure_N: probability of each prediction, in [0, 1].
+    """
+    titles = [f"{label}, {confidence(sure)}" for label, sure in zip(labels_N, sure_N, strict=True)]
+    heading = "What the network saw" + (": the first 200" if len(titles) > 200 else "")
+    return _gallery(
+        images_NxHxW[:200], heading, "Predicted, confidence", columns=8, titles=titles[:200]
+    )
 
 
 def _gallery(

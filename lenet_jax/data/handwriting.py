@@ -1,0 +1,226 @@
+"""From the grey values of a picture to digits like MNIST's.
+
+Paper is told from ink by which of the two is the smaller part; shadows are taken out by dividing by
+the paper's own brightness; ink is what stands out from its noise. Each digit is scaled to fit a box
+of 20x20 and its centre of mass is put in the centre of 28x28, as MNIST's were (LeCun et al. 1998,
+III.A); strokes much thinner than MNIST's are widened first.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenet_jax.data.dataset import SIDE, Images
+
+BOX = 20
+# Pixels of 28x28: half of MNIST's digits have strokes wider than this.
+PEN = 2.5
+# Below this difference from the paper, in 0..1, there is nothing but noise.
+LEAST_CONTRAST = 0.12
+# Heights, as shares of the tallest digit's: of a digit, of a piece of one (the bar of a 5), and the
+# widest gap between the two.
+LEAST_HEIGHT, LEAST_PIECE, WIDEST_GAP = 0.35, 0.15, 0.2
+
+Grey = NDArray[np.float32]
+Box = tuple[slice, slice]
+
+
+def digits(grey: Grey, *, deskew: bool = False) -> Images:
+    """The digits of a picture in reading order, uint8 [N, 28, 28]; N may be 0.
+
+    Args:
+      grey: values in 0..1 [height, width], any polarity.
+      deskew: straighten slanted digits by their moments.
+    """
+    from scipy import ndimage
+
+    ink = _ink(grey)
+    threshold, contrast = _threshold(ink)
+    none = np.zeros((0, SIDE, SIDE), np.uint8)
+    if contrast < LEAST_CONTRAST:
+        return none
+    mask = ink > threshold
+    # Strokes that nearly touch are one digit.
+    reach = max(1, round(max(grey.shape) / 150))
+    labels, count = ndimage.label(ndimage.binary_dilation(mask, iterations=reach), np.ones((3, 3)))
+    boxes = ndimage.find_objects(labels * mask, count)
+    groups = _groups({label + 1: box for label, box in enumerate(boxes) if box is not None})
+    found = [(_union([boxes[label - 1] for label in group]), group) for group in groups]
+    cut = [
+        np.where(np.isin(labels[box], group) & mask[box], ink[box], 0)
+        for box, group in _reading_order(found)
+    ]
+    return np.stack([as_mnist(piece, deskew=deskew) for piece in cut]) if cut else none
+
+
+def _groups(boxes: dict[int, Box]) -> list[list[int]]:
+    """The labels of each digit: a tall one and the pieces near it; specks belong to none."""
+    heights = {label: box[0].stop - box[0].start for label, box in boxes.items()}
+    tallest = max(heights.values(), default=0)
+    least = max(4, LEAST_HEIGHT * tallest)
+    groups = {label: [label] for label, height in heights.items() if height > least}
+    for label, box in boxes.items():
+        longest = max(side.stop - side.start for side in box)
+        if label in groups or longest <= LEAST_PIECE * tallest or not groups:
+            continue
+        gap, nearest = min((_gap(box, boxes[digit]), digit) for digit in groups)
+        if gap < WIDEST_GAP * tallest:
+            groups[nearest].append(label)
+    return list(groups.values())
+
+
+def _gap(a: Box, b: Box) -> float:
+    """Pixels between two boxes, 0 if they overlap."""
+    apart = [max(0, p.start - q.stop, q.start - p.stop) for p, q in zip(a, b, strict=True)]
+    return float(np.hypot(*apart))
+
+
+def _union(boxes: list[Box]) -> Box:
+    rows, columns = zip(*boxes, strict=True)
+    return (
+        slice(min(row.start for row in rows), max(row.stop for row in rows)),
+        slice(min(column.start for column in columns), max(column.stop for column in columns)),
+    )
+
+
+def _ink(grey: Grey) -> Grey:
+    """How far each pixel is from the paper, whatever is darker: about 0 for paper, up to 1."""
+    from scipy import ndimage
+
+    step = max(1, max(grey.shape) // 100)
+    small = ndimage.uniform_filter(grey, step)[::step, ::step]
+    if _on_dark(small):
+        grey, small = 1 - grey, 1 - small
+    paper = _paper(small)
+    zoom = [size / count for size, count in zip(grey.shape, paper.shape, strict=True)]
+    paper = ndimage.zoom(paper, zoom, order=1, mode="nearest", grid_mode=True)
+    ink = 1 - grey / np.maximum(paper, 0.05)
+    return ndimage.gaussian_filter(ink, max(grey.shape) / 600).astype(np.float32)
+
+
+def _on_dark(grey: Grey) -> bool:
+    """Whether the ink is lighter than the paper."""
+    from scipy import ndimage
+
+    # Ink is the smaller part, and far from the rest: the lighting left out, it makes one long tail.
+    detail = grey - ndimage.gaussian_filter(grey, max(grey.shape) / 12)
+    detail -= np.median(detail)
+    skewness = (detail**3).mean() / max((detail**2).mean() ** 1.5, 1e-9)
+    if abs(skewness) > 0.2:
+        return bool(skewness > 0)
+    # Strokes so wide that neither is small: the edge is paper.
+    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return bool(np.median(edge) < np.median([grey.min(), grey.max()]))
+
+
+def _paper(grey: Grey) -> Grey:
+    """The brightness of the paper below the ink, of the same small size."""
+    from scipy import ndimage
+
+    side = max(grey.shape)
+    # What is thinner than a quarter of the picture is filled up.
+    paper = ndimage.grey_closing(grey, size=max(3, side // 4), mode="nearest")
+    paper = ndimage.gaussian_filter(paper, side / 20, mode="nearest")
+    # A closing takes the brightest grain for the paper, and fills up dark corners. So once more,
+    # and again, from what has shown to be paper.
+    for _ in range(2):
+        ink = 1 - grey / np.maximum(paper, 0.05)
+        threshold, contrast = _threshold(ink)
+        bare = ~ndimage.binary_dilation(ink > threshold - contrast / 4)
+        weight = ndimage.gaussian_filter(bare.astype(np.float32), side / 30)
+        smooth = ndimage.gaussian_filter(np.where(bare, grey, 0), side / 30)
+        paper = np.where(weight > 0.05, smooth / np.maximum(weight, 0.05), paper)
+    return paper
+
+
+def _threshold(ink: Grey) -> tuple[float, float]:
+    """What parts ink from paper, and how far the ink stands out; both 0 for an empty page.
+
+    Not Otsu's: a thin pen inks a hundredth of a page, and his threshold then parts the paper.
+    """
+    # Up to two thirds of a tight picture may be ink; below them the paper has its own spread.
+    low, paper = np.percentile(ink, (5, 25))
+    dark = ink[ink > paper + max(8 * (paper - low), LEAST_CONTRAST / 2)]
+    if not dark.size:
+        return 0.0, 0.0
+    # Of what is dark, shadows are most and ink is darkest.
+    contrast = float(np.percentile(dark, 95) - paper)
+    return float(paper + contrast / 2), contrast
+
+
+def _reading_order(found: list[tuple[Box, list[int]]]) -> list[tuple[Box, list[int]]]:
+    """Line by line: a digit whose middle is below the bottom of a line's first starts a new one."""
+    left = sorted(found, key=lambda pair: pair[0][0].start)
+    ordered: list[tuple[Box, list[int]]] = []
+    while left:
+        bottom = left[0][0][0].stop
+        on_line = [(rows.start + rows.stop) / 2 < bottom for (rows, _), _ in left]
+        line = [pair for pair, on in zip(left, on_line, strict=True) if on]
+        ordered += sorted(line, key=lambda pair: pair[0][1].start)
+        left = [pair for pair, on in zip(left, on_line, strict=True) if not on]
+    return ordered
+
+
+def as_mnist(ink: Grey, *, deskew: bool = False) -> Images:
+    """One digit, cut out, as MNIST's were made: uint8 [28, 28].
+
+    Args:
+      ink: at least 0, somewhere above it, any size, 0 for paper.
+      deskew: straighten it by its moments first.
+    """
+    from PIL import Image
+
+    if deskew:
+        ink = _deskewed(ink)
+    ink = _cropped(_widened(_cropped(ink)))
+    height, width = ink.shape
+    scale = BOX / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    # The darkest fifth of the ink is full ink.
+    full = np.percentile(ink[ink > 0], 80)
+    picture = Image.fromarray(np.clip(ink / full * 255, 0, 255).astype(np.uint8))
+    small = np.asarray(picture.resize(size, Image.Resampling.BOX), np.float64)
+    small *= 255 / max(1.0, small.max())
+    image = np.zeros((SIDE, SIDE), np.uint8)
+    mass = small.sum()
+    at = []
+    for axis, length in enumerate(small.shape):
+        middle = (small.sum(axis=1 - axis) * np.arange(length)).sum() / mass
+        at.append(int(np.clip(round(SIDE / 2 - middle), 0, SIDE - length)))
+    image[at[0] : at[0] + small.shape[0], at[1] : at[1] + small.shape[1]] = small.round()
+    return image
+
+
+def _cropped(ink: Grey) -> Grey:
+    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _widened(ink: Grey) -> Grey:
+    """Strokes of at least the width that MNIST's have; a ballpoint's are a third of that."""
+    from scipy import ndimage
+
+    padded = np.pad(ink, 1)
+    inside = padded > 0
+    # Along a stroke of width w the distance to its edge is w / 4 in the mean, and half a pixel more
+    # between the pixels' middles.
+    width = 4 * (ndimage.distance_transform_edt(inside)[inside].mean() - 0.5)
+    wanted = PEN * max(ink.shape) / (BOX - PEN)
+    more = int(wanted - width)
+    if more < 1:
+        return ink
+    return ndimage.maximum_filter(np.pad(ink, more), size=more + 1)
+
+
+def _deskewed(ink: Grey) -> Grey:
+    """Sheared along its rows until rows and columns of the ink are uncorrelated."""
+    from scipy import ndimage
+
+    y, x = np.indices(ink.shape)
+    mass = ink.sum()
+    y0, x0 = (ink * y).sum() / mass, (ink * x).sum() / mass
+    slant = (ink * (y - y0) * (x - x0)).sum() / max((ink * (y - y0) ** 2).sum(), 1e-6)
+    slant = float(np.clip(slant, -1, 1))
+    margin = int(np.ceil(abs(slant) * ink.shape[0]))
+    wide = np.pad(ink, ((0, 0), (margin, margin)))
+    matrix = np.array([[1.0, 0.0], [slant, 1.0]])
+    return np.clip(ndimage.affine_transform(wide, matrix, (0, -slant * y0), order=1), 0, None)

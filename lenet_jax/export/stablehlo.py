@@ -1,0 +1,65 @@
+"""StableHLO by `jax.export`: one file for CPU, CUDA and TPU, with any batch size.
+
+JAX promises to read such a file for at least six months after it was written; what has to last
+longer belongs into ONNX.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import export
+
+from lenet_jax import metrics, model
+from lenet_jax.config import Config
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+
+
+def serialise(config: Config, params_M: Any) -> bytes:
+    """The file's content; `jax.export.deserialize` reads it.
+
+    Args:
+      config: of the run.
+      params_M: NumPy arrays with a leading member axis; they are stored in the file.
+    """
+    # `matmul` is how a CPU likes it, `native` is left to the compiler of each platform.
+    config = dataclasses.replace(config, conv="native")
+    images = jax.ShapeDtypeStruct(export.symbolic_shape("B, 28, 28"), jnp.uint8)
+
+    def lenet5(images_BxHxW: jax.Array) -> jax.Array:
+        return probabilities(config, params_M, images_BxHxW)
+
+    exported = export.export(jax.jit(lenet5), platforms=PLATFORMS)(images)
+    return bytes(exported.serialize())
+
+
+def probabilities(config: Config, params_M: Any, images_BxHxW: jax.Array) -> jax.Array:
+    """The members' mean probabilities, uint8 [B, 28, 28] -> float32 [B, 10]; traceable.
+
+    The members are written out one after the other: in a loop, XLA's CPU backend would compile
+    their convolutions badly, and batched over the members it would not know them.
+    """
+    logits = [
+        model.apply(
+            config, jax.tree.map(lambda leaf, k=k: jnp.asarray(leaf[k]), params_M), images_BxHxW
+        )
+        for k in range(config.members)
+    ]
+    return jnp.exp(metrics.average_members(jnp.stack(logits)))
+
+
+def deserialise(content: bytes) -> Any:
+    """The program of a file's content, uint8 [B, 28, 28] -> float32 [B, 10].
+
+    Raises:
+      Exception: the content is not what `serialise` writes; JAX raises no narrower class.
+    """
+    exported = export.deserialize(bytearray(content))
+    shapes = [tuple(map(str, array.shape)) for array in exported.in_avals]
+    if len(shapes) != 1 or shapes[0][1:] != ("28", "28"):
+        raise ValueError("not a network of digits")
+    call = jax.jit(exported.call)
+    return lambda images_BxHxW: np.asarray(call(images_BxHxW))

@@ -1,0 +1,73 @@
+"""From a run to a file or folder of one of the formats."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from lenet_jax import __version__, workdir
+from lenet_jax.errors import UserError
+from lenet_jax.export import network, onnx_model, stablehlo, web
+from lenet_jax.files import shown, write_atomically
+
+FORMATS = ("web", "onnx", "stablehlo")
+
+
+def default_output(folder: str | os.PathLike[str], format: str) -> Path:
+    """Where an export goes if nobody says where: into the run's own folder."""
+    return Path(folder) / "export" / ("web" if format == "web" else f"lenet5.{format}")
+
+
+def write(
+    output: str | os.PathLike[str], format: str, record: workdir.Record, params_M: Any
+) -> None:
+    """Writes a run in one of the `FORMATS`; each file whole or not at all.
+
+    Args:
+      output: a file that ends in `.stablehlo` or `.onnx`, or for `web` a folder. The folders it
+        lies in are made.
+      format: one of `FORMATS`.
+      record: of the run.
+      params_M: NumPy arrays with a leading member axis.
+
+    Raises:
+      UserError: `output` cannot be written or has the wrong ending, or a package is missing.
+    """
+    path = Path(output)
+    if format != "web" and path.suffix != f".{format}":
+        raise UserError(f"--output={shown(path)}: must end in .{format} for --format={format}")
+    if format == "web":
+        files = web.files(network.of(record.config, params_M), _about(record, params_M))
+        files = {str(path / name): content for name, content in files.items()}
+    elif format == "onnx":
+        about = {name: str(value) for name, value in _about(record, params_M).items()}
+        files = {str(path): onnx_model.serialise(network.of(record.config, params_M), about)}
+    else:
+        files = {str(path): stablehlo.serialise(record.config, params_M)}
+    for name, content in files.items():
+        _make_folder(Path(name).parent)
+        write_atomically(name, content)
+
+
+def _about(record: workdir.Record, params_M: Any) -> dict[str, str | int]:
+    """What should be known of a network wherever it goes."""
+    config = record.config
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(params_M))
+    return {
+        "model": config.model,
+        "members": config.members,
+        "parameters": parameters,
+        "trained on": record.data_source,
+        "training digits": record.train_rows,
+        "epochs": config.epochs,
+        "seed": config.seed,
+        "lenet-jax": __version__,
+    }
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{shown(folder)}: cannot be made a folder ({error.strerror})") from None

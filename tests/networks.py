@@ -1,0 +1,51 @@
+"""Untrained networks of every kind, for what has to compute as they do."""
+
+import functools
+
+import jax
+import numpy as np
+
+from lenet_jax import model, workdir
+from lenet_jax.config import ACTIVATIONS, SUBSAMPLINGS, Config
+
+ONE_OF_EACH = [
+    Config(),
+    Config(subsampling="act_pool"),
+    Config(activation="silu", subsampling="act_pool"),
+    Config(activation="tanh"),
+    Config(activation="scaled_tanh", subsampling="act_pool"),
+    Config(model="lecun1998"),
+]
+assert {config.activation for config in ONE_OF_EACH} == set(ACTIVATIONS)
+assert {config.subsampling for config in ONE_OF_EACH} == set(SUBSAMPLINGS)
+ENSEMBLES = [Config(members=3), Config(members=2, model="lecun1998")]
+
+
+def name(config):
+    which = config.model if config.model == "lecun1998" else config.activation
+    return f"{which}-{config.subsampling}-{config.members}"
+
+
+@functools.cache
+def params(config):
+    """Parameters in which nothing is 0 or 1, so that nothing can be forgotten."""
+    shapes = jax.eval_shape(functools.partial(model.init, config), jax.random.key(0))
+    rng = np.random.default_rng(7)
+
+    def leaf(shape):
+        fan_in = np.prod(shape.shape[:-1]) if len(shape.shape) > 1 else 25
+        drawn = rng.normal(0, 1 / np.sqrt(fan_in), (config.members, *shape.shape))
+        return drawn.astype(np.float32)
+
+    return jax.tree.map(leaf, shapes)
+
+
+def record(config):
+    return workdir.Record(
+        config=config,
+        data_source="sample-train",
+        data_name="sample",
+        data_fingerprint="0" * 16,
+        data_rows=4000,
+        train_rows=3600,
+    )
