@@ -35,7 +35,10 @@ MAY_IMPORT = {
         "programs", "progress", "resume", "state", "stopping", "workdir",
     },
     "progress": {"config", "data", "metrics", "workdir"},
-    "outcome": {"augment", "files", "report", "train", "workdir"},
+    "outcome": {
+        "augment", "data", "errors", "files", "mesh", "model", "predict", "report", "train",
+        "workdir",
+    },
     "program": {"config", "data", "errors", "stopping"},
     "stopping": set(),
 }  # fmt: skip

@@ -61,6 +61,12 @@ def versions() -> dict[str, str]:
     return found
 
 
+def model_name(config: Mapping[str, Any]) -> str:
+    """What a run's model is called: `LeNet-5`, `4 x LeNet-5`, `LeNet-5 of 1998`."""
+    model = "LeNet-5 of 1998" if config["model"] == "lecun1998" else "LeNet-5"
+    return model if config["members"] == 1 else f"{config['members']} x {model}"
+
+
 def model_card(card: Card) -> str:
     """The text of a workdir's `README.md`, in Hugging Face's format: YAML head, then Markdown."""
     seed, members = card.config["seed"], card.config["members"]
