@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from lenet_jax import data, program, submission, workdir
+from lenet_jax import answers, data, program, submit, workdir
 
 HELP = """python run_predict.py --workdir=runs/first --data=digit-recognizer.zip
 
@@ -14,7 +14,8 @@ DATA = flags.DEFINE_string(
     "data",
     "auto",
     "Digits to predict: auto (data/ here if it holds digits, else the sample's test digits), "
-    "sample, or the path of Kaggle's zip, of its CSVs or of an IDX folder.",
+    "sample, kaggle or mnist (downloaded), or the path of Kaggle's zip, of its CSVs or of an IDX "
+    "folder; for --report what the run was trained on.",
 )
 OUTPUT = flags.DEFINE_string("output", "submission.csv", "The submission to write.")
 PROBABILITIES = flags.DEFINE_string(
@@ -23,35 +24,34 @@ PROBABILITIES = flags.DEFINE_string(
 CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "latest", ["latest", "best"], "Which checkpoint; best is by hold-out accuracy."
 )
+REPORT = flags.DEFINE_bool("report", False, "Write the run's report anew; predict nothing.")
+SUBMIT = flags.DEFINE_string("submit", None, "Send the submission to Kaggle with this message.")
 
 
 def main() -> None:
     """Wires the flags to the rooms."""
     record = workdir.read_run(WORKDIR.value)
+    load = data.load_train if REPORT.value else data.load_test
     with program.importing("lenet_jax.predict"):
-        dataset = data.load_test(DATA.value, say=program.tell)
-    warning = data.overlap_warning(record.data_source, record.data_fingerprint, dataset)
-    if warning:
-        program.tell(warning)
+        dataset = load(DATA.value, say=program.tell)
     from lenet_jax import mesh
 
     mesh.prepare(program.compiled_folder())
+    if REPORT.value:
+        from lenet_jax import outcome
+
+        print(outcome.rewrite_report(WORKDIR.value, record, dataset, CHECKPOINT.value))
+        return
+    program.tell(data.overlap_warning(record.data_source, record.data_fingerprint, dataset))
     from lenet_jax import predict
 
-    params_M = predict.restore(WORKDIR.value, record, CHECKPOINT.value)
-    devices = mesh.make(record.config.members)
-    probabilities_NxK = predict.probabilities(
-        record.config, devices, params_M, dataset.images_NxHxW
-    )
-    labels_N = probabilities_NxK.argmax(axis=1)
-    submission.write(OUTPUT.value, labels_N)
-    submission.validate(OUTPUT.value, len(dataset), data.sample_submission(DATA.value))
-    if PROBABILITIES.value:
-        submission.write_probabilities(PROBABILITIES.value, probabilities_NxK)
-    print(f"Wrote {len(dataset):,} rows to {OUTPUT.value}")
-    if dataset.labels_N is not None:
-        right = int((labels_N == dataset.labels_N).sum())
-        print(f"Accuracy on {dataset.name}: {right / len(dataset):.2%} ({right:,} right)")
+    images_NxHxW = dataset.images_NxHxW
+    probabilities_NxK = predict.from_run(WORKDIR.value, record, images_NxHxW, CHECKPOINT.value)
+    files = answers.Files(OUTPUT.value, PROBABILITIES.value)
+    sample = data.sample_submission(DATA.value)
+    print("\n".join(answers.write(dataset, probabilities_NxK, files, sample)))
+    if SUBMIT.value is not None:
+        submit.submit(dataset, OUTPUT.value, SUBMIT.value)
 
 
 if __name__ == "__main__":

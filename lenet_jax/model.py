@@ -20,6 +20,8 @@ Params = Any
 CLASSES = 10
 # Flax's name for what a call leaves beside its result, and only if it is asked to.
 INTERMEDIATES = "intermediates"
+# The layers of feature maps, in the order the digit goes through them.
+MAPPED = ("C1", "S2", "C3", "S4")
 
 # Table I of the paper: the maps of S2 (rows) that each map of C3 (columns) is connected to.
 C3_TABLE = (
@@ -276,10 +278,7 @@ def feature_maps(config: Config, params: Params, images_BxHxW: jax.Array) -> dic
     """
     _, kept = _module(config).apply({"params": params}, images_BxHxW, mutable=[INTERMEDIATES])
     maps = kept[INTERMEDIATES]
-    return {
-        layer: jnp.transpose(jax.tree.leaves(maps[layer])[0], (3, 0, 1, 2))
-        for layer in ("C1", "S2", "C3", "S4")
-    }
+    return {layer: jnp.transpose(jax.tree.leaves(maps[layer])[0], (3, 0, 1, 2)) for layer in MAPPED}
 
 
 def first_filters(params: Params) -> jax.Array:

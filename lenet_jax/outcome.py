@@ -45,7 +45,7 @@ def write(folder: str | os.PathLike[str], result: Result) -> None:
 
 def rewrite_report(
     folder: str | os.PathLike[str], record: workdir.Record, dataset: Dataset, which: str = "latest"
-) -> Path:
+) -> str:
     """Writes the report of an existing run anew; its model card stays as the run wrote it.
 
     Args:
@@ -55,7 +55,7 @@ def rewrite_report(
       which: `latest` or `best` of the checkpoints.
 
     Returns:
-      The page.
+      The line that tells of it.
 
     Raises:
       UserError: these are other digits, there is no whole checkpoint, or a file cannot be written.
@@ -74,7 +74,7 @@ def rewrite_report(
         aside = dataset.take(holdout_N)
         devices = mesh.make(config.members)
         probabilities_NxK = predict.probabilities(config, devices, params_M, aside.images_NxHxW)
-    return _write_report(
+    page = _write_report(
         folder,
         record,
         workdir.read_metrics(folder),
@@ -82,6 +82,7 @@ def rewrite_report(
         _held(aside, probabilities_NxK),
         jax.tree.map(lambda leaf: leaf[0], params_M),
     )
+    return f"Wrote {page}"
 
 
 def _held(digits: Dataset | None, probabilities_NxK: np.ndarray | None) -> report.Held | None:
@@ -116,7 +117,7 @@ def _write_report(
         augmented_NxHxW=_augmented(record, training),
         filters_CxHxW=np.asarray(model.first_filters(params)),
         digit_HxW=digits_NxHxW[0],
-        maps={layer: np.asarray(maps_BxCxHxW[0]) for layer, maps_BxCxHxW in maps.items()},
+        maps={layer: np.asarray(maps[layer][0]) for layer in model.MAPPED},
     )
     place = Path(folder) / workdir.REPORT
     report.write_report(run, place)

@@ -67,6 +67,21 @@ def probabilities(
     return np.asarray(program(params_M, images_NxHxW))
 
 
+def from_run(
+    folder: str | os.PathLike[str],
+    record: workdir.Record,
+    images_NxHxW: np.ndarray,
+    which: str = "latest",
+) -> np.ndarray:
+    """The mean probabilities of a run's members, float32 [N, 10]; arguments as for `restore`.
+
+    Raises:
+      UserError: there is no checkpoint, or all are damaged.
+    """
+    params_M = restore(folder, record, which)
+    return probabilities(record.config, meshes.make(record.config.members), params_M, images_NxHxW)
+
+
 def restore(
     folder: str | os.PathLike[str],
     record: workdir.Record,

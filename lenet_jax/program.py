@@ -121,9 +121,10 @@ def compiled_folder() -> Path | None:
     return folder / "compiled" if _keep.value and folder is not None else None
 
 
-def tell(line: str) -> None:
-    """Prints a line about the data on standard error, apart from the results."""
-    print(line, file=sys.stderr)
+def tell(line: str | None) -> None:
+    """Prints a line about the data, if there is one, on standard error, apart from the results."""
+    if line is not None:
+        print(line, file=sys.stderr)
 
 
 def _check_config_flags(arguments: list[str]) -> None:

@@ -93,6 +93,7 @@ def train(
     folder: str | os.PathLike[str],
     *,
     say: Callable[[str], None] = print,
+    log: Callable[[workdir.Row], None] | None = None,
 ) -> Result | None:
     """Trains, or goes on training, until the last epoch.
 
@@ -104,6 +105,7 @@ def train(
       dataset: labelled digits; a share of them is held out as the config says.
       folder: the run's workdir, made if it is missing.
       say: is given what people should read.
+      log: is given each row of `metrics.csv` when it is written.
 
     Returns:
       The result, or None if the run in the folder was finished before.
@@ -118,7 +120,7 @@ def train(
     train_N, holdout_N = holdout(dataset.labels_N, config.holdout, config.split_seed)
     record = workdir.Record.of(config, dataset, len(train_N))
     with workdir.locked(folder):
-        return _train(record, dataset, train_N, holdout_N, folder, say)
+        return _train(record, dataset, train_N, holdout_N, folder, say, log)
 
 
 def _train(
@@ -128,6 +130,7 @@ def _train(
     holdout_N: np.ndarray,
     folder: str | os.PathLike[str],
     say: Callable[[str], None],
+    log: Callable[[workdir.Row], None] | None,
 ) -> Result | None:
     config = record.config
     steps = optimizer.steps_per_epoch(config, len(train_N))
@@ -147,7 +150,7 @@ def _train(
 
     workdir.create(folder, record)
     training = dataset.take(train_N)
-    run = _Run(config, mesh, training, held, Path(folder))
+    run = _Run(config, mesh, training, held, Path(folder), log)
     checkpoints = checkpoint.Checkpoints(Path(folder) / workdir.CHECKPOINTS)
     try:
         current = run.begin(checkpoints, start)
@@ -182,9 +185,15 @@ class _Run:
     """The arrays and files that the epochs of one run share."""
 
     def __init__(
-        self, config: Config, mesh: Mesh, training: Dataset, held: Dataset | None, folder: Path
+        self,
+        config: Config,
+        mesh: Mesh,
+        training: Dataset,
+        held: Dataset | None,
+        folder: Path,
+        log: Callable[[workdir.Row], None] | None,
     ) -> None:
-        self.config, self.mesh, self.folder = config, mesh, folder
+        self.config, self.mesh, self.folder, self.log = config, mesh, folder, log
         self.images = len(training)
         self.steps = optimizer.steps_per_epoch(config, self.images)
         # Nothing held out: compiled for one image, and never called.
@@ -251,6 +260,8 @@ class _Run:
             )
         self.rows.append(row)
         workdir.write_metrics(self.folder, self.rows)
+        if self.log is not None:
+            self.log(row)
         best = (
             row["holdout_accuracy"]
             if row["ensemble_accuracy"] is None

@@ -11,8 +11,11 @@ PACKAGE = Path(__file__).parent.parent / "lenet_jax"
 MAY_IMPORT = {
     "config": {"errors"},
     "files": {"errors"},
-    "data": {"errors", "files"},
+    "extras": {"errors"},
+    "kaggle_account": {"errors"},
+    "data": {"errors", "extras", "files", "kaggle_account"},
     "submission": {"errors", "files"},
+    "submit": {"data", "errors", "extras", "files", "kaggle_account"},
     "report": {"errors", "files"},
     "workdir": {"config", "data", "errors", "files", "lenet_jax"},
     "augment": {"config"},
@@ -34,7 +37,9 @@ MAY_IMPORT = {
         "checkpoint", "config", "data", "errors", "files", "mesh", "metrics", "model", "optimizer",
         "programs", "progress", "resume", "state", "stopping", "workdir",
     },
+    "answers": {"data", "submission"},
     "progress": {"config", "data", "metrics", "workdir"},
+    "tensorboard": {"extras", "workdir"},
     "outcome": {
         "augment", "data", "errors", "files", "mesh", "model", "predict", "report", "train",
         "workdir",
@@ -45,11 +50,16 @@ MAY_IMPORT = {
 
 ONLY_IN = {"flax": {"model"}, "orbax": {"checkpoint"}, "absl": {"program"}, "pandas": {"data"}}
 NO_JAX = {
+    "tensorboard",
+    "answers",
     "checksums",
     "config",
     "files",
     "data",
+    "extras",
+    "kaggle_account",
     "submission",
+    "submit",
     "report",
     "workdir",
     "errors",
