@@ -26,7 +26,6 @@ TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write events to tensorboa
 def main() -> None:
     """Wires the flags to the rooms."""
     recipe = config()
-    log = tensorboard.writer(WORKDIR.value) if TENSORBOARD.value else None
 
     def compile_ahead(rows: int) -> None:
         from lenet_jax import mesh, train
@@ -43,7 +42,8 @@ def main() -> None:
     mesh.prepare(program.compiled_folder())
     from lenet_jax import outcome, train
 
-    result = train.train(recipe, dataset, WORKDIR.value, log=log)
+    with tensorboard.writer(WORKDIR.value if TENSORBOARD.value else None) as log:
+        result = train.train(recipe, dataset, WORKDIR.value, log=log)
     if result is not None:
         outcome.write(WORKDIR.value, result)
         print(outcome.closing(WORKDIR.value, DATA.value, result))

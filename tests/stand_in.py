@@ -62,6 +62,11 @@ class Answers(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def finish(self):
+        super().finish()
+        # The socket inside the tunnel, which the server knows nothing of.
+        self.connection.close()
+
     def log_message(self, *_):
         pass
 

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import jax
@@ -103,6 +104,43 @@ def test_every_parameter_has_a_gradient(config):
     grads = jax.jit(jax.grad(loss))(params(config))
     for path, grad in jax.tree_util.tree_leaves_with_path(grads):
         assert bool(jnp.any(grad != 0)), path
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+@pytest.mark.parametrize("operation", ["native", "matmul"])
+def test_feature_maps_are_those_that_the_logits_come_from(config, operation):
+    config = dataclasses.replace(config, conv=operation)
+    tree, images = params(config), digits(3)
+    maps = jax.jit(functools.partial(model.feature_maps, config))(tree, images)
+    shapes = {layer: maps[layer].shape for layer in model.MAPPED}
+    assert shapes == {
+        "C1": (3, 6, 28, 28),
+        "S2": (3, 6, 14, 14),
+        "C3": (3, 16, 10, 10),
+        "S4": (3, 16, 5, 5),
+    }
+
+    def pooled(x_BxCxHxW):
+        return x_BxCxHxW.reshape(*x_BxCxHxW.shape[:2], -1, 2, x_BxCxHxW.shape[3] // 2, 2).mean(
+            axis=(3, 5)
+        )
+
+    for above, below in (("C1", "S2"), ("C3", "S4")):
+        if config.model == "lecun1998":
+            expected = model.scaled_tanh(pooled(maps[above]))
+        else:
+            act = model.ACTIVATIONS[config.activation]
+            first, second = (pooled, act) if config.subsampling == "pool_act" else (act, pooled)
+            expected = second(first(maps[above]))
+        np.testing.assert_allclose(maps[below], expected, rtol=1e-4, atol=1e-4)
+    if config.model == "lenet5":
+        act = model.ACTIVATIONS[config.activation]
+        x = jnp.transpose(maps["S4"], (0, 2, 3, 1)).reshape(3, -1)
+        x = act(x @ tree["C5"]["kernel"].reshape(400, 120) + tree["C5"]["bias"][None])
+        x = act(x @ tree["F6"]["kernel"] + tree["F6"]["bias"][None])
+        logits = x @ tree["output"]["kernel"] + tree["output"]["bias"][None]
+        np.testing.assert_allclose(compiled(config)(tree, images), logits, rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(model.first_filters(tree)[2], tree["C1"]["kernel"][:, :, 0, 2])
 
 
 def test_table_of_c3_is_the_papers():
