@@ -13,6 +13,9 @@ from stand_in import stand_in
 
 from lenet_jax.data import cache, download, load_test, load_train, sample_submission
 
+# The clients leave connections open to the collector, which tells of them when it comes by.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 IMAGES, LABELS = digits(10)
 ZIP = zip_bytes(
     {
@@ -81,8 +84,6 @@ def test_what_is_not_mnist_is_not_kept(tmp_path, mirror, monkeypatch):
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
-# requests, as pooch calls it, leaves the answer to a missing file open.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_file_that_is_not_there_and_a_server_that_is_not_there(tmp_path, mirror):
     _, url = mirror
     for address in (url, "http://127.0.0.1:9"):

@@ -265,8 +265,8 @@ def test_who_is_as_sure_as_right_has_no_calibration_error():
 def test_intervals_hold_the_share_and_narrow_with_more_digits():
     share = np.array([0.0, 0.3, 1.0])
     low, high = wilson(share, np.array([10, 10, 10]))
-    assert (low <= share).all()
-    assert (share <= high).all()
+    assert (low <= share + 1e-12).all()
+    assert (share <= high + 1e-12).all()
     # Newcombe 1998, table I: 81 of 263 and 0 of 20.
     low, high = wilson(np.array([81 / 263, 0.0]), np.array([263, 20]))
     np.testing.assert_allclose([low, high], [[0.2553, 0.0], [0.3662, 0.1611]], atol=5e-5)
@@ -482,14 +482,58 @@ def test_the_card_tells_the_numbers():
     assert f"{np.__version__} |" in text
 
 
-def test_the_head_of_the_card_is_yaml():
-    start, head, _ = report.model_card(CARD).split("---\n", 2)
+def head_of(card):
+    start, head, _ = report.model_card(card).split("---\n", 2)
     assert start == ""
-    fields = yaml.safe_load(head)
+    return yaml.safe_load(head)
+
+
+def test_the_head_of_the_card_is_what_hugging_face_reads():
+    fields = head_of(dataclasses.replace(CARD, data_name='my "digits": #1'))
     assert fields["license"] == "apache-2.0"
     assert fields["library_name"] == "flax"
     assert fields["metrics"] == ["accuracy"]
-    assert "image-classification" in (fields["pipeline_tag"], *fields["tags"])
+    assert fields["datasets"] == ["ylecun/mnist"]
+    assert fields["pipeline_tag"] == "image-classification"
+    # Required of model-index: huggingface/hub-docs, modelcard.md.
+    (model,) = fields["model-index"]
+    (result,) = model["results"]
+    assert model["name"] == "4 x LeNet-5"
+    assert result["task"]["type"] == "image-classification"
+    assert result["dataset"]["type"] == "ylecun/mnist"
+    assert result["dataset"]["name"] == 'my "digits": #1'
+    assert result["metrics"] == [
+        {"type": "accuracy", "value": 0.99123, "name": "Hold-out accuracy"}
+    ]
+
+
+def test_the_head_claims_no_more_than_the_card():
+    fields = head_of(dataclasses.replace(CARD, train_rows=42_000, data_source="idx"))
+    assert "model-index" not in fields
+    assert "datasets" not in fields
+    assert head_of(dataclasses.replace(CARD, ensemble_accuracy=None))["model-index"][0]["results"][
+        0
+    ]["metrics"][0]["value"] == pytest.approx(0.98765)
+
+
+def test_the_card_has_the_sections_of_hugging_faces_template():
+    text = report.model_card(CARD)
+    template = [
+        "## Model Details",
+        "## Uses",
+        "### Direct Use",
+        "### Out-of-Scope Use",
+        "## Bias, Risks, and Limitations",
+        "## How to Get Started with the Model",
+        "## Training Details",
+        "### Training Data",
+        "### Training Procedure",
+        "#### Training Hyperparameters",
+        "## Evaluation",
+        "## Technical Specifications",
+    ]
+    found = [line for line in text.splitlines() if line in template]
+    assert found == template
 
 
 @pytest.mark.parametrize(
