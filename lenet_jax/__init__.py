@@ -10,6 +10,31 @@ Array names carry their axes, one letter each:
     W  column of an image or feature map
     C  channel (feature map)
     K  class, 0..9
+
+A notebook needs no more than `load_data`, `train`, `predict` and `Config` of this package; see
+`lenet_jax.library`.
 """
 
+import importlib
+from typing import Any
+
 __version__ = "0.1.0"
+
+# Imported where they are first asked for, so that importing the package costs nothing.
+_FUNCTIONS = {"Config": "config", "load_data": "library"}
+# Rooms that can be called, see `lenet_jax.callable_room`.
+_ROOMS = ("predict", "train")
+
+
+def __getattr__(name: str) -> Any:
+    """What is imported late."""
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(f"lenet_jax.{_FUNCTIONS[name]}"), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"lenet_jax.{name}")
+    raise AttributeError(f"module 'lenet_jax' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Names for completion, those imported late too."""
+    return sorted([*globals(), *_FUNCTIONS, *_ROOMS])

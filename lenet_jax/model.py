@@ -296,7 +296,11 @@ class Layer(NamedTuple):
 
 
 def layers(config: Config) -> list[Layer]:
-    """The layers with their output shapes (H, W, C) and trainable parameters."""
+    """The layers with their output shapes (H, W, C) and trainable parameters.
+
+    >>> [(layer.name, layer.trainable) for layer in layers(Config()) if layer.trainable]
+    [('C1', 156), ('C3', 2416), ('C5', 48120), ('F6', 10164), ('output', 850)]
+    """
     shapes = jax.eval_shape(functools.partial(init, config), jax.random.key(0))
     rows = (
         ("C1", "6 filters 5x5", (28, 28, 6)),

@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from lenet_jax import augment, mesh, model, predict, report, workdir
+from lenet_jax import augment, checkout, mesh, model, predict, report, workdir
 from lenet_jax.data import Dataset, holdout
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown, write_atomically
@@ -144,9 +144,10 @@ def closing(folder: str, data: str, result: Result) -> str:
         if last["ensemble_accuracy"] is not None:
             lines[-1] += f", that of their average {last['ensemble_accuracy']:.2%}"
     lines.append(f"Report: {Path(folder) / workdir.REPORT / report.PAGE}")
+    program = checkout.command("predict")
     lines.append("Next:")
     lines.append(
-        f"  python run_predict.py --workdir={shlex.quote(folder)} --data={shlex.quote(data)} "
+        f"  {program} --workdir={shlex.quote(folder)} --data={shlex.quote(data)} "
         "--output=submission.csv"
     )
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from lenet_jax import checkpoint, metrics, model, workdir
+from lenet_jax import callable_room, checkpoint, metrics, model, workdir
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
@@ -112,3 +112,6 @@ def restore(
         return checkpoints.restore_averaged(at, target)
     finally:
         checkpoints.close()
+
+
+callable_room.make_callable(__name__)

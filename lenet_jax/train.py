@@ -28,6 +28,7 @@ from jax.sharding import Mesh
 from tqdm import tqdm
 
 from lenet_jax import (
+    callable_room,
     checkpoint,
     metrics,
     model,
@@ -338,3 +339,6 @@ def _check_finite(
         f"the loss is not finite at step {at}, learning rate {rate:.3g}; {last}; "
         f"try a config.learning_rate below {config.learning_rate:g}"
     )
+
+
+callable_room.make_callable(__name__)

@@ -30,26 +30,33 @@ MAY_IMPORT = {
     "checkpoint": {"checksums", "errors", "files", "state"},
     "resume": {"checkpoint", "config", "errors", "files", "workdir"},
     "predict": {
-        "checkpoint", "config", "errors", "files", "mesh", "metrics", "model", "workdir",
+        "callable_room", "checkpoint", "config", "errors", "files", "mesh", "metrics", "model",
+        "workdir",
     },
     "programs": {"config", "mesh", "metrics", "model", "predict", "state", "step"},
     "train": {
-        "checkpoint", "config", "data", "errors", "files", "mesh", "metrics", "model", "optimizer",
-        "programs", "progress", "resume", "state", "stopping", "workdir",
+        "callable_room", "checkpoint", "config", "data", "errors", "files", "mesh", "metrics",
+        "model", "optimizer", "programs", "progress", "resume", "state", "stopping", "workdir",
     },
     "answers": {"data", "submission"},
     "progress": {"config", "data", "metrics", "workdir"},
     "tensorboard": {"extras", "workdir"},
     "outcome": {
-        "augment", "data", "errors", "files", "mesh", "model", "predict", "report", "train",
-        "workdir",
+        "augment", "checkout", "data", "errors", "files", "mesh", "model", "predict", "report",
+        "train", "workdir",
     },
-    "program": {"config", "data", "errors", "stopping"},
+    "checkout": set(),
+    "callable_room": set(),
+    "console": {"checkout"},
+    "library": {"config", "data", "mesh", "outcome", "predict", "train", "workdir"},
+    "program": {"checkout", "config", "data", "errors", "stopping"},
     "stopping": set(),
 }  # fmt: skip
 
 ONLY_IN = {"flax": {"model"}, "orbax": {"checkpoint"}, "absl": {"program"}, "pandas": {"data"}}
 NO_JAX = {
+    "checkout",
+    "console",
     "tensorboard",
     "answers",
     "checksums",

@@ -63,7 +63,11 @@ def versions() -> dict[str, str]:
 
 
 def model_name(config: Mapping[str, Any]) -> str:
-    """What a run's model is called: `LeNet-5`, `4 x LeNet-5`, `LeNet-5 of 1998`."""
+    """What a run's model is called.
+
+    >>> model_name({"model": "lenet5", "members": 4})
+    '4 x LeNet-5'
+    """
     model = "LeNet-5 of 1998" if config["model"] == "lecun1998" else "LeNet-5"
     return model if config["members"] == 1 else f"{config['members']} x {model}"
 
