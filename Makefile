@@ -1,7 +1,7 @@
 # `make run` and `make test` need Python 3.11 to 3.13 and make; they set up the rest in .venv.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run test lint clean
+.PHONY: run test lint docs dist clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -22,6 +22,14 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/installed-test
+	$(BIN)/mkdocs build --strict
+
+dist: $(VENV)/installed-test
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; give its path as PYTHON=..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +43,6 @@ $(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/installed
 
 clean:
-	rm -rf $(VENV) runs submission.csv
+	rm -rf $(VENV) runs submission.csv site dist
 
 -include benchmarks/bench.mk torture/torture.mk

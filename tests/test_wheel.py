@@ -63,4 +63,3 @@ def test_the_console_scripts_do_what_the_files_do(distributions, tmp_path):
     assert {path.name for path in empty.iterdir()} == {"run", "submission.csv"}
     where = "import lenet_jax; print(lenet_jax.__file__)"
     assert Path(run(binaries / "python", "-c", where, cwd=empty)).is_relative_to(venv)
-    assert "members" in run(binaries / "lenet-train", "--help", cwd=empty)
