@@ -1,7 +1,7 @@
 # `make run` and `make test` need Python 3.11 to 3.13 and make; they set up the rest in .venv.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run draw test lint clean
+.PHONY: run draw test lint docs dist clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -27,6 +27,14 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/installed-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+dist: $(VENV)/installed-test
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; give its path as PYTHON=..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +48,6 @@ $(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/installed
 
 clean:
-	rm -rf $(VENV) runs submission.csv
+	rm -rf $(VENV) runs submission.csv site dist
 
 -include benchmarks/bench.mk torture/torture.mk

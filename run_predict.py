@@ -1,8 +1,10 @@
 """Predicts digits with a trained run; see `--help`. Kept short on purpose: all is in lenet_jax."""
 
+from functools import partial
+
 from absl import flags
 
-from lenet_jax import answers, data, program, workdir
+from lenet_jax import answers, data, program, submit, workdir
 
 HELP = """python run_predict.py --workdir=runs/first --data=digit-recognizer.zip
 
@@ -15,8 +17,8 @@ DATA = flags.DEFINE_string(
     "data",
     "auto",
     "Digits to predict: auto (data/ here if it holds digits, else the sample's test digits), "
-    "sample, or the path of Kaggle's zip, of its CSVs, of an IDX folder, of a picture or a folder "
-    "of pictures.",
+    "sample, kaggle or mnist (downloaded), or the path of Kaggle's zip, of its CSVs, of an IDX "
+    "folder, of a picture or a folder of pictures; for --report what the run was trained on.",
 )
 OUTPUT = flags.DEFINE_string("output", "submission.csv", "The submission to write.")
 PROBABILITIES = flags.DEFINE_string(
@@ -27,29 +29,34 @@ CHECKPOINT = flags.DEFINE_enum(
 )
 SHOW = flags.DEFINE_string("show", None, "Write what the network saw to this PNG file.")
 DESKEW = flags.DEFINE_bool("deskew", False, "Straighten the slanted digits of pictures.")
+REPORT = flags.DEFINE_bool("report", False, "Write the run's report anew; predict nothing.")
+SUBMIT = flags.DEFINE_string("submit", None, "Send the submission to Kaggle with this message.")
 
 
 def main() -> None:
     """Wires the flags to the rooms."""
     record = workdir.read_run(WORKDIR.value)
+    load = data.load_train if REPORT.value else partial(data.load_test, deskew=DESKEW.value)
     with program.importing("lenet_jax.predict"):
-        dataset = data.load_test(DATA.value, say=program.tell, deskew=DESKEW.value)
-    warning = data.overlap_warning(record.data_source, record.data_fingerprint, dataset)
-    if warning:
-        program.tell(warning)
+        dataset = load(DATA.value, say=program.tell)
     from lenet_jax import mesh
 
     mesh.prepare(program.compiled_folder())
+    if REPORT.value:
+        from lenet_jax import outcome
+
+        print(outcome.rewrite_report(WORKDIR.value, record, dataset, CHECKPOINT.value))
+        return
+    program.tell(data.overlap_warning(record.data_source, record.data_fingerprint, dataset))
     from lenet_jax import predict
 
-    params_M = predict.restore(WORKDIR.value, record, CHECKPOINT.value)
-    devices = mesh.make(record.config.members)
-    probabilities_NxK = predict.probabilities(
-        record.config, devices, params_M, dataset.images_NxHxW
-    )
-    wanted = answers.Files(OUTPUT.value, PROBABILITIES.value, SHOW.value)
+    images_NxHxW = dataset.images_NxHxW
+    probabilities_NxK = predict.from_run(WORKDIR.value, record, images_NxHxW, CHECKPOINT.value)
+    files = answers.Files(OUTPUT.value, PROBABILITIES.value, SHOW.value)
     sample = data.sample_submission(DATA.value)
-    print("\n".join(answers.write(dataset, probabilities_NxK, wanted, sample)))
+    print("\n".join(answers.write(dataset, probabilities_NxK, files, sample)))
+    if SUBMIT.value is not None:
+        submit.submit(dataset, OUTPUT.value, SUBMIT.value)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import functools
 
 from absl import flags
 
-from lenet_jax import data, program
+from lenet_jax import data, program, tensorboard
 
 HELP = """python run_train.py --data=digit-recognizer.zip --workdir=runs/first
 
@@ -16,9 +16,11 @@ DATA = flags.DEFINE_string(
     "data",
     "auto",
     "Digits to train on: auto (data/ here if it holds digits, else the sample), sample (5,000 "
-    "digits, no network needed), or the path of Kaggle's zip, of its CSVs or of an IDX folder.",
+    "digits, no network needed), kaggle or mnist (downloaded), or the path of Kaggle's zip, of "
+    "its CSVs or of an IDX folder.",
 )
 WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
+TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write events to tensorboard/ there, too.")
 
 
 def main() -> None:
@@ -40,7 +42,8 @@ def main() -> None:
     mesh.prepare(program.compiled_folder())
     from lenet_jax import outcome, train
 
-    result = train.train(recipe, dataset, WORKDIR.value)
+    with tensorboard.writer(WORKDIR.value if TENSORBOARD.value else None) as log:
+        result = train.train(recipe, dataset, WORKDIR.value, log=log)
     if result is not None:
         outcome.write(WORKDIR.value, result)
         print(outcome.closing(WORKDIR.value, DATA.value, result))

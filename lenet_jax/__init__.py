@@ -10,32 +10,31 @@ Array names carry their axes, one letter each:
     W  column of an image or feature map
     C  channel (feature map)
     K  class, 0..9
+
+A notebook needs no more than `load_data`, `train`, `predict`, `load` and `Config` of this package;
+see `lenet_jax.library`.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import os
-
-    import numpy as np
+import importlib
+from typing import Any
 
 __version__ = "0.1.0"
 
+# Imported where they are first asked for, so that importing the package costs nothing.
+_FUNCTIONS = {"Config": "config", "load": "export", "load_data": "library"}
+# Rooms that can be called, see `lenet_jax.callable_room`.
+_ROOMS = ("predict", "train")
 
-def load(path: "str | os.PathLike[str]") -> "Callable[[np.ndarray], np.ndarray]":
-    """A function from pictures of digits to probabilities.
 
-    Args:
-      path: of a `.stablehlo` or `.onnx` file that `run_export.py` wrote, or of a run's workdir.
+def __getattr__(name: str) -> Any:
+    """What is imported late."""
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(f"lenet_jax.{_FUNCTIONS[name]}"), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"lenet_jax.{name}")
+    raise AttributeError(f"module 'lenet_jax' has no attribute {name!r}")
 
-    Returns:
-      pixels, uint8 [B, 28, 28], 0 for background and 255 for ink -> float32 [B, 10].
 
-    Raises:
-      lenet_jax.errors.UserError: there is no such file or run, or it cannot be read.
-    """
-    # Imported here, so that importing the package costs nothing.
-    from lenet_jax import export
-
-    return export.load(path)
+def __dir__() -> list[str]:
+    """Names for completion, those imported late too."""
+    return sorted([*globals(), *_FUNCTIONS, *_ROOMS])

@@ -65,7 +65,12 @@ def evaluate(logits_NxK: jax.Array, labels_N: jax.Array) -> Metrics:
 
 
 def average_members(logits_MxNxK: jax.Array) -> jax.Array:
-    """Log of the members' mean probabilities, [M, N, K] -> [N, K]."""
+    """Log of the members' mean probabilities, [M, N, K] -> [N, K].
+
+    >>> logits_MxNxK = jnp.log(jnp.array([[[0.5, 0.5]], [[0.25, 0.75]]]))
+    >>> [round(float(mean), 3) for mean in jnp.exp(average_members(logits_MxNxK))[0]]
+    [0.375, 0.625]
+    """
     log_probabilities = jax.nn.log_softmax(logits_MxNxK, axis=-1)
     members = jnp.float32(logits_MxNxK.shape[0])
     return jax.nn.logsumexp(log_probabilities, axis=0) - jnp.log(members)

@@ -18,6 +18,10 @@ from lenet_jax.config import Config
 Params = Any
 
 CLASSES = 10
+# Flax's name for what a call leaves beside its result, and only if it is asked to.
+INTERMEDIATES = "intermediates"
+# The layers of feature maps, in the order the digit goes through them.
+MAPPED = ("C1", "S2", "C3", "S4")
 
 # Mean and standard deviation of a pixel in 0..1: MNIST's, and those that give the background -0.1
 # and the ink 1.175, which is mean 0 and variance 1, roughly (paper, II.B).
@@ -89,6 +93,19 @@ def per_map(vector_C: jax.Array) -> jax.Array:
     return vector_C[:, None, None, None]
 
 
+def keep_convolved(
+    module: nn.Module, x_CxHxWxB: jax.Array, kernel: jax.Array, bias: jax.Array
+) -> None:
+    """Keeps the maps of a convolution for `feature_maps`, not yet pooled or squashed.
+
+    Where pooling is moved in front of the convolution they never exist, so they are computed anew,
+    and only for who asks.
+    """
+    if module.is_mutable_collection(INTERMEDIATES):
+        convolve, _ = conv.implementation("native")
+        module.sow(INTERMEDIATES, "maps", convolve(x_CxHxWxB, kernel) + per_map(bias))
+
+
 class Convolution(nn.Module):
     """A 5x5 convolution with a bias, followed by average pooling or not."""
 
@@ -102,6 +119,7 @@ class Convolution(nn.Module):
         shape = (conv.SIZE, conv.SIZE, x_CxHxWxB.shape[0], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        keep_convolved(self, x_CxHxWxB, kernel, bias)
         return self.operation(x_CxHxWxB, kernel) + per_map(bias)
 
 
@@ -153,7 +171,9 @@ class LeNet5(nn.Module):
 
         x = pad_and_normalise(images_BxHxW, *LENET5_PIXELS)
         x = convolve_and_subsample(x, 6, "C1")
+        self.sow(INTERMEDIATES, "S2", x)
         x = convolve_and_subsample(x, 16, "C3")
+        self.sow(INTERMEDIATES, "S4", x)
         x = act(c5()(flatten_maps(x)))
         x = act(Dense(84, name="F6")(x))
         logits_KxB = Dense(CLASSES, kernel_init=nn.initializers.lecun_normal(), name="output")(x)
@@ -182,6 +202,7 @@ class SparseConvolution(nn.Module):
         kernels = self.param("kernel", uniform(25 * 60 // 16), (conv.SIZE, conv.SIZE, len(sources)))
         bias = self.param("bias", nn.initializers.zeros, (16,))
         dense = jnp.zeros((conv.SIZE, conv.SIZE, 6, 16)).at[:, :, sources, targets].set(kernels)
+        keep_convolved(self, x_CxHxWxB, dense, bias)
         return self.operation(x_CxHxWxB, dense) + per_map(bias)
 
 
@@ -194,7 +215,9 @@ class Subsampling(nn.Module):
         maps = (mean_CxHxWxB.shape[0],)
         coefficient = self.param("coefficient", nn.initializers.constant(0.25), maps)
         bias = self.param("bias", nn.initializers.zeros, maps)
-        return scaled_tanh(4 * per_map(coefficient) * mean_CxHxWxB + per_map(bias))
+        maps_CxHxWxB = scaled_tanh(4 * per_map(coefficient) * mean_CxHxWxB + per_map(bias))
+        self.sow(INTERMEDIATES, "maps", maps_CxHxWxB)
+        return maps_CxHxWxB
 
 
 class LeNet1998(nn.Module):
@@ -245,6 +268,28 @@ def apply(config: Config, params: Params, images_BxHxW: jax.Array) -> jax.Array:
     return cast(jax.Array, _module(config).apply({"params": params}, images_BxHxW))
 
 
+def feature_maps(config: Config, params: Params, images_BxHxW: jax.Array) -> dict[str, jax.Array]:
+    """What one member's C1, S2, C3 and S4 make of digits.
+
+    Args:
+      config: which model.
+      params: as `init` makes them.
+      images_BxHxW: pixels 0..255, uint8 or float32 [B, 28, 28].
+
+    Returns:
+      float32 [B, C, H, W] by layer: of C1 and C3 the convolutions with their biases, neither
+      pooled nor squashed; of S2 and S4 what the next layer is given.
+    """
+    _, kept = _module(config).apply({"params": params}, images_BxHxW, mutable=[INTERMEDIATES])
+    maps = kept[INTERMEDIATES]
+    return {layer: jnp.transpose(jax.tree.leaves(maps[layer])[0], (3, 0, 1, 2)) for layer in MAPPED}
+
+
+def first_filters(params: Params) -> jax.Array:
+    """The filters of C1, float32 [C, 5, 5]; params as `init` makes them."""
+    return jnp.transpose(params["C1"]["kernel"][:, :, 0], (2, 0, 1))
+
+
 class Layer(NamedTuple):
     """A row of the summary."""
 
@@ -255,7 +300,11 @@ class Layer(NamedTuple):
 
 
 def layers(config: Config) -> list[Layer]:
-    """The layers with their output shapes (H, W, C) and trainable parameters."""
+    """The layers with their output shapes (H, W, C) and trainable parameters.
+
+    >>> [(layer.name, layer.trainable) for layer in layers(Config()) if layer.trainable]
+    [('C1', 156), ('C3', 2416), ('C5', 48120), ('F6', 10164), ('output', 850)]
+    """
     shapes = jax.eval_shape(functools.partial(init, config), jax.random.key(0))
     rows = (
         ("C1", "6 filters 5x5", (28, 28, 6)),

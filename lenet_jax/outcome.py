@@ -1,31 +1,29 @@
 """What a finished run shows: the files of its report, its model card and the closing lines."""
 
+import functools
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from lenet_jax import augment, report, workdir
+from lenet_jax import augment, checkout, mesh, model, predict, report, workdir
+from lenet_jax.data import Dataset, holdout
+from lenet_jax.errors import UserError
 from lenet_jax.files import shown, write_atomically
 from lenet_jax.train import Result
 
 
 def write(folder: str | os.PathLike[str], result: Result) -> None:
     """Writes `report/` and the model card into the workdir."""
-    pictures = Path(folder) / workdir.REPORT
-    report.curves(result.rows, pictures / "curves.png")
-    report.augmented(_augmented(result), pictures / "augmented.png")
-    if result.holdout is not None and result.probabilities_NxK is not None:
-        held, labels_N = result.holdout, result.holdout.labels_N
-        assert labels_N is not None
-        matrix_KxK = np.zeros((10, 10), np.int64)
-        np.add.at(matrix_KxK, (labels_N, result.probabilities_NxK.argmax(1)), 1)
-        report.confusion(matrix_KxK, pictures / "confusion.png")
-        report.mistakes(
-            held.images_NxHxW, labels_N, result.probabilities_NxK, pictures / "mistakes.png"
-        )
+    # The first shard holds member 0, whose maps are shown; no other member is fetched for it.
+    params = jax.tree.map(
+        lambda leaf: np.asarray(leaf.addressable_data(0))[0], result.state.averaged_params
+    )
+    held = _held(result.holdout, result.probabilities_NxK)
+    _write_report(folder, result.record, result.rows, result.training, held, params)
     last, record = result.rows[-1], result.record
     card = report.Card(
         workdir=shown(folder),
@@ -45,10 +43,91 @@ def write(folder: str | os.PathLike[str], result: Result) -> None:
     write_atomically(Path(folder) / workdir.CARD, report.model_card(card))
 
 
-def _augmented(result: Result) -> np.ndarray:
+def rewrite_report(
+    folder: str | os.PathLike[str], record: workdir.Record, dataset: Dataset, which: str = "latest"
+) -> str:
+    """Writes the report of an existing run anew; its model card stays as the run wrote it.
+
+    Args:
+      folder: the run's workdir.
+      record: of the run.
+      dataset: all digits the run was given; what it held out is derived from its record.
+      which: `latest` or `best` of the checkpoints.
+
+    Returns:
+      The line that tells of it.
+
+    Raises:
+      UserError: these are other digits, there is no whole checkpoint, or a file cannot be written.
+    """
+    if dataset.fingerprint != record.data_fingerprint:
+        raise UserError(
+            f"{dataset.name}: these are not the {record.data_rows:,} digits that the run in "
+            f"{shown(folder)} was trained on ({record.data_name}); give the --data of run_train.py"
+        )
+    assert dataset.labels_N is not None
+    config = record.config
+    train_N, holdout_N = holdout(dataset.labels_N, config.holdout, config.split_seed)
+    params_M = predict.restore(folder, record, which)
+    probabilities_NxK, aside = None, None
+    if len(holdout_N):
+        aside = dataset.take(holdout_N)
+        devices = mesh.make(config.members)
+        probabilities_NxK = predict.probabilities(config, devices, params_M, aside.images_NxHxW)
+    page = _write_report(
+        folder,
+        record,
+        workdir.read_metrics(folder),
+        dataset.take(train_N),
+        _held(aside, probabilities_NxK),
+        jax.tree.map(lambda leaf: leaf[0], params_M),
+    )
+    return f"Wrote {page}"
+
+
+def _held(digits: Dataset | None, probabilities_NxK: np.ndarray | None) -> report.Held | None:
+    if digits is None or probabilities_NxK is None:
+        return None
+    assert digits.labels_N is not None
+    return report.Held(
+        images_NxHxW=digits.images_NxHxW,
+        labels_N=digits.labels_N,
+        probabilities_NxK=probabilities_NxK,
+    )
+
+
+def _write_report(
+    folder: str | os.PathLike[str],
+    record: workdir.Record,
+    rows: Sequence[workdir.Row],
+    training: Dataset,
+    held: report.Held | None,
+    params: model.Params,
+) -> Path:
+    config = record.config
+    digits_NxHxW = training.images_NxHxW if held is None else held.images_NxHxW
+    maps = jax.jit(functools.partial(model.feature_maps, config))(params, digits_NxHxW[:1])
+    run = report.Run(
+        title=f"{report.model_name(config.as_dict())} on {record.data_name}",
+        data_name=record.data_name,
+        train_rows=record.train_rows,
+        config=config.as_dict(),
+        rows=rows,
+        held=held,
+        augmented_NxHxW=_augmented(record, training),
+        filters_CxHxW=np.asarray(model.first_filters(params)),
+        digit_HxW=digits_NxHxW[0],
+        maps={layer: np.asarray(maps[layer][0]) for layer in model.MAPPED},
+    )
+    place = Path(folder) / workdir.REPORT
+    report.write_report(run, place)
+    return place / report.PAGE
+
+
+def _augmented(record: workdir.Record, training: Dataset) -> np.ndarray:
     """A hundred training digits as member 0 might see them, [100, 28, 28]."""
-    config = result.record.config
-    images_NxHxW = result.training.images_NxHxW[:100]
+    config = record.config
+    images_NxHxW = training.images_NxHxW[:100]
     draws_NxD = augment.draw(config, jax.random.key(config.seed), len(images_NxHxW))
     return np.asarray(jax.jit(augment.augment, static_argnums=0)(config, draws_NxD, images_NxHxW))
 
@@ -64,13 +143,14 @@ def closing(folder: str, data: str, result: Result) -> str:
         )
         if last["ensemble_accuracy"] is not None:
             lines[-1] += f", that of their average {last['ensemble_accuracy']:.2%}"
-    lines.append(f"Pictures: {Path(folder) / workdir.REPORT}{os.sep}")
+    lines.append(f"Report: {Path(folder) / workdir.REPORT / report.PAGE}")
+    program = checkout.command("predict")
     lines.append("Next:")
     lines.append(
-        f"  python run_predict.py --workdir={shlex.quote(folder)} --data={shlex.quote(data)} "
+        f"  {program} --workdir={shlex.quote(folder)} --data={shlex.quote(data)} "
         "--output=submission.csv"
     )
     lines.append(
-        f"  python run_export.py --workdir={shlex.quote(folder)} --serve  (a page to draw on)"
+        f"  {checkout.command('export')} --workdir={shlex.quote(folder)} --serve  (a page to draw on)"
     )
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from lenet_jax import checkpoint, metrics, model, workdir
+from lenet_jax import callable_room, checkpoint, metrics, model, workdir
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
@@ -67,6 +67,21 @@ def probabilities(
     return np.asarray(program(params_M, images_NxHxW))
 
 
+def from_run(
+    folder: str | os.PathLike[str],
+    record: workdir.Record,
+    images_NxHxW: np.ndarray,
+    which: str = "latest",
+) -> np.ndarray:
+    """The mean probabilities of a run's members, float32 [N, 10]; arguments as for `restore`.
+
+    Raises:
+      UserError: there is no checkpoint, or all are damaged.
+    """
+    params_M = restore(folder, record, which)
+    return probabilities(record.config, meshes.make(record.config.members), params_M, images_NxHxW)
+
+
 def restore(
     folder: str | os.PathLike[str],
     record: workdir.Record,
@@ -97,3 +112,6 @@ def restore(
         return checkpoints.restore_averaged(at, target)
     finally:
         checkpoints.close()
+
+
+callable_room.make_callable(__name__)

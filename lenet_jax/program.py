@@ -18,7 +18,7 @@ from typing import NoReturn
 from absl import flags, logging
 from ml_collections import config_flags
 
-from lenet_jax import config, data, stopping
+from lenet_jax import checkout, config, data, stopping
 from lenet_jax.errors import UserError
 
 USER_ERROR = 2
@@ -82,8 +82,9 @@ def run(main: Callable[[], None], description: str) -> None:
 
 def define_config() -> Callable[[], config.Config]:
     """Defines `--config`, and gives a function that reads it after the flags are parsed."""
-    default = Path(__file__).resolve().parent.parent / "configs" / "default.py"
+    default = checkout.home() / "configs" / "default.py"
     try:
+        _find_recipe(sys.argv)
         _check_config_flags(sys.argv[1:])
         holder = config_flags.DEFINE_config_file(
             "config",
@@ -121,9 +122,24 @@ def compiled_folder() -> Path | None:
     return folder / "compiled" if _keep.value and folder is not None else None
 
 
-def tell(line: str) -> None:
-    """Prints a line about the data on standard error, apart from the results."""
-    print(line, file=sys.stderr)
+def tell(line: str | None) -> None:
+    """Prints a line about the data, if there is one, on standard error, apart from the results."""
+    if line is not None:
+        print(line, file=sys.stderr)
+
+
+def _find_recipe(arguments: list[str]) -> None:
+    """Lets `--config=configs/fast.py` name a recipe that came with the package, from any folder."""
+    for index, argument in enumerate(arguments):
+        name, equals, path = argument.partition("=")
+        if name not in ("-config", "--config"):
+            continue
+        if not equals and index + 1 < len(arguments):
+            path = arguments[index + 1]
+        shipped = checkout.home() / path
+        if path and not Path(path).exists() and shipped.is_file():
+            arguments[index : index + (1 if equals else 2)] = [f"{name}={shipped}"]
+            return
 
 
 def _check_config_flags(arguments: list[str]) -> None:

@@ -28,6 +28,7 @@ from jax.sharding import Mesh
 from tqdm import tqdm
 
 from lenet_jax import (
+    callable_room,
     checkpoint,
     metrics,
     model,
@@ -93,6 +94,7 @@ def train(
     folder: str | os.PathLike[str],
     *,
     say: Callable[[str], None] = print,
+    log: Callable[[workdir.Row], None] | None = None,
 ) -> Result | None:
     """Trains, or goes on training, until the last epoch.
 
@@ -104,6 +106,7 @@ def train(
       dataset: labelled digits; a share of them is held out as the config says.
       folder: the run's workdir, made if it is missing.
       say: is given what people should read.
+      log: is given each row of `metrics.csv` when it is written.
 
     Returns:
       The result, or None if the run in the folder was finished before.
@@ -118,7 +121,7 @@ def train(
     train_N, holdout_N = holdout(dataset.labels_N, config.holdout, config.split_seed)
     record = workdir.Record.of(config, dataset, len(train_N))
     with workdir.locked(folder):
-        return _train(record, dataset, train_N, holdout_N, folder, say)
+        return _train(record, dataset, train_N, holdout_N, folder, say, log)
 
 
 def _train(
@@ -128,6 +131,7 @@ def _train(
     holdout_N: np.ndarray,
     folder: str | os.PathLike[str],
     say: Callable[[str], None],
+    log: Callable[[workdir.Row], None] | None,
 ) -> Result | None:
     config = record.config
     steps = optimizer.steps_per_epoch(config, len(train_N))
@@ -147,7 +151,7 @@ def _train(
 
     workdir.create(folder, record)
     training = dataset.take(train_N)
-    run = _Run(config, mesh, training, held, Path(folder))
+    run = _Run(config, mesh, training, held, Path(folder), log)
     checkpoints = checkpoint.Checkpoints(Path(folder) / workdir.CHECKPOINTS)
     try:
         current = run.begin(checkpoints, start)
@@ -182,9 +186,15 @@ class _Run:
     """The arrays and files that the epochs of one run share."""
 
     def __init__(
-        self, config: Config, mesh: Mesh, training: Dataset, held: Dataset | None, folder: Path
+        self,
+        config: Config,
+        mesh: Mesh,
+        training: Dataset,
+        held: Dataset | None,
+        folder: Path,
+        log: Callable[[workdir.Row], None] | None,
     ) -> None:
-        self.config, self.mesh, self.folder = config, mesh, folder
+        self.config, self.mesh, self.folder, self.log = config, mesh, folder, log
         self.images = len(training)
         self.steps = optimizer.steps_per_epoch(config, self.images)
         # Nothing held out: compiled for one image, and never called.
@@ -251,6 +261,8 @@ class _Run:
             )
         self.rows.append(row)
         workdir.write_metrics(self.folder, self.rows)
+        if self.log is not None:
+            self.log(row)
         best = (
             row["holdout_accuracy"]
             if row["ensemble_accuracy"] is None
@@ -327,3 +339,6 @@ def _check_finite(
         f"the loss is not finite at step {at}, learning rate {rate:.3g}; {last}; "
         f"try a config.learning_rate below {config.learning_rate:g}"
     )
+
+
+callable_room.make_callable(__name__)

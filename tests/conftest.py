@@ -9,8 +9,10 @@ from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
-# Before anything of the package is imported: no test reads or writes the user's own cache.
-os.environ["LENET_JAX_CACHE"] = tempfile.mkdtemp(prefix="lenet-jax-tests-")
+# Before anything of the package is imported: no test reads or writes the user's own cache. The
+# processes of one test run share theirs, with what the programs have compiled.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["LENET_JAX_CACHE"] = tempfile.mkdtemp(prefix="lenet-jax-tests-")
 
 import jax
 import pytest

@@ -163,19 +163,15 @@ def test_what_is_not_there(tmp_path, load, data):
 
 
 def test_no_such_file(tmp_path):
-    expected = "missing.csv: no such file or folder; --data takes auto, sample or the path of"
+    expected = (
+        "missing.csv: no such file or folder; --data takes auto, sample, kaggle, mnist or the"
+    )
     assert refused(load_train, "missing.csv", cwd=tmp_path).startswith(expected)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert refused(load_train, "pipe", cwd=tmp_path) == "pipe: is not a file"
-
-
-@pytest.mark.parametrize("data", ["kaggle", "mnist"])
-def test_downloads_say_what_to_do_instead(data):
-    assert refused(load_train, data).startswith(f"--data={data}: cannot be downloaded yet; get ")
-    assert sample_submission(data) is None
 
 
 # --- the sample

@@ -105,6 +105,42 @@ def test_every_parameter_has_a_gradient(config):
         assert bool(jnp.any(grad != 0)), path
 
 
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+def test_feature_maps_are_those_that_the_logits_come_from(config):
+    tree, images = jax.tree.map(np.asarray, params(config)), digits(3)
+    maps = jax.jit(functools.partial(model.feature_maps, config))(tree, images)
+    assert {layer: maps[layer].shape for layer in model.MAPPED} == {
+        "C1": (3, 6, 28, 28),
+        "S2": (3, 6, 14, 14),
+        "C3": (3, 16, 10, 10),
+        "S4": (3, 16, 5, 5),
+    }
+    maps = jax.tree.map(np.asarray, maps)
+
+    def pool(x_BxCxHxW):
+        batch, channels, height, width = x_BxCxHxW.shape
+        return x_BxCxHxW.reshape(batch, channels, height // 2, 2, width // 2, 2).mean((3, 5))
+
+    act = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}[config.activation]
+    for before, after in (("C1", "S2"), ("C3", "S4")):
+        # As `init` makes it, the paper's subsampling is a mean too.
+        if config.model == "lecun1998":
+            expected = 1.7159 * np.tanh(2 / 3 * pool(maps[before]))
+        elif config.subsampling == "pool_act":
+            expected = act(pool(maps[before]))
+        else:
+            expected = pool(act(maps[before]))
+        np.testing.assert_allclose(maps[after], expected, rtol=1e-4, atol=1e-4)
+    if config.model == "lenet5":
+        x = maps["S4"].transpose(0, 2, 3, 1).reshape(3, -1)
+        x = act(x @ tree["C5"]["kernel"].reshape(400, 120) + tree["C5"]["bias"])
+        x = act(x @ tree["F6"]["kernel"] + tree["F6"]["bias"])
+        expected = x @ tree["output"]["kernel"] + tree["output"]["bias"]
+        got = compiled(config)(params(config), images)
+        np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(model.first_filters(tree)[2], tree["C1"]["kernel"][:, :, 0, 2])
+
+
 def test_table_of_c3_is_the_papers():
     sources, targets = model.connections()
     pairs = np.stack([sources, targets], axis=1).tolist()

@@ -1,8 +1,9 @@
 """The command-line programs as programs: exit status, standard error and files."""
 
 import csv
-import gzip
+import io
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stand_in import stand_in
 
 from lenet_jax import submission
 
@@ -18,14 +20,14 @@ HEADER = "label," + ",".join(f"pixel{i}" for i in range(784))
 TEST_HEADER = HEADER.removeprefix("label,")
 
 
-def call(program, *flags, cwd, status=0):
+def call(program, *flags, cwd, status=0, environment=()):
     done = subprocess.run(
         [sys.executable, ROOT / program, *flags],
         cwd=cwd,
         capture_output=True,
         text=True,
         timeout=240,
-        env=os.environ | {"JAX_NUM_CPU_DEVICES": "2", "PYTHONPATH": str(ROOT)},
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": "2", "PYTHONPATH": str(ROOT)} | dict(environment),
     )
     assert done.returncode == status, done.stderr
     return done
@@ -35,8 +37,8 @@ def train(*flags, cwd, status=0):
     return call("run_train.py", f"--config={ROOT}/configs/smoke.py", *flags, cwd=cwd, status=status)
 
 
-def predict(*flags, cwd, status=0):
-    return call("run_predict.py", *flags, cwd=cwd, status=status)
+def predict(*flags, cwd, status=0, environment=()):
+    return call("run_predict.py", *flags, cwd=cwd, status=status, environment=environment)
 
 
 def told(done):
@@ -52,19 +54,23 @@ def told(done):
 def place(tmp_path_factory):
     """A folder with a finished run of the smoke recipe in `run`."""
     folder = tmp_path_factory.mktemp("place")
-    folder.joinpath("stdout").write_text(train("--data=sample", "--workdir=run", cwd=folder).stdout)
+    done = train("--data=sample", "--workdir=run", "--tensorboard", cwd=folder)
+    folder.joinpath("stdout").write_text(done.stdout)
     return folder
 
 
 def test_a_run_leaves_what_it_promises(place):
     left = {path.name for path in (place / "run").iterdir()}
-    assert left == {".lock", "config.json", "checkpoints", "metrics.csv", "report", "README.md"}
+    promised = {"config.json", "checkpoints", "metrics.csv", "report", "README.md"}
+    assert left == {".lock", "tensorboard"} | promised
+    (events,) = (place / "run/tensorboard").iterdir()
+    assert b"accuracy/holdout" in events.read_bytes()
     with (place / "run/metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert float(rows[-1]["holdout_accuracy"]) > 0.5
     pictures = {path.name for path in (place / "run/report").iterdir()}
-    assert {"curves.png", "confusion.png", "mistakes.png"} <= pictures
+    assert {"curves.png", "confusion.png", "mistakes.png", "report.html"} <= pictures
     assert "run_predict.py" in (place / "run/README.md").read_text()
 
 
@@ -73,7 +79,7 @@ def test_a_run_says_what_people_should_know(place):
     assert "2 x cpu" in out
     assert "61,706" in out
     assert "python run_predict.py --workdir=run --data=sample" in out
-    assert "run/report" in out
+    assert "run/report/report.html" in out
     assert "python run_export.py --workdir=run --serve" in out
 
 
@@ -110,16 +116,55 @@ def test_another_config_or_other_data_is_refused(place):
     assert "other digits" in told(done)
 
 
-def test_predicting_what_was_trained_on_is_told_loudly(place, tmp_path):
-    rows = np.zeros((28_000, 784), int)
-    lines = [TEST_HEADER, *(",".join(map(str, row)) for row in rows)]
-    with gzip.open(tmp_path / "test.csv.gz", "wt", compresslevel=1) as file:
-        file.write("\n".join(lines) + "\n")
-    done = predict(
-        f"--data={tmp_path}", f"--workdir={place}/run", f"--output={tmp_path}/s.csv", cwd=place
-    )
+def test_the_report_of_an_existing_run_is_the_same(place, tmp_path):
+    shutil.copytree(place / "run", tmp_path / "run", ignore=shutil.ignore_patterns("report"))
+    done = predict("--report", "--data=sample", "--workdir=run", cwd=tmp_path)
+    assert done.stdout == "Wrote run/report/report.html\n"
+    before, after = (sorted((folder / "run/report").iterdir()) for folder in (place, tmp_path))
+    assert [path.name for path in before] == [path.name for path in after]
+    for old, new in zip(before, after, strict=True):
+        assert old.read_bytes() == new.read_bytes(), old.name
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}
+    (tmp_path / "other.csv").write_text(digits_csv(200))
+    done = predict("--report", "--data=other.csv", "--workdir=run", cwd=tmp_path, status=2)
+    assert "not the 4,000 digits" in told(done)
+
+
+def test_from_kaggle_to_the_score(place, tmp_path):
+    rows = 28_000
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        blank = ",".join(["0"] * 784)
+        file.writestr("test.csv", f"{TEST_HEADER}\n" + f"{blank}\n" * rows)
+        ids = "".join(f"{row},0\n" for row in range(1, rows + 1))
+        file.writestr("sample_submission.csv", f"ImageId,Label\n{ids}")
+    verdict = (200, {"ref": 7, "status": "COMPLETE", "publicScore": "0.09821"})
+    with stand_in(tmp_path, archive.getvalue(), verdicts=[verdict]) as server:
+        done = predict(
+            "--data=kaggle",
+            "--submit=two epochs",
+            f"--workdir={place}/run",
+            "--output=s.csv",
+            cwd=tmp_path,
+            environment=server.environment,
+        )
+    assert server.uploads == [(tmp_path / "s.csv").read_bytes()]
+    submission.validate(tmp_path / "s.csv", rows)
+    assert "Kaggle's public score: 0.09821" in done.stdout
+    # The sample holds digits of Kaggle's test set.
     assert "WARNING" in done.stderr
     assert "sample-train" in done.stderr
+
+
+def test_without_credentials_nothing_is_begun(tmp_path):
+    with stand_in(tmp_path) as server:
+        environment = server.environment | {"KAGGLE_USERNAME": "", "KAGGLE_KEY": ""}
+        done = call(
+            "run_train.py", "--data=kaggle", cwd=tmp_path, status=2, environment=environment
+        )
+    assert "Settings, API, Create New Token" in told(done)
+    assert not (tmp_path / "runs").exists()
+    assert server.asked == []
 
 
 def digits_csv(rows, header=HEADER, label=None, pixel="0"):

@@ -1,8 +1,10 @@
+import base64
 import dataclasses
 import io
 import os
 import subprocess
 import sys
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ from PIL import Image
 from lenet_jax import report
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
+from lenet_jax.report.figures import signed
 from lenet_jax.report.galleries import ZOOM
+from lenet_jax.report.reliability_diagram import wilson
 
 ROW = {"epoch": 1.0, "train_loss": 0.5, "train_accuracy": 0.8}
 HELD = {"holdout_loss": 0.1, "holdout_accuracy": 0.97, "ensemble_accuracy": 0.98}
@@ -169,15 +173,21 @@ def test_the_gallery_titles_its_digits():
     figure = report.draw_mistakes(images_NxHxW, np.array([1, 1, 1]), probabilities_NxK)
     titles = [text for text in texts(figure) if text.startswith("1")]
     assert titles == ["1 \u2192 0, >99.9%", "1 \u2192 0, 60.0%"]
-    drawn = [np.asarray(image.get_array()) for image in figure.axes[0].images]
-    np.testing.assert_array_equal(drawn, images_NxHxW[[1, 0]])
+    for cell, digit in enumerate((1, 0)):
+        np.testing.assert_array_equal(drawn(figure, cell), 255 - images_NxHxW[digit])
+
+
+def drawn(figure, cell):
+    """A digit in the first row of the gallery of mistakes, as it is drawn."""
+    left = 24 + cell * (28 * ZOOM + 24)
+    return pixels(figure)[106:, left:][: 28 * ZOOM, : 28 * ZOOM][::ZOOM, ::ZOOM, 0]
 
 
 @pytest.mark.parametrize(("limit", "height"), [(1, 214), (8, 214), (9, 336), (48, 824)])
 def test_the_gallery_shows_as_many_as_asked(limit, height):
     images_NxHxW, labels_N, probabilities_NxK = digits(200)
     figure = report.draw_mistakes(images_NxHxW, labels_N, probabilities_NxK, limit)
-    assert len(figure.axes[0].images) == limit
+    assert len(figure.texts) == limit + 2
     assert size(figure) == (888, height)
 
 
@@ -212,11 +222,192 @@ def test_every_pixel_of_an_augmented_digit_is_a_square():
         np.testing.assert_allclose(squares[:, 0, :, 0].astype(int), expected, atol=1)
 
 
-@pytest.mark.parametrize(("count", "shown"), [(1, 1), (37, 37), (101, 100)])
-def test_a_grid_takes_at_most_a_hundred_digits(count, shown):
-    assert len(report.draw_augmented(digits(count)[0]).axes[0].images) == shown
+@pytest.mark.parametrize(("count", "height"), [(1, 192), (37, 468), (101, 1020)])
+def test_a_grid_takes_at_most_a_hundred_digits(count, height):
+    assert size(report.draw_augmented(digits(count)[0])) == (960, height)
     with pytest.raises(ValueError, match="no digits"):
         report.draw_augmented(digits(0)[0])
+
+
+# Reliability
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.integers(0, 1000))
+def test_calibration_is_that_of_its_definition(labels, seed):
+    labels_N = np.array(labels, np.int32)
+    probabilities_NxK = guesses(labels_N, seed)
+    bins = report.calibration(labels_N, probabilities_NxK)
+    assert bins.count_Q.sum() == len(labels)
+    sure_N = probabilities_NxK.max(axis=1)
+    right_N = probabilities_NxK.argmax(axis=1) == labels_N
+    error = 0.0
+    for index in range(10):
+        inside = (sure_N > index / 10) & (sure_N <= (index + 1) / 10)
+        assert bins.count_Q[index] == inside.sum()
+        if inside.any():
+            np.testing.assert_allclose(bins.confidence_Q[index], sure_N[inside].mean())
+            np.testing.assert_allclose(bins.accuracy_Q[index], right_N[inside].mean())
+            error += inside.mean() * abs(right_N[inside].mean() - sure_N[inside].mean())
+        else:
+            assert np.isnan(bins.confidence_Q[index])
+    np.testing.assert_allclose(bins.error, error, atol=1e-12)
+
+
+def test_who_is_as_sure_as_right_has_no_calibration_error():
+    probabilities_NxK = np.tile([0.75, 0.25], (4, 1))
+    assert report.calibration(np.array([0, 0, 0, 1]), probabilities_NxK).error == 0
+    certain = np.eye(10)[[1, 2]]
+    assert report.calibration(np.array([1, 2]), certain).count_Q.tolist() == [0] * 9 + [2]
+    assert report.calibration(np.array([3, 4]), certain).error == 1
+
+
+def test_intervals_hold_the_share_and_narrow_with_more_digits():
+    share = np.array([0.0, 0.3, 1.0])
+    low, high = wilson(share, np.array([10, 10, 10]))
+    assert (low <= share + 1e-12).all()
+    assert (share <= high + 1e-12).all()
+    # Newcombe 1998, table I: 81 of 263 and 0 of 20.
+    low, high = wilson(np.array([81 / 263, 0.0]), np.array([263, 20]))
+    np.testing.assert_allclose([low, high], [[0.2553, 0.0], [0.3662, 0.1611]], atol=5e-5)
+
+
+def test_the_diagram_shows_only_bins_that_hold_digits():
+    labels_N = np.array([0, 0, 0, 1], np.int32)
+    figure = report.draw_reliability(labels_N, np.tile([0.75, 0.25], (4, 1)))
+    assert size(figure) == (900, 900)
+    accuracy, counts = figure.axes
+    np.testing.assert_allclose(accuracy.lines[1].get_xydata(), [[0.75, 0.75]])
+    assert [bar.get_height() for bar in counts.patches] == [4]
+    assert "Expected calibration error 0.00%" in texts(figure)
+    with pytest.raises(ValueError, match="no digits"):
+        report.draw_reliability(labels_N[:0], np.zeros((0, 10)))
+
+
+# Layers
+
+
+def test_maps_keep_their_signs_and_their_scale():
+    image_HxW = digits(1)[0][0]
+    rising = np.linspace(-2, 1, 6 * 25).reshape(6, 5, 5)
+    maps = {"C1": np.zeros((6, 28, 28)), "S4": np.ones((16, 5, 5))}
+    figure = report.draw_layers(rising, image_HxW, maps)
+    picture = pixels(figure)
+    assert picture.shape[1] == 908
+    labels = texts(figure)
+    for text in ("digit", "C1, filters", "6 x 5 x 5", "\u00b12.00", "16 x 5 x 5", "\u00b11.00"):
+        assert text in labels
+    left, top, step = 156, 192, 92
+    assert (picture[top, left] == signed(np.array([[-2.0]]), 2)[0, 0]).all()
+    last = picture[top + 79, left + 5 * step + 79]
+    assert (last == signed(np.array([[1.0]]), 2)[0, 0]).all()
+    # Zeros are paper.
+    assert (picture[292:376, left : left + 84] == 255).all()
+
+
+def test_colours_of_numbers():
+    colours = signed(np.array([[-1.0, 0.0, 1.0, 5.0]]), 1.0)[0]
+    assert colours.tolist() == [[0, 114, 178], [255, 255, 255], [213, 94, 0], [213, 94, 0]]
+
+
+# The page
+
+
+def some_run(held=True, **fields):
+    images_NxHxW, labels_N, probabilities_NxK = digits(40)
+    rows = [ROW | {"seconds": 1.5} | (HELD if held else dict.fromkeys(HELD))]
+    return report.Run(
+        **{
+            "title": "LeNet-5 on <digits>",
+            "data_name": "digits & co.zip",
+            "train_rows": 360,
+            "config": Config().as_dict(),
+            "rows": rows,
+            "held": report.Held(
+                images_NxHxW=images_NxHxW, labels_N=labels_N, probabilities_NxK=probabilities_NxK
+            )
+            if held
+            else None,
+            "augmented_NxHxW": images_NxHxW[:10],
+            "filters_CxHxW": np.ones((6, 5, 5)),
+            "digit_HxW": images_NxHxW[0],
+            "maps": {"C1": np.ones((6, 28, 28)), "S2": np.ones((6, 14, 14))},
+        }
+        | fields
+    )
+
+
+class Reader(HTMLParser):
+    """What a browser would be given: text, pictures, and anything that it would fetch."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.images, self.text, self.fetched = [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag not in {"meta", "img"}:
+            self.open.append(tag)
+        if tag == "img":
+            self.images.append(attributes)
+        self.fetched += [attributes[name] for name in ("src", "href") if name in attributes]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, text):
+        self.text.append(text)
+
+
+def read(page):
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def test_the_page_needs_nothing_beside_itself(tmp_path):
+    run = some_run()
+    report.write_report(run, tmp_path / "report")
+    files = {path.name: path for path in (tmp_path / "report").iterdir()}
+    names = ["curves", "confusion", "mistakes", "reliability", "layers", "augmented"]
+    assert set(files) == {"report.html", *(f"{name}.png" for name in names)}
+    page = read(files["report.html"].read_text())
+    assert len(page.images) == 6
+    for name, image in zip(names, page.images, strict=True):
+        kind, _, content = image["src"].partition(",")
+        assert kind == "data:image/png;base64"
+        png = base64.b64decode(content, validate=True)
+        assert png == files[f"{name}.png"].read_bytes()
+        with Image.open(io.BytesIO(png)) as picture:
+            assert picture.size == (int(image["width"]), int(image["height"]))
+        assert len(image["alt"]) > 20
+    assert all(address.startswith("data:") for address in page.fetched)
+
+
+def test_the_numbers_of_the_page_are_text():
+    run = some_run()
+    right = int((run.held.probabilities_NxK.argmax(1) == run.held.labels_N).sum())
+    sections = report.list_sections(run)
+    text = "\n".join(read(report.page(run.title, report.facts(run), sections)).text)
+    assert f"{right / 40:.2%} ({right} of 40 digits)" in text
+    assert "LeNet-5 on <digits>" in text
+    assert "digits & co.zip" in text
+    assert "360 digits" in text
+    chosen_N = run.held.probabilities_NxK[np.arange(40), run.held.labels_N]
+    assert f"{-np.log(chosen_N).mean():.4f}" in text
+    for name, value in run.config.items():
+        assert name in text
+        assert str(value) in text
+
+
+def test_a_run_without_a_holdout_or_an_epoch_has_a_report_too():
+    names = [section.name for section in report.list_sections(some_run(held=False, rows=[]))]
+    assert names == ["layers", "augmented", ""]
+    facts = dict(report.facts(some_run(held=False)).rows)
+    assert facts["hold-out"] == "none, so no accuracy is claimed"
+    assert not any("accuracy" in name for name in facts)
 
 
 # Files
@@ -291,14 +482,58 @@ def test_the_card_tells_the_numbers():
     assert f"{np.__version__} |" in text
 
 
-def test_the_head_of_the_card_is_yaml():
-    start, head, _ = report.model_card(CARD).split("---\n", 2)
+def head_of(card):
+    start, head, _ = report.model_card(card).split("---\n", 2)
     assert start == ""
-    fields = yaml.safe_load(head)
+    return yaml.safe_load(head)
+
+
+def test_the_head_of_the_card_is_what_hugging_face_reads():
+    fields = head_of(dataclasses.replace(CARD, data_name='my "digits": #1'))
     assert fields["license"] == "apache-2.0"
     assert fields["library_name"] == "flax"
     assert fields["metrics"] == ["accuracy"]
-    assert "image-classification" in (fields["pipeline_tag"], *fields["tags"])
+    assert fields["datasets"] == ["ylecun/mnist"]
+    assert fields["pipeline_tag"] == "image-classification"
+    # Required of model-index: huggingface/hub-docs, modelcard.md.
+    (model,) = fields["model-index"]
+    (result,) = model["results"]
+    assert model["name"] == "4 x LeNet-5"
+    assert result["task"]["type"] == "image-classification"
+    assert result["dataset"]["type"] == "ylecun/mnist"
+    assert result["dataset"]["name"] == 'my "digits": #1'
+    assert result["metrics"] == [
+        {"type": "accuracy", "value": 0.99123, "name": "Hold-out accuracy"}
+    ]
+
+
+def test_the_head_claims_no_more_than_the_card():
+    fields = head_of(dataclasses.replace(CARD, train_rows=42_000, data_source="idx"))
+    assert "model-index" not in fields
+    assert "datasets" not in fields
+    assert head_of(dataclasses.replace(CARD, ensemble_accuracy=None))["model-index"][0]["results"][
+        0
+    ]["metrics"][0]["value"] == pytest.approx(0.98765)
+
+
+def test_the_card_has_the_sections_of_hugging_faces_template():
+    text = report.model_card(CARD)
+    template = [
+        "## Model Details",
+        "## Uses",
+        "### Direct Use",
+        "### Out-of-Scope Use",
+        "## Bias, Risks, and Limitations",
+        "## How to Get Started with the Model",
+        "## Training Details",
+        "### Training Data",
+        "### Training Procedure",
+        "#### Training Hyperparameters",
+        "## Evaluation",
+        "## Technical Specifications",
+    ]
+    found = [line for line in text.splitlines() if line in template]
+    assert found == template
 
 
 @pytest.mark.parametrize(

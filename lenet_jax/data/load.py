@@ -5,21 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lenet_jax.data import idx, kaggle, pictures, sample
+from lenet_jax.data import download, idx, kaggle, pictures, sample
 from lenet_jax.data.dataset import Dataset, Part
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
 
 _FOLDER = "data"
-# Sources that are downloaded; until they are, what to do instead.
-_DOWNLOADS = {
-    "kaggle": (
-        "cannot be downloaded yet; get digit-recognizer.zip from the Data tab of "
-        "kaggle.com/competitions/digit-recognizer and give its path"
-    ),
-    "mnist": "cannot be downloaded yet; get the four IDX files and give the path of their folder",
-}
-
 Say = Callable[[str], None]
 Counted = Callable[[int], object]
 
@@ -34,8 +25,8 @@ def load_train(
     """Digits to train on, always with labels.
 
     Args:
-      data: `auto`, `sample`, or the path of Kaggle's zip, of a folder or file of its CSVs, or of a
-        folder of IDX files.
+      data: `auto`, `sample`, `kaggle` or `mnist` (downloaded), or the path of Kaggle's zip, of a
+        folder or file of its CSVs, or of a folder of IDX files.
       cwd: the folder that relative paths start from; the current one by default.
       say: is given the line that says what `auto` has chosen.
       counted: is given the number of rows of a CSV before they are parsed, which takes seconds; of
@@ -70,8 +61,8 @@ def sample_submission(
     Raises:
       UserError: it is there and cannot be read.
     """
-    data = _resolve(data, cwd, None)
-    if data == "sample" or data in _DOWNLOADS:
+    data = _downloaded(_resolve(data, cwd, None), None)
+    if data == "sample":
         return None
     with _naming(data) as name:
         path = _path(data, cwd)
@@ -88,17 +79,15 @@ def _load(
     counted: Counted | None,
     deskew: bool = False,
 ) -> Dataset:
-    data = _resolve(data, cwd, say)
+    data = _downloaded(_resolve(data, cwd, say), say)
     if data == "sample":
         return sample.load(part)
-    if data in _DOWNLOADS:
-        raise UserError(f"--data={data}: {_DOWNLOADS[data]}")
     with _naming(data) as name:
         path = _path(data, cwd)
         if not path.exists():
             raise UserError(
-                f"{name}: no such file or folder; --data takes auto, sample or the path of "
-                "Kaggle's zip, of its CSVs or of a folder of IDX files"
+                f"{name}: no such file or folder; --data takes auto, sample, kaggle, mnist or the "
+                "path of Kaggle's zip, of its CSVs or of a folder of IDX files"
             )
         if path.is_dir() and not kaggle.holds(path) and idx.holds(path):
             return idx.load(path, part, name)
@@ -135,6 +124,13 @@ def _resolve(data: str, cwd: str | os.PathLike[str] | None, say: Say | None) -> 
     if say is not None:
         say(line)
     return chosen
+
+
+def _downloaded(data: str, say: Say | None) -> str:
+    """Replaces `kaggle` and `mnist` by the folder of their files."""
+    if data == "kaggle":
+        return os.fspath(download.kaggle())
+    return os.fspath(download.mnist(say)) if data == "mnist" else data
 
 
 def _path(data: str, cwd: str | os.PathLike[str] | None) -> Path:

@@ -6,8 +6,8 @@ NumPy; matplotlib is imported where a picture is drawn, and never through pyplot
 here has global state or needs a display.
 """
 
-from lenet_jax.report.card import Card, model_card, versions
-from lenet_jax.report.confusion_matrix import confusion, draw_confusion
+from lenet_jax.report.card import Card, model_card, model_name, versions
+from lenet_jax.report.confusion_matrix import confusion, confusion_matrix, draw_confusion
 from lenet_jax.report.figures import png, write
 from lenet_jax.report.galleries import (
     augmented,
@@ -19,24 +19,44 @@ from lenet_jax.report.galleries import (
     seen,
     worst_mistakes,
 )
+from lenet_jax.report.html_page import Section, Table, page
+from lenet_jax.report.layer_maps import draw_layers, layers
 from lenet_jax.report.learning_curves import curves, draw_curves
+from lenet_jax.report.reliability_diagram import calibration, draw_reliability, reliability
+from lenet_jax.report.run import PAGE, Held, Run, facts, list_sections, write_report
 
 __all__ = [
+    "PAGE",
     "Card",
+    "Held",
+    "Run",
+    "Section",
+    "Table",
     "augmented",
+    "calibration",
     "confidence",
     "confusion",
+    "confusion_matrix",
     "curves",
     "draw_augmented",
     "draw_confusion",
     "draw_curves",
+    "draw_layers",
     "draw_mistakes",
+    "draw_reliability",
     "draw_seen",
+    "facts",
+    "layers",
+    "list_sections",
     "mistakes",
     "model_card",
+    "model_name",
+    "page",
     "png",
+    "reliability",
     "seen",
     "versions",
     "worst_mistakes",
     "write",
+    "write_report",
 ]

@@ -1,6 +1,7 @@
 """The model card: a workdir's `README.md`."""
 
 import dataclasses
+import json
 import math
 import platform
 import shlex
@@ -61,40 +62,68 @@ def versions() -> dict[str, str]:
     return found
 
 
+def model_name(config: Mapping[str, Any]) -> str:
+    """What a run's model is called.
+
+    >>> model_name({"model": "lenet5", "members": 4})
+    '4 x LeNet-5'
+    """
+    model = "LeNet-5 of 1998" if config["model"] == "lecun1998" else "LeNet-5"
+    return model if config["members"] == 1 else f"{config['members']} x {model}"
+
+
 def model_card(card: Card) -> str:
-    """The text of a workdir's `README.md`, in Hugging Face's format: YAML head, then Markdown."""
+    """The text of a workdir's `README.md`, in Hugging Face's format: YAML head, then Markdown.
+
+    The sections are those of the template of `huggingface_hub`; those that there is nothing to say
+    in are left out.
+    """
     seed, members = card.config["seed"], card.config["members"]
-    model = "LeNet-5 of 1998" if card.config["model"] == "lecun1998" else "LeNet-5"
     config = [(f"`{name}`", _code(str(value))) for name, value in card.config.items()]
     return f"""\
 ---
-license: apache-2.0
-library_name: flax
-pipeline_tag: image-classification
-tags: [jax, flax, lenet-5, mnist, digit-recognizer]
-metrics: [accuracy]
+{_head(card)}
 ---
 
-# {model if members == 1 else f"{members} x {model}"}
+# {model_name(card.config)}
 
 {_what(card)}
 
-## How to use it
+## Model Details
+
+- **Model type:** convolutional network for images of one digit
+- **License:** Apache 2.0
+- **Paper:** [LeCun, Bottou, Bengio and Haffner, 1998]\
+(http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf)
+
+## Uses
+
+### Direct Use
+
+The input is a grey picture of one digit, uint8 [28, 28], 0 for background and 255 for ink, \
+centred as MNIST's are; the output is a probability for each of the ten digits.
+
+### Out-of-Scope Use
+
+What is no digit, a letter for instance, is called a digit too. Nothing that matters to people \
+should hang on an answer that nobody looks at.
+
+## Bias, Risks, and Limitations
+
+The digits were written by employees of the American Census Bureau and by high-school students; \
+other hands, a crossed 7 for instance, may be read worse. See `report/report.html` for the \
+mistakes and for how far a confidence can be trusted.
+
+## How to Get Started with the Model
 
 ```sh
 python run_predict.py --workdir={shlex.quote(shown(card.workdir))} \
 --data=digit-recognizer.zip --output=submission.csv
 ```
 
-The input is a grey picture of one digit, uint8 [28, 28], 0 for background and 255 for ink, \
-centred as MNIST's are; the output is a probability for each of the ten digits. What is no \
-digit, a letter for instance, is called a digit too.
+## Training Details
 
-## How good it is
-
-{_evaluation(card)}
-
-## Training data
+### Training Data
 
 - name: {_code(card.data_name)}
 - digits: {card.data_rows:,}, of which {card.train_rows:,} were trained on and \
@@ -102,20 +131,66 @@ digit, a letter for instance, is called a digit too.
 - source: {_code(card.data_source)}
 - fingerprint: {_code(card.data_fingerprint)}{_honesty(card.data_source)}
 
-## Training
+### Training Procedure
 
 - {f"seed {seed}" if members == 1 else f"seeds {seed} to {seed + members - 1}"}
 - {card.config["epochs"]} epochs in {_duration(card.seconds)}
-- devices: {card.device}
 
-### Config
+#### Training Hyperparameters
 
 {_table(("field", "value"), config)}
 
-### Versions
+## Evaluation
+
+{_evaluation(card)}
+
+## Technical Specifications
+
+### Hardware
+
+- devices: {card.device}
+
+### Software
 
 {_table(("software", "version"), card.versions.items())}
 """
+
+
+def _head(card: Card) -> str:
+    """The metadata in YAML; foreign text is quoted as in JSON, which is YAML too."""
+    lines = [
+        "license: apache-2.0",
+        "library_name: flax",
+        "pipeline_tag: image-classification",
+        "tags: [jax, flax, lenet-5, mnist, digit-recognizer]",
+    ]
+    known = card.data_source.startswith(("kaggle", "sample", "mnist"))
+    if known:
+        lines.append("datasets: [ylecun/mnist]")
+    lines.append("metrics: [accuracy]")
+    accuracy = _claimed(card)
+    if accuracy is not None:
+        dataset = "ylecun/mnist" if known else card.data_source
+        lines += [
+            "model-index:",
+            f"- name: {json.dumps(model_name(card.config))}",
+            "  results:",
+            "  - task: {type: image-classification, name: Image Classification}",
+            "    dataset:",
+            f"      type: {json.dumps(dataset)}",
+            f"      name: {json.dumps(shown(card.data_name))}",
+            "      split: hold-out",
+            "    metrics:",
+            f"    - {{type: accuracy, value: {accuracy:.6f}, name: Hold-out accuracy}}",
+        ]
+    return "\n".join(lines)
+
+
+def _claimed(card: Card) -> float | None:
+    """The accuracy of what predicts: of the averaged members, or of the only one."""
+    if card.data_rows == card.train_rows:
+        return None
+    return card.holdout_accuracy if card.ensemble_accuracy is None else card.ensemble_accuracy
 
 
 def _what(card: Card) -> str:
@@ -137,9 +212,8 @@ def _what(card: Card) -> str:
     )
     return (
         "Reads handwritten digits, for Kaggle's Digit Recognizer. "
-        f"{network} ([LeCun, Bottou, Bengio and Haffner, 1998]"
-        "(http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf)), written in JAX and Flax: "
-        f"{card.parameters:,} trainable parameters.{ensemble if members > 1 else ''}"
+        f"{network}, written in JAX and Flax: {card.parameters:,} trainable parameters."
+        f"{ensemble if members > 1 else ''}"
     )
 
 

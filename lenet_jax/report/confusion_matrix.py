@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lenet_jax.report.figures import GRID, INK, ORANGE, PAPER, add_headings, empty_figure, write
+from lenet_jax.report.figures import (
+    GRID,
+    INK,
+    MEDIUM,
+    ORANGE,
+    PAPER,
+    add_headings,
+    empty_figure,
+    write,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,6 +25,19 @@ DIAGONAL, ZERO = "#e9eef3", "#c4c4c4"
 def confusion(matrix_KxK: np.ndarray, path: str | os.PathLike[str]) -> None:
     """Writes the confusion matrix; see `draw_confusion` and `write`."""
     write(draw_confusion(matrix_KxK), path)
+
+
+def confusion_matrix(labels_N: np.ndarray, probabilities_NxK: np.ndarray) -> np.ndarray:
+    """Counts of the true class (rows) against the predicted one (columns), int64 [K, K].
+
+    Args:
+      labels_N: true classes, integers in [0, K).
+      probabilities_NxK: predicted; the largest of a row is the prediction.
+    """
+    classes = probabilities_NxK.shape[1]
+    matrix_KxK = np.zeros((classes, classes), np.int64)
+    np.add.at(matrix_KxK, (labels_N, probabilities_NxK.argmax(axis=1)), 1)
+    return matrix_KxK
 
 
 def draw_confusion(matrix_KxK: np.ndarray) -> "Figure":
@@ -68,10 +90,10 @@ def draw_confusion(matrix_KxK: np.ndarray) -> "Figure":
         axis.set_ticks(range(classes))
         axis.set_ticks(edges, minor=True)
     axes.grid(which="minor", color=GRID, lw=0.8)
-    axes.tick_params(which="both", length=0, labelsize=12)
+    axes.tick_params(which="both", length=0, labelsize=MEDIUM)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("predicted digit", fontsize=12)
-    axes.set_ylabel("true digit", fontsize=12)
+    axes.set_xlabel("predicted digit", fontsize=MEDIUM)
+    axes.set_ylabel("true digit", fontsize=MEDIUM)
 
     right, digits = np.trace(counts_KxK), counts_KxK.sum()
     share = f"{right:,.0f} of {digits:,.0f} digits right ({right / max(1, digits):.2%})"

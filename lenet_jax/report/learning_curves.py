@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lenet_jax.report.figures import BLUE, FAINT, GREEN, GRID, ORANGE, empty_figure, write
+from lenet_jax.report.figures import (
+    BLUE,
+    FAINT,
+    GREEN,
+    ORANGE,
+    add_text,
+    empty_figure,
+    quiet_axes,
+    write,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,12 +41,13 @@ def draw_curves(rows: Sequence[Mapping[str, float | None]]) -> "Figure":
     Raises:
       ValueError: there is no row.
     """
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     if not rows:
         raise ValueError("there are no epochs to draw")
-    figure = empty_figure(1200, 540, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
-    loss, error = figure.subplots(1, 2)
+    figure = empty_figure(1200, 540)
+    # Left, bottom, width and height; a layout engine would draw everything twice.
+    loss, error = (
+        figure.add_axes((left / 1200, 100 / 540, 500 / 1200, 384 / 540)) for left in (72, 672)
+    )
     epochs = _column(rows, "epoch")
     ensemble = _percent_wrong(rows, "ensemble_accuracy")
     held_out = "hold-out, mean of members" if np.isfinite(ensemble).any() else "hold-out"
@@ -52,12 +62,11 @@ def draw_curves(rows: Sequence[Mapping[str, float | None]]) -> "Figure":
     ]
     _draw_lines(loss, "Loss", epochs, losses, "{:.4f}")
     _draw_lines(error, "Error rate (% of digits)", epochs, errors, "{:.2f}%")
-    figure.supxlabel(
+    note = (
         "Training: running mean over the epoch, with augmentation if there is any. "
-        "Hold-out: averaged weights at its end.",
-        fontsize=8.5,
-        color=FAINT,
+        "Hold-out: averaged weights at its end."
     )
+    add_text(figure, 600, 522, note, ha="center", color=FAINT)
     return figure
 
 
@@ -92,9 +101,7 @@ def _draw_lines(
     axes.set_title(title)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-    axes.grid(color=GRID, lw=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    quiet_axes(axes)
     if axes.lines:
         axes.legend(frameon=False, title="after the last epoch", alignment="left")
 

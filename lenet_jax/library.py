@@ -1,0 +1,147 @@
+"""What a notebook needs, no command line: `lenet_jax.load_data`, `.train` and `.predict`.
+
+>>> import tempfile
+>>> import numpy as np
+>>> import lenet_jax
+>>> digits = lenet_jax.load_data("sample")
+>>> few = digits.take(np.arange(0, 4000, 10))
+>>> run = tempfile.mkdtemp()
+>>> history = lenet_jax.train(few, run, epochs=2, batch_size=64, say=lambda line: None)
+>>> [int(row["epoch"]) for row in history]
+[1, 2]
+>>> test = lenet_jax.load_data("sample", part="test")
+>>> probabilities_NxK = lenet_jax.predict(run, test)
+>>> probabilities_NxK.shape
+(1000, 10)
+"""
+
+import contextlib
+import dataclasses
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from lenet_jax import data, mesh, outcome, workdir
+from lenet_jax import predict as predicting
+from lenet_jax import train as training
+from lenet_jax.config import Config
+from lenet_jax.data import Dataset
+
+
+def load_data(source: str | os.PathLike[str] = "auto", part: str = "train") -> Dataset:
+    """Digits, as the value of `--data` names them.
+
+    Args:
+      source: `auto` (the folder `data/` here, else the sample), `sample`, `kaggle` or `mnist`
+        (downloaded), or the path of Kaggle's zip, of its CSVs or of a folder of IDX files.
+      part: `train`, with labels, or `test`, which may have none.
+
+    Returns:
+      The digits: `images_NxHxW`, uint8 [N, 28, 28] with 0 for background and 255 for ink, and
+      `labels_N`, int32 [N] in 0..9 or None.
+
+    Raises:
+      lenet_jax.errors.UserError: one line that names the place and says what to do.
+      ValueError: there is no such part.
+
+    >>> digits = load_data("sample")
+    >>> digits.images_NxHxW.shape, digits.labels_N[:3].tolist()
+    ((4000, 28, 28), [0, 0, 0])
+    """
+    if part not in ("train", "test"):
+        raise ValueError(f"part must be train or test, not {part!r}")
+    load = data.load_train if part == "train" else data.load_test
+    return load(os.fspath(source), say=print)
+
+
+def train(
+    dataset: Dataset,
+    run: str | os.PathLike[str] = "runs/default",
+    *,
+    config: Config | None = None,
+    say: Callable[[str], None] = print,
+    **fields: Any,
+) -> list[workdir.Row]:
+    """Trains, or goes on training, and writes the files of a run with its report.
+
+    Args:
+      dataset: labelled digits; a share of them is held out as the config says.
+      run: folder of the run, made if it is missing; one that holds a run of the same config and
+        digits is gone on from.
+      config: the recipe; that of `configs/default.py` if it is None.
+      say: is given what people should read.
+      **fields: of the config, in place of its own: `epochs=5, members=4`.
+
+    Returns:
+      A row per epoch, the columns of `metrics.csv`: `train_loss`, `holdout_accuracy` and others;
+      None stands for what was not measured.
+
+    Raises:
+      lenet_jax.errors.UserError: a field out of its range, a folder that belongs to another run, a
+        loss that is not finite.
+      TypeError: there is no such field.
+    """
+    recipe = dataclasses.replace(config or Config(), **fields)
+    with _prepared():
+        result = training.train(recipe, dataset, run, say=say)
+        if result is None:
+            return workdir.read_metrics(run)
+        outcome.write(run, result)
+        return result.rows
+
+
+def predict(
+    run: str | os.PathLike[str], images: Dataset | np.ndarray, *, checkpoint: str = "latest"
+) -> np.ndarray:
+    """Probabilities of the ten digits, the members of an ensemble averaged.
+
+    Digits that the run may have been trained on give a warning.
+
+    Args:
+      run: folder of the run.
+      images: as `load_data` gives them, or uint8 [N, 28, 28] with 0 for background and 255 for ink.
+      checkpoint: `latest` or `best` (by hold-out accuracy).
+
+    Returns:
+      float32 [N, 10]; `argmax(axis=1)` are the digits.
+
+    Raises:
+      lenet_jax.errors.UserError: the folder holds no run.
+      ValueError: images of another shape or type.
+    """
+    record = workdir.read_run(run)
+    if isinstance(images, Dataset):
+        dataset = images
+        warning = data.overlap_warning(record.data_source, record.data_fingerprint, dataset)
+        if warning is not None:
+            warnings.warn(warning, stacklevel=2)
+    else:
+        dataset = Dataset(images_NxHxW=np.asarray(images), labels_N=None, source="csv", name="")
+    with _prepared():
+        return predicting.from_run(run, record, dataset.images_NxHxW, checkpoint)
+
+
+@contextlib.contextmanager
+def _prepared() -> Iterator[None]:
+    """Sets JAX up as the programs do, unless the notebook has started it before."""
+    folder = data.cache_folder()
+    try:
+        mesh.prepare(None if folder is None else folder / "compiled")
+    except RuntimeError:
+        warnings.warn(
+            "JAX was started before lenet_jax could make every CPU core a device; training on a "
+            "CPU takes up to twice as long",
+            stacklevel=4,
+        )
+    # Orbax warns of what is asked of it on purpose.
+    orbax = logging.getLogger("absl")
+    level = orbax.level
+    orbax.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        orbax.setLevel(level)

@@ -1,0 +1,105 @@
+"""`report.html`: a run's pictures and numbers in one file that needs nothing else."""
+
+import base64
+import dataclasses
+import html
+from collections.abc import Sequence
+
+_STYLE = """
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff;
+  font: 1rem/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
+figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
+div { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0; }
+th, td { padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+summary { cursor: pointer; }
+"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows of text below a head; the first column names the rows."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+      heading: of the part.
+      name: of the picture's file, without `.png`; empty for a part without one.
+      png: the picture.
+      alt: what the picture shows, for who cannot see it.
+      text: a sentence or two; may be empty.
+      table: the numbers behind the picture, None for none.
+    """
+
+    heading: str
+    name: str = ""
+    png: bytes = b""
+    alt: str = ""
+    text: str = ""
+    table: Table | None = None
+
+
+def page(title: str, facts: Table, sections: Sequence[Section]) -> str:
+    """The text of an HTML file; all that is given is escaped."""
+    name = html.escape(title)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{name}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<main>
+<h1>{name}</h1>
+{_table(facts)}
+{"".join(map(_section, sections))}</main>
+</body>
+</html>
+"""
+
+
+def _section(section: Section) -> str:
+    parts = [f"<h2>{html.escape(section.heading)}</h2>"]
+    if section.text:
+        parts.append(f"<p>{html.escape(section.text)}</p>")
+    if section.png:
+        width, height = png_size(section.png)
+        source = base64.b64encode(section.png).decode()
+        parts.append(
+            f'<figure><img src="data:image/png;base64,{source}" width="{width}" '
+            f'height="{height}" alt="{html.escape(section.alt)}"></figure>'
+        )
+    if section.table and section.png:
+        parts.append(f"<details><summary>As numbers</summary>{_table(section.table)}</details>")
+    elif section.table:
+        parts.append(_table(section.table))
+    return "<section>\n" + "\n".join(parts) + "\n</section>\n"
+
+
+def _table(table: Table) -> str:
+    head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in table.head)
+    rows = "\n".join(
+        "<tr>"
+        + f'<th scope="row">{html.escape(row[0])}</th>'
+        + "".join(f"<td>{html.escape(cell)}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in table.rows
+    )
+    return (
+        f"<div><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>"
+    )
+
+
+def png_size(png: bytes) -> tuple[int, int]:
+    """Width and height of a PNG in pixels, from its header."""
+    return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")

@@ -1,0 +1,71 @@
+"""The documentation is built as `make docs` does, and leaves no room out."""
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# What is of no use to a reader by itself.
+INNER = {"data.bounded", "data.pixels", "checksums", "answers", "progress"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+class Fetched(HTMLParser):
+    """What a browser fetches of itself to show a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.addresses = []
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag in {"img", "script", "source"} and "src" in attributes:
+            self.addresses.append(attributes["src"])
+        if tag == "link" and attributes.get("rel") in {"stylesheet", "icon"}:
+            self.addresses.append(attributes["href"])
+
+
+def test_pages_fetch_nothing_from_elsewhere(site):
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 10
+    for page in pages:
+        reader = Fetched()
+        reader.feed(page.read_text())
+        for address in reader.addresses:
+            assert "//" not in address, f"{page.name}: {address}"
+            folder = site if address.startswith("/") else page.parent
+            assert (folder / address.lstrip("/")).is_file(), f"{page.name}: {address}"
+
+
+def test_the_tutorial_shows_the_code(site):
+    text = (site / "tutorial.html").read_text()
+    for name in ("data.load.load_train", "step.train_step", "mesh.over_members", "predict.logits"):
+        assert f'id="lenet_jax.{name}"' in text, name
+    assert "lax.fori_loop" in re.sub("<[^>]*>", "", text)
+
+
+def test_every_room_has_its_reference():
+    pages = (ROOT / "docs" / "reference").glob("*.md")
+    text = "\n".join(page.read_text() for page in pages)
+    shown = set(re.findall(r"^::: lenet_jax\.(\S+)$", text, re.MULTILINE))
+    package = ROOT / "lenet_jax"
+    rooms = {
+        ".".join(path.relative_to(package).with_suffix("").parts)
+        for path in package.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    assert rooms - INNER == shown

@@ -1,0 +1,90 @@
+"""What a notebook sees: the functions of the package, and the examples of its docstrings."""
+
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import lenet_jax
+from lenet_jax import library, workdir
+from lenet_jax.config import Config
+from lenet_jax.errors import UserError
+
+MODULES = [module.name for module in pkgutil.walk_packages(lenet_jax.__path__, "lenet_jax.")]
+
+
+def examples(name):
+    finder = doctest.DocTestFinder()
+    return [test for test in finder.find(importlib.import_module(name)) if test.examples]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_docstrings_are_true(name):
+    runner = doctest.DocTestRunner()
+    for test in examples(name):
+        runner.run(test)
+    assert runner.summarize().failed == 0
+
+
+def test_there_are_examples():
+    names = {test.name for module in MODULES for test in examples(module)}
+    assert {"lenet_jax.library", "lenet_jax.library.load_data"} <= names
+    assert len(names) >= 8
+
+
+def test_importing_the_package_is_cheap():
+    code = "import sys, lenet_jax; sys.exit(str({'numpy', 'jax', 'absl'} & set(sys.modules) or ''))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == ""
+
+
+def test_the_functions_are_there_whatever_was_imported_before():
+    code = "import lenet_jax.outcome; assert callable(lenet_jax.train)"
+    subprocess.run(
+        [sys.executable, "-c", f"{code}; assert callable(lenet_jax.predict)"], check=True
+    )
+    assert {"Config", "load_data", "predict", "train"} <= set(dir(lenet_jax))
+    assert lenet_jax.Config is Config
+    assert lenet_jax.load_data is library.load_data
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        lenet_jax.trian  # noqa: B018
+
+
+def test_a_room_stays_a_module():
+    assert isinstance(lenet_jax.train, types.ModuleType)
+    assert lenet_jax.train.FIRST_PIECE == importlib.import_module("lenet_jax.train").FIRST_PIECE
+
+
+def test_mistakes_are_told(tmp_path):
+    digits = lenet_jax.load_data("sample").take(np.arange(0, 4000, 10))
+    with pytest.raises(UserError, match=r"config\.epochs=0"):
+        lenet_jax.train(digits, tmp_path, epochs=0)
+    with pytest.raises(TypeError, match="epoch"):
+        lenet_jax.train(digits, tmp_path, epoch=1)
+    with pytest.raises(UserError, match="holds no run"):
+        lenet_jax.predict(tmp_path, digits)
+    with pytest.raises(ValueError, match="part must be"):
+        lenet_jax.load_data("sample", part="tset")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_run_is_predicted_with_as_it_was_trained(tmp_path):
+    digits = lenet_jax.load_data("sample").take(np.arange(0, 4000, 10))
+    # The shapes of the example in the module, which is compiled already.
+    fields = {"epochs": 2, "batch_size": 64, "say": lambda line: None}
+    history = lenet_jax.train(digits, tmp_path, **fields)
+    assert history[-1]["holdout_accuracy"] > 0.2
+    assert (tmp_path / workdir.REPORT / "report.html").is_file()
+    again = lenet_jax.train(digits, tmp_path, **fields)
+    assert [row["epoch"] for row in again] == [1, 2]
+    with pytest.warns(UserWarning, match="these very digits"):
+        probabilities_NxK = lenet_jax.predict(tmp_path, digits)
+    images = lenet_jax.predict(tmp_path, digits.images_NxHxW)
+    np.testing.assert_array_equal(images, probabilities_NxK)
+    with pytest.raises(ValueError, match="uint8"):
+        lenet_jax.predict(tmp_path, digits.images_NxHxW / 255)

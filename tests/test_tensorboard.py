@@ -1,0 +1,63 @@
+import sys
+
+import pytest
+from digit_files import refused
+
+from lenet_jax import tensorboard, workdir
+
+
+def row(epoch, **columns):
+    return dict.fromkeys(workdir.COLUMNS) | {"epoch": epoch, "step": 5.0 * epoch} | columns
+
+
+def events(folder):
+    """What TensorBoard would read of the newest file."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    newest = max(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    content, found = newest.read_bytes(), []
+    while content:
+        # TFRecord: length, its checksum, the event, its checksum.
+        length = int.from_bytes(content[:8], "little")
+        found.append(Event.FromString(content[12 : 12 + length]))
+        content = content[16 + length :]
+    return found
+
+
+def scalars(folder):
+    return {
+        (value.tag, event.step): pytest.approx(value.simple_value)
+        for event in events(folder)
+        for value in event.summary.value
+    }
+
+
+def test_every_number_of_a_row_is_an_event_of_its_step(tmp_path):
+    with tensorboard.writer(tmp_path) as log:
+        log(row(1, train_loss=0.5, holdout_accuracy=0.9))
+        log(row(2, train_loss=0.25))
+    assert scalars(tmp_path / tensorboard.FOLDER) == {
+        ("loss/train", 5): 0.5,
+        ("accuracy/holdout", 5): 0.9,
+        ("loss/train", 10): 0.25,
+    }
+
+
+def test_rows_made_again_replace_those_before(tmp_path):
+    for epoch in (3, 2):
+        with tensorboard.writer(tmp_path) as log:
+            log(row(epoch, train_loss=0.5))
+    starts = [event for event in events(tmp_path / tensorboard.FOLDER) if event.session_log.status]
+    assert [event.step for event in starts] == [10]
+
+
+def test_a_missing_package_is_told_before_any_training(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    line = refused(tensorboard.writer(tmp_path).__enter__)
+    assert line.startswith("--tensorboard: ")
+    assert line.endswith("pip install tensorboardX")
+
+
+def test_who_does_not_ask_gets_no_events():
+    with tensorboard.writer(None) as log:
+        assert log is None
