@@ -39,7 +39,7 @@ def main() -> None:
     from lenet_jax import predict
 
     params_M = predict.restore(WORKDIR.value, record, CHECKPOINT.value)
-    devices = mesh.make(record.config.members)
+    devices = mesh.make(record.config.networks)
     probabilities_NxK = predict.probabilities(
         record.config, devices, params_M, dataset.images_NxHxW
     )

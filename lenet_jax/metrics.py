@@ -66,7 +66,7 @@ def masked(
 def evaluate(
     logits_NxK: jax.Array, labels_N: jax.Array, inside_N: jax.Array | None = None
 ) -> Metrics:
-    """Sums over a whole set, or over its images that are `inside_N`: cross-entropy, correct, count."""
+    """Sums over a set, or its images that are `inside_N`: cross-entropy, correct, count."""
     mask_N = jnp.ones(labels_N.shape, jnp.float32)
     if inside_N is not None:
         mask_N = inside_N.astype(jnp.float32)

@@ -15,25 +15,28 @@ from lenet_jax import sweep
 from lenet_jax.config import Config
 from lenet_jax.data import folds, holdout
 
+# Of NumPy, of JAX, or only its shape and dtype.
+Array = Any
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
     """The numbers of a recipe that may differ between members, float32 [] each; as in `Config`."""
 
-    learning_rate: jax.Array
-    momentum: jax.Array
-    weight_decay: jax.Array
-    ema_decay: jax.Array
-    label_smoothing: jax.Array
-    dropout: jax.Array
-    clip_norm: jax.Array
-    teacher_weight: jax.Array
-    rotation: jax.Array
-    scale: jax.Array
-    shear: jax.Array
-    shift: jax.Array
-    elastic: jax.Array
+    learning_rate: Array
+    momentum: Array
+    weight_decay: Array
+    ema_decay: Array
+    label_smoothing: Array
+    dropout: Array
+    clip_norm: Array
+    teacher_weight: Array
+    rotation: Array
+    scale: Array
+    shear: Array
+    shift: Array
+    elastic: Array
 
 
 @jax.tree_util.register_dataclass
@@ -48,8 +51,8 @@ class Member:
     """
 
     hyper: Hyperparameters
-    rows_R: jax.Array
-    fold: jax.Array
+    rows_R: Array
+    fold: Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,8 +88,30 @@ class Population:
     @property
     def held_rows(self) -> np.ndarray:
         """Positions of the images that are held out of some member's training, fold by fold."""
-        rows_FxH = self.held_MxH[:: len(self) // max(1, self.config.folds)]
-        return rows_FxH[rows_FxH >= 0]
+        return self.in_held_rows(self._held_FxH)
+
+    def in_held_rows(self, values_FxH: np.ndarray) -> np.ndarray:
+        """Values [folds, H, ...] without the filling, in the order of `held_rows`."""
+        return values_FxH[self._held_FxH >= 0]
+
+    @property
+    def _held_FxH(self) -> np.ndarray:
+        return self.held_MxH[:: len(self) // max(1, self.config.folds)]
+
+
+def common(config: Config) -> Config:
+    """What the members have in common; see `Population.config`."""
+    configs = _configs(config)
+    largest: dict[str, Any] = {
+        name: max(getattr(one, name) for one in configs) for name in sweep.points(config.sweep)[0]
+    }
+    return dataclasses.replace(config, sweep="", **largest)
+
+
+def _configs(config: Config) -> list[Config]:
+    """The config of each point of the sweep."""
+    points: list[dict[str, Any]] = [*sweep.points(config.sweep)]
+    return [dataclasses.replace(config, sweep="", **point) for point in points]
 
 
 def make(config: Config, labels_N: np.ndarray) -> Population:
@@ -95,8 +120,7 @@ def make(config: Config, labels_N: np.ndarray) -> Population:
     Raises:
       UserError: a point of the sweep is out of range, or there are too few rows to split.
     """
-    points = sweep.points(config.sweep)
-    configs = [dataclasses.replace(config, sweep="", **point) for point in points]
+    points, configs = sweep.points(config.sweep), _configs(config)
     if config.folds:
         splits = folds(labels_N, config.folds, config.split_seed)
     else:
@@ -104,13 +128,12 @@ def make(config: Config, labels_N: np.ndarray) -> Population:
     each = len(points) * config.members
     fold_M = np.repeat(np.arange(len(splits), dtype=np.int32), each)
     point_M = np.tile(np.repeat(np.arange(len(points)), config.members), len(splits))
-    largest = {name: max(getattr(one, name) for one in configs) for name in points[0]}
     values = {
         name: np.array([getattr(configs[point], name) for point in point_M], np.float32)
         for name in sweep.FIELDS
     }
     return Population(
-        config=dataclasses.replace(config, sweep="", **largest),
+        config=common(config),
         # Every member has a seed of its own, in another fold too.
         seeds_M=np.arange(config.seed, config.seed + len(fold_M), dtype=np.uint32),
         member=Member(

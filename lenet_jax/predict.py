@@ -160,7 +160,8 @@ def restore(
             )
         one = jax.eval_shape(partial(model.init, record.config), jax.random.key(0))
         target = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((record.config.networks, *leaf.shape), leaf.dtype), one
+            lambda leaf: jax.ShapeDtypeStruct((record.config.networks, *leaf.shape), leaf.dtype),
+            one,
         )
         return checkpoints.restore_averaged(at, target)
     finally:

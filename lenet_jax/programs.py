@@ -152,9 +152,7 @@ def compile_ahead(
             lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype, sharding=whole), one
         )
     with ThreadPoolExecutor() as pool:
-        train_until = pool.submit(
-            _compiled, lazy.train_until, first, member_M, *data, stop, taught
-        )
+        train_until = pool.submit(_compiled, lazy.train_until, first, member_M, *data, stop, taught)
         create = pool.submit(_compiled, lazy.create, seeds_M)
         evaluate = pool.submit(_compiled, lazy.evaluate, first.averaged_params, held_MxH, *data)
         return Programs(

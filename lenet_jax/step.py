@@ -79,8 +79,10 @@ def train_step(
 
     vector = add(0, nothing) if turns == 1 else lax.fori_loop(0, turns, add, nothing)
     grads, sums = unravel(lax.psum(vector, batch_axis))
-    # A batch may hold nothing but the filling of a shorter fold.
-    grads = jax.tree.map(lambda grad: grad / jnp.maximum(sums.count, 1), grads)
+    # A batch may hold nothing but the filling of a shorter fold. One reciprocal, for XLA would take
+    # it in some programs and divide in others: a member's bits would depend on the others.
+    share = 1 / jnp.maximum(sums.count, 1)
+    grads = jax.tree.map(lambda grad: grad * share, grads)
     params, opt_state = optimizer.update(
         config, images, grads, state.opt_state, state.params, hyper
     )
@@ -221,7 +223,9 @@ def train_until(
             config,
             images,
             state,
-            member.hyper,
+            # What is computed from these alone would be moved out of the loop, or not, and rounded
+            # otherwise, depending on how many members there are.
+            lax.optimization_barrier(member.hyper),
             batch,
             batch_axis=batch_axis,
             turns=turns,

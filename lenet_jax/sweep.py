@@ -50,6 +50,4 @@ def points(text: str) -> list[dict[str, float]]:
             raise UserError(f"config.sweep: {name}={listed}: numbers must follow") from None
         if not all(map(math.isfinite, values[name])):
             raise UserError(f"config.sweep: {name}={listed}: must be finite")
-    return [
-        dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())
-    ]
+    return [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]

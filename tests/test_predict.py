@@ -35,7 +35,8 @@ def logits(members, count, devices):
     mesh = meshes.make(members, jax.devices()[:devices])
     params_M = jax.tree.map(lambda leaf: leaf[:members], params())
     program = jax.jit(functools.partial(predict.logits, config, mesh))
-    return program(jax.device_put(params_M, meshes.stacked(mesh)), digits(count))
+    rows_MxN = np.tile(np.arange(count, dtype=np.int32), (members, 1))
+    return program(jax.device_put(params_M, meshes.stacked(mesh)), rows_MxN, digits(count))
 
 
 @pytest.mark.parametrize(("count", "devices"), [(1, 2), (127, 1), (301, 2)])
