@@ -20,6 +20,15 @@ OUTPUT = flags.DEFINE_string("output", "submission.csv", "The submission to writ
 PROBABILITIES = flags.DEFINE_string(
     "probabilities", None, "Also write the ten probabilities of each row to this CSV file."
 )
+DOUBTFUL = flags.DEFINE_string(
+    "doubtful", None, "Also write the hundred least confident predictions to this CSV file."
+)
+VIEWS = flags.DEFINE_integer(
+    "views", 1, "Test-time augmentation: views of each digit that are averaged.", lower_bound=1
+)
+MEAN = flags.DEFINE_enum(
+    "mean", "probabilities", ["probabilities", "log_probabilities"], "What of members is averaged."
+)
 CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "latest", ["latest", "best"], "Which checkpoint; best is by hold-out accuracy."
 )
@@ -38,16 +47,21 @@ def main() -> None:
     mesh.prepare(program.compiled_folder())
     from lenet_jax import predict
 
-    params_M = predict.restore(WORKDIR.value, record, CHECKPOINT.value)
-    devices = mesh.make(record.config.networks)
-    probabilities_NxK = predict.probabilities(
-        record.config, devices, params_M, dataset.images_NxHxW
+    probabilities_NxK = predict.tempered(
+        WORKDIR.value,
+        record,
+        dataset.images_NxHxW,
+        which=CHECKPOINT.value,
+        views=VIEWS.value,
+        mean=MEAN.value,
     )
     labels_N = probabilities_NxK.argmax(axis=1)
     submission.write(OUTPUT.value, labels_N)
     submission.validate(OUTPUT.value, len(dataset), data.sample_submission(DATA.value))
     if PROBABILITIES.value:
         submission.write_probabilities(PROBABILITIES.value, probabilities_NxK)
+    if DOUBTFUL.value:
+        submission.write_doubtful(DOUBTFUL.value, probabilities_NxK)
     print(f"Wrote {len(dataset):,} rows to {OUTPUT.value}")
     if dataset.labels_N is not None:
         right = int((labels_N == dataset.labels_N).sum())

@@ -13,7 +13,7 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from lenet_jax import augment, checkpoint, metrics, model, workdir
+from lenet_jax import augment, calibration, checkpoint, metrics, model, workdir
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
@@ -133,6 +133,39 @@ def probabilities(
     params_M = jax.device_put(params_M, meshes.stacked(mesh))
     images_NxHxW = jax.device_put(images_NxHxW, meshes.replicated(mesh))
     return np.asarray(program(params_M, images_NxHxW))
+
+
+def tempered(
+    folder: str | os.PathLike[str],
+    record: workdir.Record,
+    images_NxHxW: np.ndarray,
+    *,
+    which: str = "latest",
+    views: int = 1,
+    mean: str = "probabilities",
+) -> np.ndarray:
+    """Probabilities of a run for images, at the temperature that was fitted on its hold-out.
+
+    Args:
+      folder: the run's workdir.
+      record: of the run.
+      images_NxHxW: uint8 [N, 28, 28], any N from 1.
+      which: checkpoint, `latest` or `best`.
+      views: as for `probabilities`.
+      mean: as for `probabilities`.
+
+    Returns:
+      [N, 10]
+
+    Raises:
+      UserError: there is no checkpoint, or all are damaged.
+    """
+    params_M = restore(folder, record, which)
+    mesh = meshes.make(record.config.networks)
+    untempered_NxK = probabilities(
+        record.config, mesh, params_M, images_NxHxW, views=views, mean=mean
+    )
+    return calibration.tempered(untempered_NxK, workdir.read_temperature(folder))
 
 
 def restore(

@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "checkpoint": {"checksums", "errors", "files", "state"},
     "resume": {"checkpoint", "config", "errors", "files", "workdir"},
     "predict": {
-        "augment", "checkpoint", "config", "errors", "files", "mesh", "metrics", "model", "workdir",
+        "augment", "calibration", "checkpoint", "config", "errors", "files", "mesh", "metrics",
+        "model", "workdir",
     },
     "teacher": {"config", "errors", "files", "predict", "workdir"},
     "programs": {
@@ -40,15 +41,18 @@ MAY_IMPORT = {
         "population", "programs", "progress", "resume", "teacher", "state", "stopping", "workdir",
     },
     "progress": {"config", "data", "metrics", "workdir"},
-    "outcome": {"augment", "files", "report", "train", "workdir"},
+    "calibration": set(),
+    "outcome": {"augment", "calibration", "files", "report", "train", "workdir"},
     "program": {"config", "data", "errors", "stopping"},
     "stopping": set(),
 }  # fmt: skip
 
 ONLY_IN = {"flax": {"model"}, "orbax": {"checkpoint"}, "absl": {"program"}, "pandas": {"data"}}
 NO_JAX = {
+    "calibration",
     "checksums",
     "config",
+    "sweep",
     "files",
     "data",
     "submission",

@@ -17,6 +17,7 @@ from lenet_jax.report.galleries import (
     worst_mistakes,
 )
 from lenet_jax.report.learning_curves import curves, draw_curves
+from lenet_jax.report.sweeps import draw_sweep, sweep
 
 __all__ = [
     "Card",
@@ -27,9 +28,11 @@ __all__ = [
     "draw_confusion",
     "draw_curves",
     "draw_mistakes",
+    "draw_sweep",
     "mistakes",
     "model_card",
     "png",
+    "sweep",
     "versions",
     "worst_mistakes",
     "write",

@@ -21,6 +21,8 @@ class Card:
       workdir: folder of the run, as the user gives it to `--workdir`.
       config: every field of the run's config.
       parameters: trainable, of one member.
+      networks: number of members.
+      held_rows: how many digits were held out of some member's training.
       data_source: what the digits are known to be, `Dataset.source`.
       data_name: where they were read from.
       data_fingerprint: of every pixel and label, the hold-out included.
@@ -38,6 +40,8 @@ class Card:
     workdir: str
     config: Mapping[str, Any]
     parameters: int
+    networks: int
+    held_rows: int
     data_source: str
     data_name: str
     data_fingerprint: str
@@ -63,7 +67,7 @@ def versions() -> dict[str, str]:
 
 def model_card(card: Card) -> str:
     """The text of a workdir's `README.md`, in Hugging Face's format: YAML head, then Markdown."""
-    seed, members = card.config["seed"], card.config["members"]
+    seed, members = card.config["seed"], card.networks
     model = "LeNet-5 of 1998" if card.config["model"] == "lecun1998" else "LeNet-5"
     config = [(f"`{name}`", _code(str(value))) for name, value in card.config.items()]
     return f"""\
@@ -97,8 +101,7 @@ digit, a letter for instance, is called a digit too.
 ## Training data
 
 - name: {_code(card.data_name)}
-- digits: {card.data_rows:,}, of which {card.train_rows:,} were trained on and \
-{card.data_rows - card.train_rows:,} held out
+- digits: {card.data_rows:,}, {_shares(card)}
 - source: {_code(card.data_source)}
 - fingerprint: {_code(card.data_fingerprint)}{_honesty(card.data_source)}
 
@@ -130,7 +133,7 @@ def _what(card: Card) -> str:
             f"LeNet-5 with `{card.config['activation']}` units, convolutions "
             f"{order[card.config['subsampling']]}"
         )
-    members = card.config["members"]
+    members = card.networks
     ensemble = (
         f" An ensemble of {members} such networks, which differ by their seeds; their "
         f"probabilities are averaged. Together: {members * card.parameters:,} parameters."
@@ -143,12 +146,18 @@ def _what(card: Card) -> str:
     )
 
 
+def _shares(card: Card) -> str:
+    if folds := card.config["folds"]:
+        return f"each network trained without one of {folds} folds, {card.train_rows:,} digits"
+    return f"of which {card.train_rows:,} were trained on and {card.held_rows:,} held out"
+
+
 def _evaluation(card: Card) -> str:
-    held = card.data_rows - card.train_rows
+    held = card.held_rows
     if card.holdout_accuracy is None or not held:
         return "Nothing was held out of training, so this card claims no accuracy."
-    members, epochs = card.config["members"], card.config["epochs"]
-    alone = "one network" if members == 1 else "one network, mean of the members"
+    members, epochs = card.networks // max(1, card.config["folds"]), card.config["epochs"]
+    alone = "one network" if card.networks == 1 else "one network, mean of the members"
     results = [(alone, card.holdout_accuracy)]
     if card.ensemble_accuracy is not None:
         results.append((f"ensemble of {members}", card.ensemble_accuracy))
