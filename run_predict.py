@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from absl import flags
+from absl.flags import DEFINE_bool, DEFINE_enum, DEFINE_integer, DEFINE_string
 
 from lenet_jax import answers, data, program, submit, workdir
 
@@ -12,25 +12,18 @@ Predicts the test digits with the run in the workdir, the members of an ensemble
 writes a submission for Kaggle. Where the digits have labels the accuracy is printed as well.
 For a photo, or a folder of pictures, the digits are printed instead, each with its confidence."""
 
-WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
-DATA = flags.DEFINE_string(
-    "data",
-    "auto",
-    "Digits to predict: auto (data/ here if it holds digits, else the sample's test digits), "
-    "sample, kaggle or mnist (downloaded), or the path of Kaggle's zip, of its CSVs, of an IDX "
-    "folder, of a picture or a folder of pictures; for --report what the run was trained on.",
-)
-OUTPUT = flags.DEFINE_string("output", "submission.csv", "The submission to write.")
-PROBABILITIES = flags.DEFINE_string(
-    "probabilities", None, "Also write the ten probabilities of each row to this CSV file."
-)
-CHECKPOINT = flags.DEFINE_enum(
-    "checkpoint", "latest", ["latest", "best"], "Which checkpoint; best is by hold-out accuracy."
-)
-SHOW = flags.DEFINE_string("show", None, "Write what the network saw to this PNG file.")
-DESKEW = flags.DEFINE_bool("deskew", False, "Straighten the slanted digits of pictures.")
-REPORT = flags.DEFINE_bool("report", False, "Write the run's report anew; predict nothing.")
-SUBMIT = flags.DEFINE_string("submit", None, "Send the submission to Kaggle with this message.")
+WORKDIR = DEFINE_string("workdir", "runs/default", "Folder of the run.")
+DATA = DEFINE_string("data", "auto", data.HELP_TO_PREDICT)
+OUTPUT = DEFINE_string("output", "submission.csv", "The submission to write.")
+PROBABILITIES = DEFINE_string("probabilities", None, "Write the ten of each row to this CSV, too.")
+DOUBTFUL = DEFINE_string("doubtful", None, "Write the least confident 100 rows to this CSV, too.")
+CHECKPOINT = DEFINE_enum("checkpoint", "latest", ["latest", "best"], "Best is by the hold-out.")
+VIEWS = DEFINE_integer("views", 1, "Views of each digit to average over (test-time augmentation).")
+MEAN = DEFINE_enum("mean", "probabilities", ["probabilities", "log_probabilities"], "Of members.")
+SHOW = DEFINE_string("show", None, "Write what the network saw to this PNG file.")
+DESKEW = DEFINE_bool("deskew", False, "Straighten the slanted digits of pictures.")
+REPORT = DEFINE_bool("report", False, "Write the run's report anew; predict nothing.")
+SUBMIT = DEFINE_string("submit", None, "Send the submission to Kaggle with this message.")
 
 
 def main() -> None:
@@ -50,9 +43,15 @@ def main() -> None:
     program.tell(data.overlap_warning(record.data_source, record.data_fingerprint, dataset))
     from lenet_jax import predict
 
-    images_NxHxW = dataset.images_NxHxW
-    probabilities_NxK = predict.from_run(WORKDIR.value, record, images_NxHxW, CHECKPOINT.value)
-    files = answers.Files(OUTPUT.value, PROBABILITIES.value, SHOW.value)
+    probabilities_NxK = predict.from_run(
+        WORKDIR.value,
+        record,
+        dataset.images_NxHxW,
+        CHECKPOINT.value,
+        views=VIEWS.value,
+        mean=MEAN.value,
+    )
+    files = answers.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)
     sample = data.sample_submission(DATA.value)
     print("\n".join(answers.write(dataset, probabilities_NxK, files, sample)))
     if SUBMIT.value is not None:

@@ -4,10 +4,12 @@ from lenet_jax import mesh as meshes
 
 meshes.prepare()
 
+import dataclasses
+
 import jax
 import numpy as np
 
-from lenet_jax import optimizer, programs
+from lenet_jax import optimizer, population, programs
 from lenet_jax.config import Config
 from lenet_jax.state import TrainState
 
@@ -19,28 +21,39 @@ class Run:
     """A run's programs and arrays on the devices."""
 
     def __init__(self, config: Config, train: Digits, held: Digits) -> None:
+        people = population.make(dataclasses.replace(config, holdout=0.0), train[1])
+        count, held_count = len(train[1]), len(held[1])
+        first = 0 if held is train else count
+        held_N = np.arange(first, first + held_count, dtype=np.int32)
+        if held is not train:
+            train = tuple(map(np.concatenate, zip(train, held, strict=True)))
         self.mesh, self.members = meshes.make(config.members), config.members
-        self.whole = meshes.replicated(self.mesh)
-        counts = len(train[1]), len(held[1])
-        self.steps = optimizer.steps_per_epoch(config, counts[0])
-        self.programs = programs.compile_ahead(config, self.mesh, *counts)
-        self.train = jax.device_put(train, self.whole)
-        self.held = self.train if held is train else jax.device_put(held, self.whole)
+        self.whole, self.split = meshes.replicated(self.mesh), meshes.stacked(self.mesh)
+        self.steps = optimizer.steps_per_epoch(config, count)
+        sizes = programs.Sizes(
+            members=self.members, rows=len(train[1]), images=count, held=held_count
+        )
+        self.programs = programs.compile_ahead(people.config, self.mesh, sizes)
+        self.data = jax.device_put(train, self.whole)
+        self.member_M = jax.device_put(people.member, self.split)
+        self.held_MxH = jax.device_put(np.tile(held_N, (self.members, 1)), self.split)
 
     def begin(self, seed: int = 0) -> TrainState:
         """The first state; member k has the seed `seed + k`."""
         seeds = np.arange(seed, seed + self.members, dtype=np.uint32)
-        seeds_M = jax.device_put(seeds, meshes.stacked(self.mesh))
+        seeds_M = jax.device_put(seeds, self.split)
         return jax.block_until_ready(self.programs.create(seeds_M))
 
     def epoch(self, state: TrainState, epoch: int) -> TrainState:
         """The state after the epoch, the first of which is 0."""
         stop = jax.device_put(np.int32((epoch + 1) * self.steps), self.whole)
-        return jax.block_until_ready(self.programs.train_until(state, *self.train, stop))
+        return jax.block_until_ready(
+            self.programs.train_until(state, self.member_M, *self.data, stop, None)
+        )
 
     def accuracies(self, state: TrainState) -> np.ndarray:
         """Of each member on the hold-out, [M]."""
         each, _, _ = jax.block_until_ready(
-            self.programs.evaluate(state.averaged_params, *self.held)
+            self.programs.evaluate(state.averaged_params, self.held_MxH, *self.data)
         )
         return np.asarray(each.correct / each.count)

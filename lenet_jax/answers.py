@@ -14,11 +14,13 @@ class Files(NamedTuple):
     Attributes:
       submission: CSV file; none is written for the digits of pictures.
       probabilities: CSV file for the ten probabilities of each digit, None for none.
+      doubtful: CSV file for the least confident predictions, None for none.
       seen: PNG file for the digits as the network saw them, None for none.
     """
 
     submission: str
     probabilities: str | None
+    doubtful: str | None
     seen: str | None
 
 
@@ -48,6 +50,8 @@ def write(
         lines += [f"{place}: {label} ({report.confidence(sure)})" for place, label, sure in answers]
     if files.probabilities:
         submission.write_probabilities(files.probabilities, probabilities_NxK)
+    if files.doubtful:
+        submission.write_doubtful(files.doubtful, probabilities_NxK)
     if files.seen:
         report.seen(dataset.images_NxHxW, labels_N, sure_N, files.seen)
         lines.append(f"Wrote what the network saw to {files.seen}")

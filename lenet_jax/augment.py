@@ -8,6 +8,7 @@ import numpy as np
 from jax import lax
 
 from lenet_jax.config import Config
+from lenet_jax.population import Hyperparameters
 
 SIDE = 28
 # Numbers that chance decides about an affine map: angle, height, width, shear, and two shifts.
@@ -32,40 +33,42 @@ def draw(config: Config, key: jax.Array, count: int) -> jax.Array:
     return jax.random.uniform(key, (count, columns), minval=-1.0, maxval=1.0)
 
 
-def augment(config: Config, draws_BxD: jax.Array, images_BxHxW: jax.Array) -> jax.Array:
+def augment(
+    strengths: Config | Hyperparameters, draws_BxD: jax.Array, images_BxHxW: jax.Array
+) -> jax.Array:
     """Maps each image by a random affine map and elastic distortion of its own.
 
     Args:
-      config: strengths; each draw is multiplied by its strength.
-      draws_BxD: rows of `draw`.
+      strengths: rotation, scale, shear, shift and elastic; each draw is multiplied by its strength.
+      draws_BxD: rows of `draw`; without columns for it there is no elastic distortion.
       images_BxHxW: uint8 [B, 28, 28].
 
     Returns:
       float32 [B, 28, 28] in 0..255.
     """
-    matrices_Bx2x3 = jax.vmap(lambda draws: _inverse_map(config, draws))(draws_BxD)
+    matrices_Bx2x3 = jax.vmap(lambda draws: _inverse_map(strengths, draws))(draws_BxD)
     centre = (SIDE - 1) / 2
     row_HxW, column_HxW = jnp.mgrid[0:SIDE, 0:SIDE].astype(jnp.float32) - centre
     m = matrices_Bx2x3[:, :, :, None, None]
     rows_BxHxW = m[:, 0, 0] * row_HxW[None] + m[:, 0, 1] * column_HxW[None] + m[:, 0, 2] + centre
     columns_BxHxW = m[:, 1, 0] * row_HxW[None] + m[:, 1, 1] * column_HxW[None] + m[:, 1, 2] + centre
-    if config.elastic:
+    if draws_BxD.shape[1] > AFFINE:
         noise = draws_BxD[:, AFFINE:].reshape(-1, GRID * GRID)
-        basis = jnp.asarray(config.elastic * _elastic_basis())
+        basis = strengths.elastic * jnp.asarray(_elastic_basis())
         fields = (noise @ basis).reshape(-1, 2, SIDE, SIDE)
         rows_BxHxW, columns_BxHxW = rows_BxHxW + fields[:, 0], columns_BxHxW + fields[:, 1]
     return bilinear(images_BxHxW, rows_BxHxW, columns_BxHxW)
 
 
-def _inverse_map(config: Config, u: jax.Array) -> jax.Array:
+def _inverse_map(strengths: Config | Hyperparameters, u: jax.Array) -> jax.Array:
     """Where the pixels of an augmented image come from: [2, 3], about the centre of the image."""
-    angle = u[0] * (config.rotation * jnp.pi / 180)
+    angle = u[0] * (strengths.rotation * jnp.pi / 180)
     cos, sin = jnp.cos(angle), jnp.sin(angle)
-    height, width = 1 + u[1] * config.scale, 1 + u[2] * config.scale
-    shear = u[3] * config.shear
-    row = jnp.stack([cos / height, sin / height, u[4] * config.shift])
+    height, width = 1 + u[1] * strengths.scale, 1 + u[2] * strengths.scale
+    shear = u[3] * strengths.shear
+    row = jnp.stack([cos / height, sin / height, u[4] * strengths.shift])
     column = jnp.stack(
-        [(shear * cos - sin) / width, (shear * sin + cos) / width, u[5] * config.shift]
+        [(shear * cos - sin) / width, (shear * sin + cos) / width, u[5] * strengths.shift]
     )
     return jnp.stack([row, column])
 

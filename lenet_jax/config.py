@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from lenet_jax import sweep
 from lenet_jax.errors import UserError
 
 MODELS = ("lenet5", "lecun1998")
@@ -25,15 +26,22 @@ class Config:
 
     Attributes:
       seed: seed of member 0; member k is the network of a single run with `seed + k`.
-      members: number of networks trained side by side, at least 1.
+      members: number of networks trained side by side, at least 1; of each fold and each point of
+        the sweep, if there are any.
       epochs: passes over the training images, at least 1.
       batch_size: images per step, at least 1; the last step of an epoch may hold fewer.
       holdout: share of the labelled images kept out of training, in [0, 1); 0 trains on all.
-      split_seed: seed of the stratified hold-out, apart from `seed` so that members share it.
+      folds: k of a stratified k-fold cross-validation, whose folds are trained side by side, each
+        held out of the training of its networks; 0 for a hold-out.
+      split_seed: seed of the stratified hold-out or folds, apart from `seed` so that members share
+        it.
       model: `lenet5` (61,706 parameters) or `lecun1998` (60,000, the paper to the letter).
       activation: squashing function of `lenet5`; `lecun1998` has the paper's scaled tanh.
       subsampling: order in `lenet5`, `pool_act` (conv -> pool -> act, as the paper writes S2) or
         `act_pool` (conv -> act -> pool, as most tutorials do).
+      width: how many times as wide every layer but the last of `lenet5` is, at least 1; the
+        parameters grow with its square.
+      dropout: share of F6's units of `lenet5` that a training step leaves out, in [0, 1).
       conv: implementation of the convolutions; `auto` takes the faster one of the backend.
       optimizer: `adamw` or `sgd` (with Nesterov momentum).
       learning_rate: peak of the schedule, above 0.
@@ -41,9 +49,13 @@ class Config:
       warmup_epochs: epochs of linear warm-up before the cosine decay to zero, at least 0; never
         more than half of the run.
       weight_decay: decoupled, applied to kernels only, at least 0.
+      clip_norm: largest norm of a step's gradients, longer ones are scaled down to it; 0 for none.
       ema_decay: decay of the exponential moving average of the parameters, in [0, 1); the
         averaged parameters are those evaluated and predicted with; 0 averages nothing.
       label_smoothing: share of the target spread evenly over the classes, in [0, 1).
+      teacher: workdir of a finished run whose averaged networks, those of the same fold, give soft
+        targets for every augmented image; empty for none.
+      teacher_weight: weight of the teacher's targets against the labels, in [0, 1].
       rubbish_class: the constant j of the paper's equation 9, a class for what is no digit at that
         RBF distance; 0 leaves the class out, which is plain cross-entropy.
       rotation: largest rotation of an augmented image in degrees, in [0, 180].
@@ -52,6 +64,8 @@ class Config:
       shift: largest shift in pixels, along rows and along columns, in [0, 14].
       elastic: standard deviation in pixels of an elastic distortion (Simard et al. 2003), in
         [0, 14].
+      sweep: hyperparameters to try, `field=value,value; field=value`: every combination is trained
+        side by side with the others, and `networks.csv` tells how each one did.
     """
 
     seed: int = 0
@@ -59,11 +73,14 @@ class Config:
     epochs: int = 40
     batch_size: int = 128
     holdout: float = 0.1
+    folds: int = 0
     split_seed: int = 0
 
     model: str = "lenet5"
     activation: str = "relu"
     subsampling: str = "pool_act"
+    width: int = 1
+    dropout: float = 0.0
     conv: str = "auto"
 
     optimizer: str = "adamw"
@@ -71,8 +88,11 @@ class Config:
     momentum: float = 0.9
     warmup_epochs: float = 1.0
     weight_decay: float = 0.02
+    clip_norm: float = 0.0
     ema_decay: float = 0.999
     label_smoothing: float = 0.0
+    teacher: str = ""
+    teacher_weight: float = 1.0
     rubbish_class: float = 0.0
 
     rotation: float = 10.0
@@ -80,6 +100,7 @@ class Config:
     shear: float = 0.1
     shift: float = 2.0
     elastic: float = 0.0
+    sweep: str = ""
 
     def __post_init__(self) -> None:
         """Raises UserError for the first field that is out of its range."""
@@ -90,21 +111,40 @@ class Config:
         self._choice("subsampling", SUBSAMPLINGS)
         self._choice("conv", CONVOLUTIONS)
         self._choice("optimizer", OPTIMIZERS)
-        # The key of a member is made from 32 bits.
-        self._range("seed", 0, 2**32 - self.members)
         self._range("split_seed", 0, 2**32 - 1)
         self._range("members", 1, 2**20)
+        self._range("folds", 0, 2**10)
+        if self.folds == 1:
+            raise UserError("config.folds=1: must be 0 or at least 2")
+        # The key of a network is made from 32 bits.
+        self._range("seed", 0, 2**32 - self.networks)
+        self._range("width", 1, 64)
+        if self.model == "lecun1998" and (self.width > 1 or self.dropout):
+            raise UserError("config.width and config.dropout: only for config.model='lenet5'")
         self._range("epochs", 1, 10**6)
         self._range("batch_size", 1, 2**20)
         self._range("learning_rate", 0, 1e3, open_low=True)
-        for name in ("holdout", "momentum", "ema_decay", "label_smoothing", "scale", "shear"):
+        shares = ("holdout", "momentum", "ema_decay", "label_smoothing", "dropout")
+        for name in (*shares, "scale", "shear"):
             self._range(name, 0, 1, open_high=True)
+        self._range("clip_norm", 0, 1e6)
+        self._range("teacher_weight", 0, 1)
         self._range("warmup_epochs", 0, 10**6)
         self._range("weight_decay", 0, 1e3)
         self._range("rubbish_class", 0, 1e6)
         self._range("rotation", 0, 180)
         self._range("shift", 0, 14)
         self._range("elastic", 0, 14)
+
+    @property
+    def networks(self) -> int:
+        """Networks that are trained: of every fold, point of the sweep and member."""
+        return self.members * max(1, self.folds) * len(sweep.points(self.sweep))
+
+    @property
+    def averaged(self) -> int:
+        """Networks that are held out of the same images, and can be averaged there."""
+        return self.networks // max(1, self.folds)
 
     def _choice(self, name: str, allowed: tuple[str, ...]) -> None:
         value = getattr(self, name)

@@ -26,7 +26,7 @@ def losses(
     logits_BxK: jax.Array,
     labels_B: jax.Array,
     *,
-    label_smoothing: float = 0.0,
+    label_smoothing: float | jax.Array = 0.0,
     rubbish_class: float = 0.0,
 ) -> jax.Array:
     """Cross-entropy of each image, natural units.
@@ -50,6 +50,11 @@ def losses(
     return optax.losses.softmax_cross_entropy(logits_BxK, targets_BxK)
 
 
+def soft_losses(logits_BxK: jax.Array, targets_BxK: jax.Array) -> jax.Array:
+    """Cross-entropy of each image against target probabilities [B, K], float32 [B]."""
+    return optax.losses.softmax_cross_entropy(logits_BxK, targets_BxK)
+
+
 def masked(
     losses_B: jax.Array, logits_BxK: jax.Array, labels_B: jax.Array, mask_B: jax.Array
 ) -> Metrics:
@@ -58,19 +63,29 @@ def masked(
     return Metrics(jnp.sum(losses_B * mask_B), jnp.sum(hits_B * mask_B), jnp.sum(mask_B))
 
 
-def evaluate(logits_NxK: jax.Array, labels_N: jax.Array) -> Metrics:
-    """Sums over a whole set: cross-entropy, correct, count."""
+def evaluate(
+    logits_NxK: jax.Array, labels_N: jax.Array, inside_N: jax.Array | None = None
+) -> Metrics:
+    """Sums over a set, or its images that are `inside_N`: cross-entropy, correct, count."""
     mask_N = jnp.ones(labels_N.shape, jnp.float32)
+    if inside_N is not None:
+        mask_N = inside_N.astype(jnp.float32)
     return masked(losses(logits_NxK, labels_N), logits_NxK, labels_N, mask_N)
 
 
-def average_members(logits_MxNxK: jax.Array) -> jax.Array:
+def average_members(logits_MxNxK: jax.Array, mean: str = "probabilities") -> jax.Array:
     """Log of the members' mean probabilities, [M, N, K] -> [N, K].
+
+    Args:
+      logits_MxNxK: float32 [M, N, K].
+      mean: arithmetic, of the `probabilities`, or geometric, of the `log_probabilities`.
 
     >>> logits_MxNxK = jnp.log(jnp.array([[[0.5, 0.5]], [[0.25, 0.75]]]))
     >>> [round(float(mean), 3) for mean in jnp.exp(average_members(logits_MxNxK))[0]]
     [0.375, 0.625]
     """
     log_probabilities = jax.nn.log_softmax(logits_MxNxK, axis=-1)
+    if mean == "log_probabilities":
+        return jax.nn.log_softmax(jnp.mean(log_probabilities, axis=0), axis=-1)
     members = jnp.float32(logits_MxNxK.shape[0])
     return jax.nn.logsumexp(log_probabilities, axis=0) - jnp.log(members)

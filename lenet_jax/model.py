@@ -27,6 +27,8 @@ MAPPED = ("C1", "S2", "C3", "S4")
 # and the ink 1.175, which is mean 0 and variance 1, roughly (paper, II.B).
 LENET5_PIXELS = (0.1307, 0.3081)
 LENET1998_PIXELS = (0.1 / 1.275, 1 / 1.275)
+# Units of F6, of a network of width 1.
+F6 = 84
 
 # Table I of the paper: the maps of S2 (rows) that each map of C3 (columns) is connected to.
 C3_TABLE = (
@@ -141,9 +143,10 @@ class Dense(nn.Module):
         return kernel.reshape(inputs, self.features).T @ x_IxB + bias[:, None]
 
 
-def c5(features: int = 120, **fields: Any) -> Dense:
+def c5(width: int = 1, **fields: Any) -> Dense:
     """C5, a convolution whose 5x5 kernel covers its whole input: dense, stored as a convolution."""
-    return Dense(features, kernel_shape=(conv.SIZE, conv.SIZE, 16, features), name="C5", **fields)
+    shape = (conv.SIZE, conv.SIZE, 16 * width, 120 * width)
+    return Dense(120 * width, kernel_shape=shape, name="C5", **fields)
 
 
 def flatten_maps(x_CxHxWxB: jax.Array) -> jax.Array:
@@ -157,10 +160,11 @@ class LeNet5(nn.Module):
     activation: str
     subsampling: str
     conv: str
+    width: int = 1
 
     @nn.compact
-    def __call__(self, images_BxHxW: jax.Array) -> jax.Array:
-        """Pixels 0..255, [B, 28, 28] -> logits [B, 10]."""
+    def __call__(self, images_BxHxW: jax.Array, keep_BxF: jax.Array | None = None) -> jax.Array:
+        """Pixels 0..255, [B, 28, 28] -> logits [B, 10]; `keep_BxF` multiplies the units of F6."""
         act = ACTIVATIONS[self.activation]
         plain, pooled = conv.implementation(self.conv)
 
@@ -170,12 +174,14 @@ class LeNet5(nn.Module):
             return conv.average_pool(act(Convolution(features, plain, name=name)(x_CxHxWxB)))
 
         x = pad_and_normalise(images_BxHxW, *LENET5_PIXELS)
-        x = convolve_and_subsample(x, 6, "C1")
+        x = convolve_and_subsample(x, 6 * self.width, "C1")
         self.sow(INTERMEDIATES, "S2", x)
-        x = convolve_and_subsample(x, 16, "C3")
+        x = convolve_and_subsample(x, 16 * self.width, "C3")
         self.sow(INTERMEDIATES, "S4", x)
-        x = act(c5()(flatten_maps(x)))
-        x = act(Dense(84, name="F6")(x))
+        x = act(c5(self.width)(flatten_maps(x)))
+        x = act(Dense(F6 * self.width, name="F6")(x))
+        if keep_BxF is not None:
+            x = x * keep_BxF.T
         logits_KxB = Dense(CLASSES, kernel_init=nn.initializers.lecun_normal(), name="output")(x)
         return logits_KxB.T
 
@@ -246,7 +252,12 @@ class LeNet1998(nn.Module):
 def _module(config: Config) -> nn.Module:
     if config.model == "lecun1998":
         return LeNet1998(conv=config.conv)
-    return LeNet5(activation=config.activation, subsampling=config.subsampling, conv=config.conv)
+    return LeNet5(
+        activation=config.activation,
+        subsampling=config.subsampling,
+        conv=config.conv,
+        width=config.width,
+    )
 
 
 def init(config: Config, key: jax.Array) -> Params:
@@ -254,18 +265,26 @@ def init(config: Config, key: jax.Array) -> Params:
     return _module(config).init(key, jnp.zeros((1, 28, 28), jnp.uint8))["params"]
 
 
-def apply(config: Config, params: Params, images_BxHxW: jax.Array) -> jax.Array:
+def apply(
+    config: Config,
+    params: Params,
+    images_BxHxW: jax.Array,
+    keep_BxF: jax.Array | None = None,
+) -> jax.Array:
     """Logits of one member.
 
     Args:
       config: which model.
       params: as `init` makes them.
       images_BxHxW: pixels 0..255, uint8 or float32 [B, 28, 28].
+      keep_BxF: what the units of F6 are multiplied with in a training step with dropout; None for
+        prediction.
 
     Returns:
       float32 [B, 10]; their softmax are the probabilities of the digits.
     """
-    return cast(jax.Array, _module(config).apply({"params": params}, images_BxHxW))
+    rest = () if keep_BxF is None else (keep_BxF,)
+    return cast(jax.Array, _module(config).apply({"params": params}, images_BxHxW, *rest))
 
 
 def feature_maps(config: Config, params: Params, images_BxHxW: jax.Array) -> dict[str, jax.Array]:
@@ -306,13 +325,14 @@ def layers(config: Config) -> list[Layer]:
     [('C1', 156), ('C3', 2416), ('C5', 48120), ('F6', 10164), ('output', 850)]
     """
     shapes = jax.eval_shape(functools.partial(init, config), jax.random.key(0))
+    c1, c3, c5_, f6 = (config.width * features for features in (6, 16, 120, F6))
     rows = (
-        ("C1", "6 filters 5x5", (28, 28, 6)),
-        ("S2", "average pooling 2x2", (14, 14, 6)),
-        ("C3", "16 filters 5x5", (10, 10, 16)),
-        ("S4", "average pooling 2x2", (5, 5, 16)),
-        ("C5", "120 filters 5x5", (1, 1, 120)),
-        ("F6", "dense", (84,)),
+        ("C1", f"{c1} filters 5x5", (28, 28, c1)),
+        ("S2", "average pooling 2x2", (14, 14, c1)),
+        ("C3", f"{c3} filters 5x5", (10, 10, c3)),
+        ("S4", "average pooling 2x2", (5, 5, c3)),
+        ("C5", f"{c5_} filters 5x5", (1, 1, c5_)),
+        ("F6", "dense", (f6,)),
         ("output", "dense, softmax" if "output" in shapes else "RBF units, fixed codes", (10,)),
     )
     return [

@@ -6,6 +6,7 @@ import jax
 import optax
 
 from lenet_jax.config import Config
+from lenet_jax.population import Hyperparameters
 
 
 def steps_per_epoch(config: Config, images: int) -> int:
@@ -15,32 +16,61 @@ def steps_per_epoch(config: Config, images: int) -> int:
 
 def schedule(config: Config, images: int) -> optax.Schedule:
     """Linear warm-up to the peak, then half a cosine down to 0 at the last step."""
+    shape = _shape(config, images)
+    return lambda count: config.learning_rate * shape(count)
+
+
+def _shape(config: Config, images: int) -> optax.Schedule:
+    """The schedule for a peak of 1; optax takes no peak that is traced."""
     steps = steps_per_epoch(config, images)
     total = config.epochs * steps
     return optax.schedules.warmup_cosine_decay_schedule(
         init_value=0.0,
-        peak_value=config.learning_rate,
+        peak_value=1.0,
         warmup_steps=min(round(config.warmup_epochs * steps), total // 2),
         decay_steps=total,
     )
 
 
-def make(config: Config, images: int) -> optax.GradientTransformation:
-    """The optimiser of one member, for training on `images` images."""
-    rate = schedule(config, images)
+def make(
+    config: Config, images: int, hyper: Config | Hyperparameters | None = None
+) -> optax.GradientTransformation:
+    """The optimiser of one member, for training on `images` images.
+
+    Args:
+      config: decides of which parts it is made.
+      images: that an epoch trains on.
+      hyper: the numbers, those of the config by default.
+    """
+    hyper = config if hyper is None else hyper
+    shape, peak = _shape(config, images), hyper.learning_rate
+
+    def rate(count: jax.Array) -> Any:
+        return peak * shape(count)
+
+    clip = [optax.clip_by_global_norm(hyper.clip_norm)] if config.clip_norm else []
     if config.optimizer == "sgd":
         return optax.chain(
-            optax.add_decayed_weights(config.weight_decay, mask=_kernels),
-            optax.sgd(rate, momentum=config.momentum, nesterov=True),
+            *clip,
+            optax.add_decayed_weights(hyper.weight_decay, mask=_kernels),
+            optax.sgd(rate, momentum=hyper.momentum, nesterov=True),
         )
-    return optax.adamw(rate, weight_decay=config.weight_decay, mask=_kernels)
+    adamw = optax.adamw(rate, weight_decay=hyper.weight_decay, mask=_kernels)
+    return optax.chain(*clip, adamw) if clip else adamw
 
 
-def update(config: Config, images: int, grads: Any, opt_state: Any, params: Any) -> tuple[Any, Any]:
-    """One step of the optimiser: the new parameters and the new state."""
+def update(
+    config: Config,
+    images: int,
+    grads: Any,
+    opt_state: Any,
+    params: Any,
+    hyper: Config | Hyperparameters | None = None,
+) -> tuple[Any, Any]:
+    """One step of the optimiser: the new parameters and the new state; arguments as for `make`."""
     # optax raises floats to the power of an int32 count, which strict promotion forbids.
     with jax.numpy_dtype_promotion("standard"):
-        updates, opt_state = make(config, images).update(grads, opt_state, params)
+        updates, opt_state = make(config, images, hyper).update(grads, opt_state, params)
     return optax.apply_updates(params, updates), opt_state
 
 

@@ -5,12 +5,23 @@ import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
-from lenet_jax import augment, checkout, mesh, model, predict, report, workdir
-from lenet_jax.data import Dataset, holdout
+from lenet_jax import (
+    augment,
+    calibration,
+    checkout,
+    mesh,
+    model,
+    population,
+    predict,
+    report,
+    workdir,
+)
+from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown, write_atomically
 from lenet_jax.train import Result
@@ -24,11 +35,21 @@ def write(folder: str | os.PathLike[str], result: Result) -> None:
     )
     held = _held(result.holdout, result.probabilities_NxK)
     _write_report(folder, result.record, result.rows, result.training, held, params)
+    if held is not None:
+        workdir.write_calibration(folder, _calibration(held.probabilities_NxK, held.labels_N))
+        if len(result.population) > 1:
+            networks = _networks(result)
+            workdir.write_networks(folder, networks)
+            if result.record.config.sweep:
+                picture = Path(folder) / workdir.REPORT / "sweep.png"
+                report.sweep(networks, list(result.population.points[0]), picture)
     last, record = result.rows[-1], result.record
     card = report.Card(
         workdir=shown(folder),
         config=record.config.as_dict(),
         parameters=result.parameters,
+        networks=len(result.population),
+        held_rows=0 if result.holdout is None else len(result.holdout),
         data_source=record.data_source,
         data_name=record.data_name,
         data_fingerprint=record.data_fingerprint,
@@ -41,6 +62,50 @@ def write(folder: str | os.PathLike[str], result: Result) -> None:
         versions=report.versions(),
     )
     write_atomically(Path(folder) / workdir.CARD, report.model_card(card))
+
+
+def _calibration(probabilities_NxK: np.ndarray, labels_N: np.ndarray) -> dict[str, float]:
+    """The temperature of the held-out digits, and the calibration before and after it."""
+    temperature = calibration.fit_temperature(probabilities_NxK, labels_N)
+    after_NxK = calibration.tempered(probabilities_NxK, temperature)
+    return {
+        "temperature": temperature,
+        "holdout_cross_entropy": calibration.cross_entropy(probabilities_NxK, labels_N),
+        "holdout_cross_entropy_tempered": calibration.cross_entropy(after_NxK, labels_N),
+        "holdout_calibration_error": calibration.expected_error(probabilities_NxK, labels_N),
+        "holdout_calibration_error_tempered": calibration.expected_error(after_NxK, labels_N),
+    }
+
+
+def _networks(result: Result) -> list[dict[str, Any]]:
+    """A row for each network."""
+    people = result.population
+    assert result.accuracy_M is not None
+    return [
+        {
+            "network": index,
+            "seed": int(people.seeds_M[index]),
+            "fold": int(people.member.fold[index]),
+            **people.points[people.point_M[index]],
+            "holdout_accuracy": round(float(result.accuracy_M[index]), 6),
+        }
+        for index in range(len(people))
+    ]
+
+
+def _points(result: Result) -> list[str]:
+    """A line for each point of the sweep, the best first."""
+    people, accuracy_M = result.population, result.accuracy_M
+    if not result.record.config.sweep or accuracy_M is None:
+        return []
+    lines = []
+    for index, point in enumerate(people.points):
+        own = accuracy_M[people.point_M == index]
+        name = ", ".join(f"{field}={value:g}" for field, value in point.items())
+        lines.append(
+            (float(own.mean()), f"{own.mean():.3%} +- {own.std(ddof=len(own) > 1):.3%}  {name}")
+        )
+    return ["Sweep:", *(f"  {line}" for _, line in sorted(lines, reverse=True))]
 
 
 def rewrite_report(
@@ -67,18 +132,20 @@ def rewrite_report(
         )
     assert dataset.labels_N is not None
     config = record.config
-    train_N, holdout_N = holdout(dataset.labels_N, config.holdout, config.split_seed)
+    people = population.make(config, dataset.labels_N)
     params_M = predict.restore(folder, record, which)
     probabilities_NxK, aside = None, None
-    if len(holdout_N):
-        aside = dataset.take(holdout_N)
-        devices = mesh.make(config.members)
-        probabilities_NxK = predict.probabilities(config, devices, params_M, aside.images_NxHxW)
+    if len(people.held_rows):
+        aside = dataset.take(people.held_rows)
+        devices = mesh.make(len(people))
+        probabilities_NxK = people.in_held_rows(
+            predict.out_of_fold(config, devices, params_M, people.held_MxH, dataset.images_NxHxW)
+        )
     page = _write_report(
         folder,
         record,
         workdir.read_metrics(folder),
-        dataset.take(train_N),
+        dataset.take(people.member.rows_R[0]),
         _held(aside, probabilities_NxK),
         jax.tree.map(lambda leaf: leaf[0], params_M),
     )
@@ -108,10 +175,11 @@ def _write_report(
     digits_NxHxW = training.images_NxHxW if held is None else held.images_NxHxW
     maps = jax.jit(functools.partial(model.feature_maps, config))(params, digits_NxHxW[:1])
     run = report.Run(
-        title=f"{report.model_name(config.as_dict())} on {record.data_name}",
+        title=f"{report.model_name(config.as_dict(), config.networks)} on {record.data_name}",
         data_name=record.data_name,
         train_rows=record.train_rows,
         config=config.as_dict(),
+        networks=config.networks,
         rows=rows,
         held=held,
         augmented_NxHxW=_augmented(record, training),
@@ -137,12 +205,13 @@ def closing(folder: str, data: str, result: Result) -> str:
     last, config = result.rows[-1], result.record.config
     lines = [f"Done: {config.epochs} epochs in {result.seconds:.1f} s"]
     if result.holdout is not None:
-        each = "the members' mean accuracy is " if config.members > 1 else ""
+        each = "the members' mean accuracy is " if len(result.population) > 1 else ""
         lines.append(
             f"Hold-out: {each}{last['holdout_accuracy']:.2%} of {len(result.holdout):,} digits"
         )
         if last["ensemble_accuracy"] is not None:
             lines[-1] += f", that of their average {last['ensemble_accuracy']:.2%}"
+    lines += _points(result)
     lines.append(f"Report: {Path(folder) / workdir.REPORT / report.PAGE}")
     program = checkout.command("predict")
     lines.append("Next:")
@@ -150,7 +219,6 @@ def closing(folder: str, data: str, result: Result) -> str:
         f"  {program} --workdir={shlex.quote(folder)} --data={shlex.quote(data)} "
         "--output=submission.csv"
     )
-    lines.append(
-        f"  {checkout.command('export')} --workdir={shlex.quote(folder)} --serve  (a page to draw on)"
-    )
+    program = checkout.command("export")
+    lines.append(f"  {program} --workdir={shlex.quote(folder)} --serve  (a page to draw on)")
     return "\n".join(lines)

@@ -1,6 +1,7 @@
 """Logits of a run's members, and the average they predict with."""
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from lenet_jax import callable_room, checkpoint, metrics, model, workdir
+from lenet_jax import augment, calibration, callable_room, checkpoint, metrics, model, workdir
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
@@ -23,48 +24,139 @@ SHARE = 128
 
 
 def logits(
-    config: Config, mesh: Mesh, params_M: model.Params, images_NxHxW: jax.Array
+    config: Config,
+    mesh: Mesh,
+    params_M: model.Params,
+    rows_MxN: jax.Array,
+    images_NxHxW: jax.Array,
+    views: int = 1,
 ) -> jax.Array:
-    """Logits of every member for every image; traceable, and meant to be jitted.
+    """Logits of every member for its rows of the images; traceable, and meant to be jitted.
 
     Args:
       config: of the run.
       mesh: over which members and images are split.
       params_M: parameters with a leading member axis.
-      images_NxHxW: uint8 [N, 28, 28], any N from 1; the last batch is padded and cut off again.
+      rows_MxN: int32 [M, N], positions of images, any N from 1; a negative one stands for none, and
+        what comes out of it means nothing.
+      images_NxHxW: uint8, all images that the rows are of.
+      views: of each image that are averaged, see `view_maps`.
 
     Returns:
-      float32 [M, N, 10]
+      float32 [M, N, 10], with several views the logarithm of their mean probabilities.
     """
-    images = images_NxHxW.shape[0]
-    batch = min(SHARE, -(-images // mesh.shape[meshes.BATCH])) * mesh.shape[meshes.BATCH]
-    steps = -(-images // batch)
-    padded = jnp.pad(images_NxHxW, ((0, steps * batch - images), (0, 0), (0, 0)))
-    images_SxBxHxW = padded.reshape(steps, batch, *images_NxHxW.shape[1:])
+    members, images = rows_MxN.shape
+    shards = mesh.shape[meshes.BATCH]
+    share = min(SHARE, -(-images // shards))
+    steps = -(-images // (share * shards))
+    padded = jnp.pad(rows_MxN, ((0, 0), (0, steps * share * shards - images)))
+    rows_MxSxB = jnp.maximum(padded, 0).reshape(members, steps, share * shards)
 
-    def one_member(params: model.Params, images_SxBxHxW: jax.Array) -> jax.Array:
-        return lax.map(partial(model.apply, config, params), images_SxBxHxW)
+    def one_member(params_and_rows: Any, images_NxHxW: jax.Array) -> jax.Array:
+        params, rows_SxB = params_and_rows
+        first = lax.axis_index(meshes.BATCH) * share
 
-    batches = P(None, meshes.BATCH)
+        def one_batch(rows_B: jax.Array) -> jax.Array:
+            rows_B = lax.dynamic_slice_in_dim(rows_B, first, share)
+            # The barrier makes this a copy of rows; fused with its readers it is one of pixels.
+            images_BxHxW = lax.optimization_barrier(
+                images_NxHxW.at[rows_B].get(mode="promise_in_bounds")
+            )
+            return _averaged_views(config, params, images_BxHxW, views)
+
+        return lax.map(one_batch, rows_SxB)
+
     every_member = meshes.over_members(
-        mesh, one_member, (batches,), P(meshes.MEMBER, None, meshes.BATCH)
+        mesh, one_member, (P(),), P(meshes.MEMBER, None, meshes.BATCH)
     )
-    logits_MxSxBxK = every_member(params_M, images_SxBxHxW)
-    return logits_MxSxBxK.reshape(config.members, steps * batch, -1)[:, :images]
+    logits_MxSxBxK = every_member((params_M, rows_MxSxB), images_NxHxW)
+    return logits_MxSxBxK.reshape(members, steps * share * shards, -1)[:, :images]
+
+
+def view_maps(views: int) -> np.ndarray:
+    """Draws of the affine maps of test-time augmentation, float32 [views, 6] in [-1, 1].
+
+    The first is the identity. The others are spread evenly over the maps (the R sequence of
+    M. Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018).
+    """
+    # The positive root of x**7 = x + 1.
+    root = 1.1127756842787055
+    steps = (1 / root) ** np.arange(1, augment.AFFINE + 1)
+    maps = 2 * ((0.5 + np.arange(views)[:, None] * steps) % 1) - 1
+    return maps.astype(np.float32)
+
+
+def _averaged_views(
+    config: Config, params: model.Params, images_BxHxW: jax.Array, views: int
+) -> jax.Array:
+    if views == 1:
+        return model.apply(config, params, images_BxHxW)
+    # Half as strong as in training: a digit that is given is in place, more or less.
+    fields = ("rotation", "scale", "shear", "shift", "elastic")
+    strengths = replace(config, **{name: getattr(config, name) / 2 for name in fields})
+
+    def one_view(draws_D: jax.Array) -> jax.Array:
+        draws_BxD = jnp.broadcast_to(draws_D, (images_BxHxW.shape[0], augment.AFFINE))
+        return model.apply(config, params, augment.augment(strengths, draws_BxD, images_BxHxW))
+
+    return metrics.average_members(lax.map(one_view, jnp.asarray(view_maps(views))))
 
 
 def probabilities(
-    config: Config, mesh: Mesh, params_M: Any, images_NxHxW: np.ndarray
+    config: Config,
+    mesh: Mesh,
+    params_M: Any,
+    images_NxHxW: np.ndarray,
+    *,
+    views: int = 1,
+    mean: str = "probabilities",
 ) -> np.ndarray:
-    """The members' mean probabilities, float32 [N, 10]; arguments as for `logits`."""
+    """The members' mean probabilities, float32 [N, 10].
+
+    Args:
+      config: of the run.
+      mesh: over which members and images are split.
+      params_M: parameters with a leading member axis.
+      images_NxHxW: uint8 [N, 28, 28], any N from 1.
+      views: of each image that are averaged, see `view_maps`.
+      mean: of `probabilities` or of `log_probabilities`.
+    """
 
     @jax.jit
     def program(params_M: Any, images_NxHxW: jax.Array) -> jax.Array:
-        return jnp.exp(metrics.average_members(logits(config, mesh, params_M, images_NxHxW)))
+        members = jax.tree.leaves(params_M)[0].shape[0]
+        rows_N = jnp.arange(images_NxHxW.shape[0], dtype=jnp.int32)
+        rows_MxN = jnp.broadcast_to(rows_N, (members, len(images_NxHxW)))
+        logits_MxNxK = logits(config, mesh, params_M, rows_MxN, images_NxHxW, views)
+        return jnp.exp(metrics.average_members(logits_MxNxK, mean))
 
     params_M = jax.device_put(params_M, meshes.stacked(mesh))
     images_NxHxW = jax.device_put(images_NxHxW, meshes.replicated(mesh))
     return np.asarray(program(params_M, images_NxHxW))
+
+
+def out_of_fold(
+    config: Config, mesh: Mesh, params_M: Any, rows_MxH: np.ndarray, images_NxHxW: np.ndarray
+) -> np.ndarray:
+    """Mean probabilities of each fold's members for what was held out of them, [folds, H, 10].
+
+    Args:
+      config: of the run.
+      mesh: over which members and images are split.
+      params_M: parameters with a leading member axis.
+      rows_MxH: `Population.held_MxH`.
+      images_NxHxW: uint8 [N, 28, 28].
+    """
+
+    @jax.jit
+    def program(params_M: Any, rows_MxH: jax.Array, images_NxHxW: jax.Array) -> jax.Array:
+        logits_MxHxK = logits(config, mesh, params_M, rows_MxH, images_NxHxW)
+        by_fold = logits_MxHxK.reshape(max(1, config.folds), -1, *logits_MxHxK.shape[1:])
+        return jnp.exp(jax.vmap(metrics.average_members)(by_fold))
+
+    members = jax.device_put((params_M, rows_MxH), meshes.stacked(mesh))
+    whole = jax.device_put(images_NxHxW, meshes.replicated(mesh))
+    return np.asarray(program(*members, whole))
 
 
 def from_run(
@@ -72,14 +164,32 @@ def from_run(
     record: workdir.Record,
     images_NxHxW: np.ndarray,
     which: str = "latest",
+    *,
+    views: int = 1,
+    mean: str = "probabilities",
 ) -> np.ndarray:
-    """The mean probabilities of a run's members, float32 [N, 10]; arguments as for `restore`.
+    """Mean probabilities of a run's members, at the temperature that its hold-out was fitted with.
+
+    Args:
+      folder: the run's workdir.
+      record: of the run.
+      images_NxHxW: uint8 [N, 28, 28], any N from 1.
+      which: checkpoint, `latest` or `best` (by hold-out accuracy).
+      views: as for `probabilities`.
+      mean: as for `probabilities`.
+
+    Returns:
+      float32 [N, 10]
 
     Raises:
       UserError: there is no checkpoint, or all are damaged.
     """
     params_M = restore(folder, record, which)
-    return probabilities(record.config, meshes.make(record.config.members), params_M, images_NxHxW)
+    mesh = meshes.make(record.config.networks)
+    untempered_NxK = probabilities(
+        record.config, mesh, params_M, images_NxHxW, views=views, mean=mean
+    )
+    return calibration.tempered(untempered_NxK, workdir.read_temperature(folder))
 
 
 def restore(
@@ -107,7 +217,8 @@ def restore(
             )
         one = jax.eval_shape(partial(model.init, record.config), jax.random.key(0))
         target = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((record.config.members, *leaf.shape), leaf.dtype), one
+            lambda leaf: jax.ShapeDtypeStruct((record.config.networks, *leaf.shape), leaf.dtype),
+            one,
         )
         return checkpoints.restore_averaged(at, target)
     finally:

@@ -12,8 +12,9 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from lenet_jax import mesh as meshes
-from lenet_jax import metrics, model, predict, state, step
+from lenet_jax import metrics, model, population, predict, state, step
 from lenet_jax.config import Config
+from lenet_jax.population import Member
 from lenet_jax.state import TrainState
 
 # Images of a device's share that a CPU core takes through the network together: their feature maps
@@ -23,16 +24,17 @@ AT_ONCE = 64
 
 @dataclasses.dataclass(frozen=True)
 class Programs:
-    """What is compiled, for one config, mesh and number of images.
+    """What is compiled, for one config, mesh, number of images and of members.
 
     Wait for the result of one before calling another: programs with collectives that are in flight
     together can starve each other of the threads of XLA's CPU backend.
 
     Attributes:
       create: uint32 [M] seeds -> the first state.
-      train_until: (state, images, labels, stop) -> state at step `stop`; donates the state.
-      evaluate: (averaged params, images, labels) -> (metrics per member, metrics of the average,
-        mean probabilities [N, 10]).
+      train_until: (state, members, images, labels, stop, teacher's params) -> state at step `stop`;
+        donates the state.
+      evaluate: (averaged params, rows [M, H], images, labels) -> (metrics per member on its rows,
+        metrics of the average of each fold's members, its probabilities [F, H, K]).
     """
 
     create: Callable[..., TrainState]
@@ -40,22 +42,44 @@ class Programs:
     evaluate: Callable[..., tuple[metrics.Metrics, metrics.Metrics, jax.Array]]
 
 
-def compile_lazily(config: Config, mesh: Mesh, images: int) -> Programs:
-    """The programs of a run that trains on `images` images; compiled on their first call."""
-    members = P(meshes.MEMBER)
+def compile_lazily(
+    config: Config, mesh: Mesh, images: int, teacher: Config | None = None
+) -> Programs:
+    """The programs of a run, compiled on their first call.
+
+    Args:
+      config: `Population.config` of the run.
+      mesh: over which it runs.
+      images: that each member is trained on in an epoch.
+      teacher: config of the teacher's networks, if there is one.
+    """
+    stacked = P(meshes.MEMBER)
     create = functools.partial(state.create, config, images)
     at_once = AT_ONCE if meshes.platform(mesh) == "cpu" else None
-    train_until = functools.partial(
-        step.train_until, config, batch_axis=meshes.BATCH, at_once=at_once
+    one_member = functools.partial(
+        step.train_until, config, teacher, batch_axis=meshes.BATCH, at_once=at_once
     )
+    every_member = meshes.over_members(mesh, one_member, (P(), P(), P(), P()), stacked)
+
+    def train_until(state_M: TrainState, member_M: Member, *shared: Any) -> TrainState:
+        trained: TrainState = every_member((state_M, member_M), *shared)
+        return trained
 
     def evaluate(
-        params_M: model.Params, images_NxHxW: jax.Array, labels_N: jax.Array
+        params_M: model.Params, rows_MxH: jax.Array, images_NxHxW: jax.Array, labels_N: jax.Array
     ) -> tuple[metrics.Metrics, metrics.Metrics, jax.Array]:
-        logits_MxNxK = predict.logits(config, mesh, params_M, images_NxHxW)
-        average_NxK = metrics.average_members(logits_MxNxK)
-        each = jax.vmap(metrics.evaluate, (0, None))(logits_MxNxK, labels_N)
-        return each, metrics.evaluate(average_NxK, labels_N), jnp.exp(average_NxK)
+        logits_MxHxK = predict.logits(config, mesh, params_M, rows_MxH, images_NxHxW)
+        labels_MxH = labels_N[jnp.maximum(rows_MxH, 0)]
+        each = jax.vmap(metrics.evaluate)(logits_MxHxK, labels_MxH, rows_MxH >= 0)
+        # All members of a fold have the same rows.
+        folds = max(1, config.folds)
+        by_fold = logits_MxHxK.reshape(folds, -1, *logits_MxHxK.shape[1:])
+        average_FxHxK = jax.vmap(metrics.average_members)(by_fold)
+        first = slice(None, None, rows_MxH.shape[0] // folds)
+        ensemble = jax.vmap(metrics.evaluate)(
+            average_FxHxK, labels_MxH[first], rows_MxH[first] >= 0
+        )
+        return each, jax.tree.map(jnp.sum, ensemble), jnp.exp(average_FxHxK)
 
     def level(number: int) -> dict[str, int] | None:
         on_cpu = meshes.platform(mesh) == "cpu"
@@ -67,52 +91,81 @@ def compile_lazily(config: Config, mesh: Mesh, images: int) -> Programs:
     # LLVM's level 3 takes a third longer to compile than level 2 and runs no faster.
     less = level(2)
     return Programs(
-        create=jax.jit(meshes.over_members(mesh, create, (), members), compiler_options=quick),
-        train_until=jax.jit(
-            meshes.over_members(mesh, train_until, (P(), P(), P()), members),
-            donate_argnums=0,
-            compiler_options=less,
-        ),
+        create=jax.jit(meshes.over_members(mesh, create, (), stacked), compiler_options=quick),
+        train_until=jax.jit(train_until, donate_argnums=0, compiler_options=less),
         evaluate=jax.jit(evaluate),
     )
 
 
-def abstract_state(config: Config, mesh: Mesh, images: int) -> TrainState:
+def abstract_state(config: Config, mesh: Mesh, members: int, images: int) -> TrainState:
     """Shapes, dtypes and shardings of the members' states, without computing any."""
-    seeds_M = jax.ShapeDtypeStruct((config.members,), jnp.uint32)
-    shapes = jax.eval_shape(jax.vmap(functools.partial(state.create, config, images)), seeds_M)
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=meshes.stacked(mesh)),
-        shapes,
-    )
+    seeds_M = jax.ShapeDtypeStruct((members,), jnp.uint32)
+    one_member = functools.partial(state.create, config, images)
+    return _split(mesh, jax.eval_shape(jax.vmap(one_member), seeds_M))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """What programs are compiled for, beside a config and a mesh.
+
+    Attributes:
+      members: networks that are trained.
+      rows: images on the devices.
+      images: of them that each member is trained on in an epoch.
+      held: images that each member is evaluated on.
+      taught_by: networks of the teacher for each fold, 0 without a teacher.
+    """
+
+    members: int
+    rows: int
+    images: int
+    held: int
+    taught_by: int = 0
 
 
 @functools.lru_cache(maxsize=1)
-def compile_ahead(config: Config, mesh: Mesh, images: int, held: int) -> Programs:
-    """The programs of `compile_lazily`, compiled side by side, for `held` images to evaluate.
+def compile_ahead(
+    config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | None = None
+) -> Programs:
+    """The programs of `compile_lazily`, compiled side by side.
 
-    The last ones are kept, so that whoever knows the numbers early can have them compiled early.
-
-    A compiled program takes arrays of just these shapes and shardings, those of `evaluate` and
-    `train_until` replicated over the mesh.
+    The last ones are kept, so that whoever knows the sizes early can have them compiled early. A
+    compiled program takes arrays of just these shapes and shardings: what has a member axis split
+    over members, all else replicated over the mesh.
     """
-    lazy = compile_lazily(config, mesh, images)
+    lazy = compile_lazily(config, mesh, sizes.images, teacher)
     whole = meshes.replicated(mesh)
-
-    def digits(count: int) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
-        pixels = jax.ShapeDtypeStruct((count, 28, 28), jnp.uint8, sharding=whole)
-        return pixels, jax.ShapeDtypeStruct((count,), jnp.int32, sharding=whole)
-
-    seeds = jax.ShapeDtypeStruct((config.members,), jnp.uint32, sharding=meshes.stacked(mesh))
+    data = (
+        jax.ShapeDtypeStruct((sizes.rows, 28, 28), jnp.uint8, sharding=whole),
+        jax.ShapeDtypeStruct((sizes.rows,), jnp.int32, sharding=whole),
+    )
+    seeds_M = _split(mesh, jax.ShapeDtypeStruct((sizes.members,), jnp.uint32))
+    held_MxH = _split(mesh, jax.ShapeDtypeStruct((sizes.members, sizes.held), jnp.int32))
     stop = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
-    first = abstract_state(config, mesh, images)
+    first = abstract_state(config, mesh, sizes.members, sizes.images)
+    member_M = _split(mesh, population.abstract(sizes.members, sizes.images))
+    taught = None
+    if teacher is not None:
+        one = jax.eval_shape(functools.partial(model.init, teacher), jax.random.key(0))
+        lead = (max(1, config.folds), sizes.taught_by)
+        taught = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype, sharding=whole), one
+        )
     with ThreadPoolExecutor() as pool:
-        train_until = pool.submit(_compiled, lazy.train_until, first, *digits(images), stop)
-        create = pool.submit(_compiled, lazy.create, seeds)
-        evaluate = pool.submit(_compiled, lazy.evaluate, first.averaged_params, *digits(held))
+        train_until = pool.submit(_compiled, lazy.train_until, first, member_M, *data, stop, taught)
+        create = pool.submit(_compiled, lazy.create, seeds_M)
+        evaluate = pool.submit(_compiled, lazy.evaluate, first.averaged_params, held_MxH, *data)
         return Programs(
             create=create.result(), train_until=train_until.result(), evaluate=evaluate.result()
         )
+
+
+def _split(mesh: Mesh, tree: Any) -> Any:
+    """The same shapes and dtypes, split over members along their first axis."""
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=meshes.stacked(mesh)),
+        tree,
+    )
 
 
 def _compiled(program: Any, *arguments: Any) -> Callable[..., Any]:

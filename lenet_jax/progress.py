@@ -29,5 +29,7 @@ def text(row: Row) -> str:
 def what(dataset: Dataset, trained_on: int, held: Dataset | None, config: Config) -> str:
     """One line: how many networks are trained on which digits."""
     held_out = f", {len(held):,} held out" if held is not None else ", none held out"
-    members = f"{config.members} networks" if config.members > 1 else "one network"
-    return f"Training {members} on {trained_on:,} digits of {dataset.name}{held_out}"
+    if config.folds:
+        held_out = f", each without one of {config.folds} folds"
+    networks = f"{config.networks} networks" if config.networks > 1 else "one network"
+    return f"Training {networks} on {trained_on:,} digits of {dataset.name}{held_out}"

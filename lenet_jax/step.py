@@ -4,7 +4,8 @@ Both run inside `shard_map`: along the mesh axis `batch_axis` each device holds 
 computes its share of every batch. A mesh of one device is no special case.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,62 +15,83 @@ from jax.flatten_util import ravel_pytree
 
 from lenet_jax import augment, metrics, model, optimizer
 from lenet_jax.config import Config
+from lenet_jax.population import Hyperparameters, Member
 from lenet_jax.state import TrainState
 
 # `fold_in(key, step)` is the randomness of a step; what belongs to an epoch is folded in from the
 # end of the range of steps, and the initialisation takes step 0 before training starts at 1.
 ORDER = 2**32 - 1
+# Of the key of a step, what dropout decides with; the augmentation has the key itself.
+DROPOUT = 1
+
+# Pixels [B, 28, 28] -> probabilities [B, K].
+Targets = Callable[[jax.Array], jax.Array]
 
 
 class Batch(NamedTuple):
-    """A device's share of a batch; `mask_B` is 0 for the padding of an epoch's last batch."""
+    """A device's share of a batch; `mask_B` is 0 for the padding of an epoch's last batch.
+
+    `draws_BxD` decides about the augmentation and `units_BxF`, uniform in [0, 1), about dropout.
+    """
 
     images_BxHxW: jax.Array
     labels_B: jax.Array
     mask_B: jax.Array
     draws_BxD: jax.Array
+    units_BxF: jax.Array
 
 
 def train_step(
     config: Config,
     images: int,
     state: TrainState,
+    hyper: Hyperparameters,
     batch: Batch,
     *,
     batch_axis: str,
     turns: int = 1,
+    targets: Targets | None = None,
 ) -> TrainState:
     """One step of the optimiser on one batch.
 
     Args:
       config: of the run.
-      images: number of training images.
+      images: that an epoch trains on.
       state: of one member.
+      hyper: of this member.
       batch: this device's share.
       batch_axis: mesh axis over which the batch is split.
       turns: equal parts of the share that go through the network one after the other.
+      targets: what the teacher says of augmented images, if there is one.
 
     Returns:
       The state after the step; its loss is added to `epoch_metrics`.
     """
-    parts = jax.tree.map(lambda rows: rows.reshape(turns, -1, *rows.shape[1:]), batch)
+    parts = jax.tree.map(
+        lambda rows: rows.reshape(turns, rows.shape[0] // turns, *rows.shape[1:]), batch
+    )
     # One vector, one all-reduce: between CPU devices each costs a rendezvous of its own.
     nothing, unravel = ravel_pytree((jax.tree.map(jnp.zeros_like, state.params), metrics.zeros()))
 
     def add(turn: int | jax.Array, total: jax.Array) -> jax.Array:
         part = jax.tree.map(lambda rows: rows[turn], parts)
-        return total + ravel_pytree(_gradients(config, state.params, part))[0]
+        return total + ravel_pytree(_gradients(config, state.params, hyper, part, targets))[0]
 
     vector = add(0, nothing) if turns == 1 else lax.fori_loop(0, turns, add, nothing)
     grads, sums = unravel(lax.psum(vector, batch_axis))
-    grads = jax.tree.map(lambda grad: grad / sums.count, grads)
-    params, opt_state = optimizer.update(config, images, grads, state.opt_state, state.params)
+    # A batch may hold nothing but the filling of a shorter fold. One reciprocal, for XLA would take
+    # it in some programs and divide in others: a member's bits would depend on the others.
+    share = 1 / jnp.maximum(sums.count, 1)
+    grads = jax.tree.map(lambda grad: grad * share, grads)
+    params, opt_state = optimizer.update(
+        config, images, grads, state.opt_state, state.params, hyper
+    )
     step = state.step + 1
     return TrainState(
         step=step,
         params=params,
         averaged_params=optax.incremental_update(
-            params, state.averaged_params, _averaging_rate(config.ema_decay, step)
+            params, state.averaged_params, _averaging_rate(hyper.ema_decay, step)
         ),
         opt_state=opt_state,
         key=state.key,
@@ -78,22 +100,34 @@ def train_step(
 
 
 def _gradients(
-    config: Config, params: model.Params, batch: Batch
+    config: Config,
+    params: model.Params,
+    hyper: Hyperparameters,
+    batch: Batch,
+    targets: Targets | None,
 ) -> tuple[model.Params, metrics.Metrics]:
     """Gradients of the summed loss, and the sums, of augmented images."""
     pixels = batch.images_BxHxW
     if not augment.is_identity(config):
-        pixels = augment.augment(config, batch.draws_BxD, pixels)
+        pixels = augment.augment(hyper, batch.draws_BxD, pixels)
     pixels = lax.optimization_barrier(pixels)
+    keep_BxF = None
+    if config.dropout:
+        # What is left is scaled up, so that nothing need be scaled when predicting.
+        keep_BxF = jnp.where(batch.units_BxF < hyper.dropout, 0, 1 / (1 - hyper.dropout))
+    soft_BxK = None if targets is None else lax.optimization_barrier(targets(pixels))
 
     def loss(params: model.Params) -> tuple[jax.Array, metrics.Metrics]:
-        logits_BxK = model.apply(config, params, pixels)
+        logits_BxK = model.apply(config, params, pixels, keep_BxF)
         losses_B = metrics.losses(
             logits_BxK,
             batch.labels_B,
-            label_smoothing=config.label_smoothing,
+            label_smoothing=hyper.label_smoothing,
             rubbish_class=config.rubbish_class,
         )
+        if soft_BxK is not None:
+            taught_B = metrics.soft_losses(logits_BxK, soft_BxK)
+            losses_B = losses_B + hyper.teacher_weight * (taught_B - losses_B)
         sums = metrics.masked(losses_B, logits_BxK, batch.labels_B, batch.mask_B)
         return sums.loss, sums
 
@@ -101,7 +135,20 @@ def _gradients(
     return grads
 
 
-def _averaging_rate(decay: float, step: jax.Array) -> jax.Array:
+def _targets(config: Config, params_FxT: model.Params, fold: jax.Array) -> Targets:
+    """What the teacher's networks that have not seen a fold say of images, on average."""
+    params_T = jax.tree.map(lambda leaf: leaf[fold], params_FxT)
+
+    def targets(pixels_BxHxW: jax.Array) -> jax.Array:
+        def say(params: model.Params) -> jax.Array:
+            return jax.nn.softmax(model.apply(config, params, pixels_BxHxW), axis=-1)
+
+        return jnp.mean(lax.map(say, params_T), axis=0)
+
+    return targets
+
+
+def _averaging_rate(decay: float | jax.Array, step: jax.Array) -> jax.Array:
     """Weight of the newest parameters that makes the moving average free of bias.
 
     The debiased average after t steps is `sum_i d^(t-i) p_i (1-d) / (1-d^t)` (Kingma and Ba 2015,
@@ -112,10 +159,12 @@ def _averaging_rate(decay: float, step: jax.Array) -> jax.Array:
 
 def train_until(
     config: Config,
-    state: TrainState,
+    teacher_config: Config | None,
+    state_and_member: tuple[TrainState, Member],
     images_NxHxW: jax.Array,
     labels_N: jax.Array,
     stop: jax.Array,
+    teacher_params_FxT: Any = None,
     *,
     batch_axis: str,
     at_once: int | None = None,
@@ -124,30 +173,43 @@ def train_until(
 
     Args:
       config: of the run.
-      state: of the member; the steps between it and `stop` must lie in one epoch.
-      images_NxHxW: uint8 [N, 28, 28], the whole training set.
+      teacher_config: of the teacher's networks, None without a teacher.
+      state_and_member: of one member; the steps between the state and `stop` must lie in one epoch.
+      images_NxHxW: uint8 [N, 28, 28], all images; the member says which rows are its own.
       labels_N: int32 [N].
       stop: int32 [], where to stop; the result does not depend on how an epoch is cut in pieces.
+      teacher_params_FxT: of the teacher's networks, leaves [folds, networks, ...].
       batch_axis: mesh axis over which each batch is split.
       at_once: most images of a device's share that go through the network together; None for all.
     """
-    images = images_NxHxW.shape[0]
+    state, member = state_and_member
+    images = member.rows_R.shape[0]
     steps = optimizer.steps_per_epoch(config, images)
     epoch = state.step // steps
     order_key = jax.random.fold_in(jax.random.fold_in(state.key, ORDER), epoch)
-    order_N = jax.random.permutation(order_key, images)
+    order_R = member.rows_R[jax.random.permutation(order_key, images)]
     shards = lax.psum(1, batch_axis)
     share = -(-config.batch_size // shards)
     turns = 1 if at_once is None else -(-share // at_once)
     share = turns * -(-share // turns)
-    order_N = jnp.pad(order_N, (0, steps * config.batch_size + share * shards - images))
+    filling = steps * config.batch_size + share * shards - images
+    order_R = jnp.pad(order_R, (0, filling), constant_values=-1)
     slots_B = lax.axis_index(batch_axis) * share + jnp.arange(share)
+    targets = None
+    if teacher_config is not None:
+        targets = _targets(teacher_config, teacher_params_FxT, member.fold)
 
     def body(_: jax.Array, state: TrainState) -> TrainState:
         first = (state.step - epoch * steps) * config.batch_size
-        rows_B = lax.dynamic_slice_in_dim(order_N, first + slots_B[0], share)
-        inside_B = (slots_B < config.batch_size) & (first + slots_B < images)
-        draws = augment.draw(config, jax.random.fold_in(state.key, state.step + 1), share * shards)
+        rows_B = lax.dynamic_slice_in_dim(order_R, first + slots_B[0], share)
+        inside_B = (slots_B < config.batch_size) & (rows_B >= 0)
+        rows_B = jnp.maximum(rows_B, 0)
+        key = jax.random.fold_in(state.key, state.step + 1)
+        draws = augment.draw(config, key, share * shards)
+        units = jax.random.uniform(
+            jax.random.fold_in(key, DROPOUT),
+            (share * shards, model.F6 * config.width if config.dropout else 0),
+        )
         images_BxHxW = images_NxHxW.at[rows_B].get(mode="promise_in_bounds")
         batch = Batch(
             # The barrier makes this a copy of rows; fused with its readers it is one of pixels.
@@ -155,8 +217,20 @@ def train_until(
             labels_B=labels_N.at[rows_B].get(mode="promise_in_bounds"),
             mask_B=inside_B.astype(jnp.float32),
             draws_BxD=lax.dynamic_slice_in_dim(draws, slots_B[0], share),
+            units_BxF=lax.dynamic_slice_in_dim(units, slots_B[0], share),
         )
-        return train_step(config, images, state, batch, batch_axis=batch_axis, turns=turns)
+        return train_step(
+            config,
+            images,
+            state,
+            # What is computed from these alone would be moved out of the loop, or not, and rounded
+            # otherwise, depending on how many members there are.
+            lax.optimization_barrier(member.hyper),
+            batch,
+            batch_axis=batch_axis,
+            turns=turns,
+            targets=targets,
+        )
 
     fresh = state.step == epoch * steps
     sums = jax.tree.map(lambda total: jnp.where(fresh, 0, total), state.epoch_metrics)

@@ -73,6 +73,33 @@ def write_probabilities(
     write_atomically(path, f"{header}\n{''.join(rows)}")
 
 
+def write_doubtful(
+    path: str | os.PathLike[str], probabilities_NxK: NDArray[np.floating], rows: int = 100
+) -> None:
+    """Writes the rows with the least confident predictions, the least confident first.
+
+    The columns are `ImageId,Label,probability,SecondLabel,second_probability`.
+
+    Args:
+      path: the file; the folder must exist.
+      probabilities_NxK: [N, K] in the order of the test rows.
+      rows: how many to write, or all if there are fewer.
+
+    Raises:
+      UserError: the file cannot be written; nothing is left behind.
+    """
+    order_NxK = np.argsort(-probabilities_NxK, axis=1, kind="stable")
+    sorted_NxK = np.take_along_axis(probabilities_NxK, order_NxK, axis=1)
+    lines = ["ImageId,Label,probability,SecondLabel,second_probability"]
+    for row in np.argsort(sorted_NxK[:, 0], kind="stable")[:rows]:
+        first, second = (
+            f"{label},{p:.4f}"
+            for label, p in zip(order_NxK[row, :2], sorted_NxK[row, :2], strict=True)
+        )
+        lines.append(f"{row + 1},{first},{second}")
+    write_atomically(path, "\n".join(lines) + "\n")
+
+
 def validate(
     path: str | os.PathLike[str], n: int | None = None, sample_submission: bytes | None = None
 ) -> NDArray[np.int32]:

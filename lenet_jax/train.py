@@ -14,7 +14,6 @@ The same command goes on where a run was cut off, from the first of these that h
 """
 
 import dataclasses
-import math
 import os
 import sys
 import time
@@ -33,17 +32,20 @@ from lenet_jax import (
     metrics,
     model,
     optimizer,
+    population,
     programs,
     progress,
     resume,
     stopping,
+    teacher,
     workdir,
 )
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
-from lenet_jax.data import Dataset, held_out, holdout
+from lenet_jax.data import Dataset, held_out
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
+from lenet_jax.population import Population
 from lenet_jax.state import TrainState
 
 # An epoch is cut into pieces of about this many seconds, between which the host can look up.
@@ -62,7 +64,9 @@ class Result:
       rows: of `metrics.csv`.
       training: the digits trained on.
       holdout: the digits held out, None if there are none.
-      probabilities_NxK: of the held-out digits, from the averaged members.
+      probabilities_NxK: of the held-out digits, from the averaged members of their fold.
+      population: the members.
+      accuracy_M: of each member on its held-out digits, None if there are none.
       devices: a line that names them.
       parameters: trainable, of one member.
     """
@@ -73,6 +77,8 @@ class Result:
     training: Dataset
     holdout: Dataset | None
     probabilities_NxK: np.ndarray | None
+    population: Population
+    accuracy_M: np.ndarray | None
     devices: str
     parameters: int
 
@@ -83,9 +89,17 @@ class Result:
 
 
 def compile_ahead(config: Config, rows: int) -> None:
-    """Compiles what `train` will call for a dataset of so many rows, while its digits are read."""
+    """Compiles what `train` will call for a dataset of so many rows, while its digits are read.
+
+    The sizes of folds depend on the labels, and a teacher has to be read: these come later.
+    """
+    if config.folds or config.teacher:
+        return
     held = held_out(rows, config.holdout)
-    programs.compile_ahead(config, meshes.make(config.members), rows - held, max(1, held))
+    sizes = programs.Sizes(
+        members=config.networks, rows=rows, images=rows - held, held=max(1, held)
+    )
+    programs.compile_ahead(population.common(config), meshes.make(config.networks), sizes)
 
 
 def train(
@@ -118,23 +132,24 @@ def train(
     """
     if dataset.labels_N is None:
         raise UserError(f"{dataset.name}: has no labels, so nothing can be trained on it")
-    train_N, holdout_N = holdout(dataset.labels_N, config.holdout, config.split_seed)
-    record = workdir.Record.of(config, dataset, len(train_N))
+    people = population.make(config, dataset.labels_N)
+    record = workdir.Record.of(config, dataset, people.images)
+    taught = teacher.restore(record) if config.teacher else None
     with workdir.locked(folder):
-        return _train(record, dataset, train_N, holdout_N, folder, say, log)
+        return _train(record, dataset, people, taught, folder, say, log)
 
 
 def _train(
     record: workdir.Record,
     dataset: Dataset,
-    train_N: np.ndarray,
-    holdout_N: np.ndarray,
+    people: Population,
+    taught: teacher.Teacher | None,
     folder: str | os.PathLike[str],
     say: Callable[[str], None],
     log: Callable[[workdir.Row], None] | None,
 ) -> Result | None:
     config = record.config
-    steps = optimizer.steps_per_epoch(config, len(train_N))
+    steps = optimizer.steps_per_epoch(config, people.images)
     start = resume.newest(folder)
     if start is not None:
         resume.check_same_run(folder, record)
@@ -143,15 +158,15 @@ def _train(
             say(f"{shown(folder)}: this run has finished its {config.epochs} epochs; nothing to do")
             return None
 
-    mesh = meshes.make(config.members)
+    mesh = meshes.make(len(people))
     say(f"Devices: {meshes.describe(mesh)}")
     say(model.summary(config))
-    held = dataset.take(holdout_N) if len(holdout_N) else None
-    say(progress.what(dataset, len(train_N), held, config))
+    held_rows = people.held_rows
+    held = dataset.take(held_rows) if len(held_rows) else None
+    say(progress.what(dataset, people.images, held, config))
 
     workdir.create(folder, record)
-    training = dataset.take(train_N)
-    run = _Run(config, mesh, training, held, Path(folder), log)
+    run = _Run(config, mesh, dataset, people, taught, Path(folder), log)
     checkpoints = checkpoint.Checkpoints(Path(folder) / workdir.CHECKPOINTS)
     try:
         current = run.begin(checkpoints, start)
@@ -169,9 +184,11 @@ def _train(
         record=record,
         state=current,
         rows=run.rows,
-        training=training,
+        training=dataset.take(people.member.rows_R[0]),
         holdout=held,
         probabilities_NxK=run.probabilities_NxK,
+        population=people,
+        accuracy_M=run.accuracy_M,
         devices=meshes.describe(mesh),
         parameters=sum(layer.trainable for layer in model.layers(config)),
     )
@@ -189,36 +206,49 @@ class _Run:
         self,
         config: Config,
         mesh: Mesh,
-        training: Dataset,
-        held: Dataset | None,
+        dataset: Dataset,
+        people: Population,
+        taught: teacher.Teacher | None,
         folder: Path,
         log: Callable[[workdir.Row], None] | None,
     ) -> None:
-        self.config, self.mesh, self.folder, self.log = config, mesh, folder, log
-        self.images = len(training)
+        self.config, self.mesh, self.folder, self.people = config, mesh, folder, people
+        self.images, self.log = people.images, log
         self.steps = optimizer.steps_per_epoch(config, self.images)
-        # Nothing held out: compiled for one image, and never called.
-        held_rows = 1 if held is None else len(held)
-        self.programs = programs.compile_ahead(config, mesh, self.images, held_rows)
-        self.training = self._on_devices(training)
-        self.held = None if held is None else self._on_devices(held)
+        sizes = programs.Sizes(
+            members=len(people),
+            rows=len(dataset),
+            images=people.images,
+            # Nothing held out: compiled for one image, and never called.
+            held=max(1, people.held_MxH.shape[1]),
+            taught_by=0 if taught is None else taught.networks,
+        )
+        self.programs = programs.compile_ahead(
+            people.config, mesh, sizes, None if taught is None else taught.config
+        )
+        self.data = self._whole(dataset.images_NxHxW), self._whole(dataset.labels_N)
+        self.member_M = self._split(people.member)
+        self.held_MxH = self._split(people.held_MxH)
+        self.taught = None if taught is None else self._whole(taught.params_FxT)
         self.rows: list[workdir.Row] = []
         self.probabilities_NxK: np.ndarray | None = None
+        self.accuracy_M: np.ndarray | None = None
         self.piece = FIRST_PIECE
 
-    def _on_devices(self, dataset: Dataset) -> tuple[jax.Array, jax.Array]:
-        return self._whole(dataset.images_NxHxW), self._whole(dataset.labels_N)
+    def _whole(self, tree: Any) -> Any:
+        return jax.device_put(tree, meshes.replicated(self.mesh))
 
-    def _whole(self, array: Any) -> jax.Array:
-        return jax.device_put(array, meshes.replicated(self.mesh))
+    def _split(self, tree: Any) -> Any:
+        return jax.device_put(tree, meshes.stacked(self.mesh))
 
     def begin(self, checkpoints: checkpoint.Checkpoints, start: int | None) -> TrainState:
         """The first state, or the one of the checkpoint at step `start`."""
-        seeds = np.arange(self.config.seed, self.config.seed + self.config.members, dtype=np.uint32)
         if start is None:
-            seeds_M = jax.device_put(seeds, meshes.stacked(self.mesh))
+            seeds_M = self._split(self.people.seeds_M)
             return jax.block_until_ready(self.programs.create(seeds_M))
-        target = programs.abstract_state(self.config, self.mesh, self.images)
+        target = programs.abstract_state(
+            self.people.config, self.mesh, len(self.people), self.images
+        )
         done = start // self.steps
         # A row is written before its checkpoint; those the crash left without one are done again.
         self.rows = workdir.read_metrics(self.folder)[:done]
@@ -250,7 +280,7 @@ class _Run:
                     self._stop(current, checkpoints)
             trained = time.perf_counter() - begun
             row = self._row(epoch + 1, sums, current)
-            done = self.images * self.config.members * (stop - first) / self.steps
+            done = self.images * len(self.people) * (stop - first) / self.steps
             row["images_per_second"] = done / trained
             row["seconds"] = time.perf_counter() - begun
             bar.set_postfix_str(progress.text(row))
@@ -288,7 +318,9 @@ class _Run:
         # Not a full piece and then a scrap.
         until = stop if left < 1.5 * self.piece else at + self.piece
         begun = time.perf_counter()
-        current = self.programs.train_until(current, *self.training, self._whole(np.int32(until)))
+        current = self.programs.train_until(
+            current, self.member_M, *self.data, self._whole(np.int32(until)), self.taught
+        )
         jax.block_until_ready(current)
         seconds_per_step = (time.perf_counter() - begun) / (until - at)
         self.piece = max(1, round(PIECE_SECONDS / seconds_per_step))
@@ -307,16 +339,19 @@ class _Run:
 
     def evaluate(self, current: TrainState) -> workdir.Row:
         """Columns about the hold-out, none if there is none."""
-        if self.held is None:
+        if not len(self.people.held_rows):
             return {}
-        each, ensemble, self.probabilities_NxK = jax.tree.map(
-            np.asarray, self.programs.evaluate(current.averaged_params, *self.held)
+        each, ensemble, probabilities_FxHxK = jax.tree.map(
+            np.asarray,
+            self.programs.evaluate(current.averaged_params, self.held_MxH, *self.data),
         )
+        self.accuracy_M = each.correct / each.count
+        self.probabilities_NxK = self.people.in_held_rows(probabilities_FxHxK)
         row: workdir.Row = {
             "holdout_loss": float(np.mean(each.loss / each.count)),
-            "holdout_accuracy": float(np.mean(each.correct / each.count)),
+            "holdout_accuracy": float(np.mean(self.accuracy_M)),
         }
-        if self.config.members > 1:
+        if self.config.averaged > 1:
             row["ensemble_accuracy"] = float(ensemble.correct / ensemble.count)
         return row
 
@@ -329,7 +364,9 @@ def _check_finite(
     checkpoints: checkpoint.Checkpoints,
 ) -> None:
     """Raises UserError at a loss that is not finite, before its state can be saved."""
-    if all(math.isfinite(loss) for loss in np.ravel(sums.loss)):
+    finite_M = np.isfinite(sums.loss)
+    # A point of a sweep may diverge without an end to the others.
+    if finite_M.all() or (config.sweep and finite_M.any()):
         return
     at = current_step(current)
     rate = float(optimizer.schedule(config, images)(at - 1))

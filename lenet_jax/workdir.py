@@ -19,6 +19,8 @@ from lenet_jax.files import shown, write_atomically
 CHECKPOINTS = "checkpoints"
 CONFIG = "config.json"
 METRICS = "metrics.csv"
+NETWORKS = "networks.csv"
+CALIBRATION = "calibration.json"
 REPORT = "report"
 CARD = "README.md"
 
@@ -199,6 +201,43 @@ def write_metrics(workdir: str | os.PathLike[str], rows: Sequence[Row]) -> None:
     for row in rows:
         writer.writerow({name: _shortest(value) for name, value in row.items()})
     write_atomically(Path(workdir) / METRICS, text.getvalue())
+
+
+def write_networks(workdir: str | os.PathLike[str], rows: Sequence[dict[str, Any]]) -> None:
+    """Writes a row per network: its seed, its fold, its point of the sweep and its accuracy."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(Path(workdir) / NETWORKS, text.getvalue())
+
+
+def write_calibration(workdir: str | os.PathLike[str], numbers: dict[str, float]) -> None:
+    """Writes the temperature and what it was fitted on, for prediction."""
+    write_atomically(Path(workdir) / CALIBRATION, json.dumps(numbers, indent=2) + "\n")
+
+
+def read_temperature(workdir: str | os.PathLike[str]) -> float:
+    """The temperature of a run, 1 where nothing was held out to fit it on.
+
+    Raises:
+      UserError: the file is not what a run writes.
+    """
+    path = Path(workdir) / CALIBRATION
+    try:
+        temperature = float(json.loads(path.read_bytes())["temperature"])
+        if not 0.01 < temperature < 100:
+            raise ValueError(f"temperature {temperature}")
+    except FileNotFoundError:
+        return 1.0
+    except OSError as error:
+        raise UserError(f"{shown(path)}: cannot be read ({error.strerror})") from None
+    except (KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{shown(path)}: not the calibration of a run ({reason}); remove it to predict without"
+        ) from None
+    return temperature
 
 
 def _shortest(value: float | None) -> str:

@@ -197,3 +197,24 @@ def test_rbf_outputs_are_squared_distances_to_the_codes():
 
 def test_scaled_tanh_is_one_at_one():
     np.testing.assert_allclose(model.scaled_tanh(jnp.array([-1.0, 1.0])), [-1, 1], atol=1e-4)
+
+
+def test_width_multiplies_every_layer_but_the_last():
+    config = Config(width=2)
+    trainable = {layer.name: layer.trainable for layer in model.layers(config)}
+    assert trainable["C1"] == 2 * 156
+    assert trainable["C3"] == 32 * (12 * 25 + 1)
+    assert trainable["output"] == 10 * (168 + 1)
+    params = model.init(config, jax.random.key(0))
+    images = jnp.zeros((3, 28, 28), jnp.uint8)
+    assert model.apply(config, params, images).shape == (3, 10)
+
+
+def test_units_of_f6_that_are_left_out_count_for_nothing():
+    params = model.init(Config(), jax.random.key(0))
+    images = jnp.asarray(np.random.default_rng(0).integers(0, 256, (3, 28, 28)), jnp.uint8)
+    whole = model.apply(Config(), params, images)
+    kept = model.apply(Config(), params, images, jnp.ones((3, model.F6)))
+    none = model.apply(Config(), params, images, jnp.zeros((3, model.F6)))
+    np.testing.assert_array_equal(whole, kept)
+    np.testing.assert_allclose(none, jnp.broadcast_to(params["output"]["bias"], (3, 10)))

@@ -35,7 +35,8 @@ def logits(members, count, devices):
     mesh = meshes.make(members, jax.devices()[:devices])
     params_M = jax.tree.map(lambda leaf: leaf[:members], params())
     program = jax.jit(functools.partial(predict.logits, config, mesh))
-    return program(jax.device_put(params_M, meshes.stacked(mesh)), digits(count))
+    rows_MxN = np.tile(np.arange(count, dtype=np.int32), (members, 1))
+    return program(jax.device_put(params_M, meshes.stacked(mesh)), rows_MxN, digits(count))
 
 
 @pytest.mark.parametrize(("count", "devices"), [(1, 2), (127, 1), (301, 2)])
@@ -66,3 +67,21 @@ def test_evaluation_counts_every_image_once():
     sums = metrics.evaluate(logits(1, 301, 2)[0], labels)
     assert float(sums.count) == 301
     assert float(sums.correct) == int((reference(301)[0].argmax(1) == np.arange(301) % 10).sum())
+
+
+def test_views_are_averaged_and_the_first_one_is_the_digit_itself():
+    maps = predict.view_maps(64)
+    np.testing.assert_allclose(maps[0], 0, atol=1e-6)
+    # Spread evenly: as many on each side of the middle, in every dimension.
+    assert np.abs(maps).max() <= 1
+    np.testing.assert_allclose(maps.mean(axis=0), 0, atol=0.05)
+    still = Config(rotation=0.0, scale=0.0, shear=0.0, shift=0.0)
+    one, same, moved = (
+        predict.probabilities(
+            config, meshes.make(1), jax.tree.map(lambda x: x[:1], params()), digits(20), views=views
+        )
+        for config, views in ((Config(), 1), (still, 3), (Config(), 3))
+    )
+    np.testing.assert_allclose(one, same, atol=1e-3)
+    np.testing.assert_allclose(moved.sum(axis=1), 1, atol=1e-5)
+    assert np.abs(one - moved).max() > 1e-2

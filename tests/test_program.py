@@ -62,7 +62,7 @@ def place(tmp_path_factory):
 def test_a_run_leaves_what_it_promises(place):
     left = {path.name for path in (place / "run").iterdir()}
     promised = {"config.json", "checkpoints", "metrics.csv", "report", "README.md"}
-    assert left == {".lock", "tensorboard"} | promised
+    assert left == {".lock", "calibration.json", "tensorboard"} | promised
     (events,) = (place / "run/tensorboard").iterdir()
     assert b"accuracy/holdout" in events.read_bytes()
     with (place / "run/metrics.csv").open() as file:
@@ -89,16 +89,43 @@ def test_predict_writes_a_valid_submission_and_the_accuracy(place, tmp_path):
         f"--workdir={place}/run",
         f"--output={tmp_path}/s.csv",
         f"--probabilities={tmp_path}/p.csv",
+        f"--doubtful={tmp_path}/d.csv",
+        "--views=2",
         cwd=place,
     )
+    with (tmp_path / "d.csv").open() as file:
+        doubtful = list(csv.DictReader(file))
+    assert len(doubtful) == 100
     labels = submission.validate(tmp_path / "s.csv", 1000)
     with (tmp_path / "p.csv").open() as file:
         rows = np.array([[float(x) for x in row] for row in list(csv.reader(file))[1:]])
     assert rows.shape == (1000, 11)
     np.testing.assert_allclose(rows[:, 1:].sum(1), 1, rtol=1e-4)
     assert np.array_equal(rows[:, 1:].argmax(1), labels)
+    for row in doubtful:
+        assert labels[int(row["ImageId"]) - 1] == int(row["Label"])
     assert "Accuracy on sample" in done.stdout
     assert "WARNING" not in done.stderr
+
+
+def test_folds_and_a_sweep_train_side_by_side_and_teach(place):
+    flags = ("--data=sample", "--config.folds=2", "--config.epochs=1", "--config.batch_size=64")
+    done = train(*flags, "--workdir=folds", "--config.sweep=learning_rate=1e-3,4e-3", cwd=place)
+    assert "4 networks" in done.stdout
+    assert "learning_rate=0.004" in done.stdout.partition("Sweep:")[2]
+    with (place / "folds/networks.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["fold"] for row in rows] == ["0", "0", "1", "1"]
+    assert [row["learning_rate"] for row in rows] == ["0.001", "0.004"] * 2
+    assert (place / "folds/report/sweep.png").exists()
+    mean = np.mean([float(row["holdout_accuracy"]) for row in rows])
+    assert f"{mean:.2%} of 4,000 digits" in done.stdout
+
+    taught = (*flags, "--workdir=taught", "--config.teacher=folds")
+    train(*taught, cwd=place)
+    assert "without one of 2 folds" in (place / "taught/README.md").read_text()
+    done = train(*taught[:-2], "--workdir=other", "--config.teacher=run", cwd=place, status=2)
+    assert "config.folds" in told(done)
 
 
 def test_a_finished_run_does_nothing(place):

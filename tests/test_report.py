@@ -27,6 +27,8 @@ CARD = report.Card(
     workdir="runs/first",
     config=Config(members=4, seed=3, epochs=17).as_dict(),
     parameters=61_706,
+    networks=4,
+    held_rows=4_200,
     data_source="kaggle-train",
     data_name="digit-recognizer.zip",
     data_fingerprint="0123456789abcdef",
@@ -556,6 +558,8 @@ def test_a_card_without_a_holdout_claims_nothing():
     card = dataclasses.replace(
         CARD,
         config=Config().as_dict(),
+        networks=1,
+        held_rows=0,
         train_rows=42_000,
         holdout_accuracy=None,
         ensemble_accuracy=None,
@@ -569,7 +573,10 @@ def test_a_card_without_a_holdout_claims_nothing():
 def test_a_single_network_is_no_ensemble():
     text = report.model_card(
         dataclasses.replace(
-            CARD, config=Config(model="lecun1998", seed=5).as_dict(), ensemble_accuracy=None
+            CARD,
+            config=Config(model="lecun1998", seed=5).as_dict(),
+            networks=1,
+            ensemble_accuracy=None,
         )
     )
     assert "# LeNet-5 of 1998\n" in text
@@ -598,3 +605,29 @@ def test_foreign_text_cannot_break_the_card():
 )
 def test_durations_round_as_people_do(seconds, told):
     assert f"in {told}\n" in report.model_card(dataclasses.replace(CARD, seconds=seconds))
+
+
+def test_a_sweep_has_a_panel_for_each_field():
+    networks = [
+        {"learning_rate": rate, "elastic": field, "holdout_accuracy": 0.9 + 0.01 * field}
+        for rate in (1e-3, 2e-3)
+        for field in (0.0, 0.5, 1.0)
+    ]
+    figure = report.draw_sweep(networks, ["learning_rate", "elastic"])
+    assert {"learning_rate", "elastic", "0.001", "0.002", "0.5"} <= set(texts(figure))
+    means = figure.axes[1].lines[-1].get_ydata()
+    np.testing.assert_allclose(means, [90, 90.5, 91])
+
+
+def test_a_card_of_folds_says_what_was_held_out():
+    folds = dataclasses.replace(
+        CARD,
+        config=Config(folds=5, epochs=17).as_dict(),
+        networks=5,
+        held_rows=42_000,
+        train_rows=33_600,
+        ensemble_accuracy=None,
+    )
+    text = report.model_card(folds)
+    assert "trained without one of 5 folds, 33,600 digits" in text
+    assert "| one network, mean of the members | 98.77% | 42,000 | 17 |" in text

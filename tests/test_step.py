@@ -7,14 +7,14 @@ import optax
 import pytest
 
 from lenet_jax import mesh as meshes
-from lenet_jax import model, programs, step
+from lenet_jax import model, population, programs, step
 from lenet_jax.config import Config
 
 # 150 images in batches of 64: the last batch holds 22, which no number of devices divides.
 IMAGES, BATCH = 150, 64
 STEPS = 3
 STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0}
-SHORT = {"epochs": 2, "batch_size": BATCH, "warmup_epochs": 1.0}
+SHORT = {"holdout": 0.0, "epochs": 2, "batch_size": BATCH, "warmup_epochs": 1.0}
 
 
 @functools.cache
@@ -41,13 +41,20 @@ def begin(config, devices):
     return compiled.create(jax.device_put(seeds, meshes.stacked(mesh)))
 
 
+def arrays(config, mesh):
+    """The members, and the digits."""
+    people = population.make(config, digits()[1])
+    member_M = jax.device_put(people.member, meshes.stacked(mesh))
+    return member_M, *jax.device_put(digits(), meshes.replicated(mesh))
+
+
 def train(config, devices, stops, state=None):
     mesh, compiled = built(config, devices)
     state = begin(config, devices) if state is None else state
-    data = jax.device_put(digits(), meshes.replicated(mesh))
+    data = arrays(config, mesh)
     for stop in stops:
         # Two programs with collectives in flight can starve each other of XLA:CPU's threads.
-        state = jax.block_until_ready(compiled.train_until(state, *data, jnp.int32(stop)))
+        state = jax.block_until_ready(compiled.train_until(state, *data, jnp.int32(stop), None))
     return state
 
 
@@ -114,8 +121,10 @@ def test_a_batch_in_several_turns_gives_the_same_to_rounding(monkeypatch):
     monkeypatch.setattr(programs, "AT_ONCE", 10)
     mesh = meshes.make(1, jax.devices()[:2])
     compiled = programs.compile_lazily(PLAIN, mesh, IMAGES)
-    data = jax.device_put(digits(), meshes.replicated(mesh))
-    in_turns = jax.block_until_ready(compiled.train_until(begin(PLAIN, 2), *data, jnp.int32(2)))
+    data = arrays(PLAIN, mesh)
+    in_turns = jax.block_until_ready(
+        compiled.train_until(begin(PLAIN, 2), *data, jnp.int32(2), None)
+    )
     assert 0 < distance(whole, in_turns) < 1e-4
     np.testing.assert_allclose(whole.epoch_metrics.loss, in_turns.epoch_metrics.loss, rtol=1e-5)
     np.testing.assert_array_equal(whole.epoch_metrics.count, in_turns.epoch_metrics.count)
@@ -137,9 +146,79 @@ def test_members_are_the_single_runs_with_their_seeds(devices):
             np.testing.assert_array_equal(x[k], y[0])
 
 
+def test_points_of_a_sweep_are_the_single_runs_with_their_numbers():
+    together = train(Config(**SHORT, sweep="learning_rate=1e-3,8e-3; shift=0,3"), 2, [STEPS])
+    for k, (rate, shift) in enumerate([(1e-3, 0.0), (1e-3, 3.0), (8e-3, 0.0), (8e-3, 3.0)]):
+        alone = train(Config(**SHORT, seed=k, learning_rate=rate, shift=shift), 1, [STEPS])
+        # To rounding: what both programs have in common may be fused in another way.
+        for x, y in zip(leaves(together), leaves(alone), strict=True):
+            np.testing.assert_allclose(x[k], y[0], rtol=1e-3, atol=1e-5)
+
+
+def test_a_network_of_a_fold_is_the_single_run_on_the_other_folds():
+    images, labels = digits()[0], (np.arange(IMAGES) % 10).astype(np.int32)
+    config = Config(**SHORT, folds=3)
+    people = population.make(config, labels)
+    mesh = meshes.make(3, jax.devices()[:1])
+    member_M = jax.device_put(people.member, meshes.stacked(mesh))
+    compiled = programs.compile_lazily(people.config, mesh, people.images)
+    data = jax.device_put((images, labels), meshes.replicated(mesh))
+    together = compiled.train_until(
+        begin(Config(**SHORT, members=3), 1), member_M, *data, jnp.int32(2), None
+    )
+    each, ensemble, probabilities_FxHxK = compiled.evaluate(
+        together.averaged_params, people.held_MxH, *data
+    )
+    assert each.count.tolist() == [50, 50, 50]
+    assert float(ensemble.count) == IMAGES
+    for fold in range(3):
+        own = people.member.rows_R[fold]
+        single = population.make(Config(**SHORT), labels[own])
+        one = meshes.make(1, jax.devices()[:1])
+        alone = programs.compile_lazily(single.config, one, len(own)).train_until(
+            begin(Config(**SHORT, seed=fold), 1),
+            jax.device_put(single.member, meshes.stacked(one)),
+            images[own],
+            labels[own],
+            jnp.int32(2),
+            None,
+        )
+        for x, y in zip(leaves(together), leaves(alone), strict=True):
+            np.testing.assert_array_equal(x[fold], y[0])
+        params = jax.tree.map(lambda leaf: leaf[0], alone.averaged_params)
+        logits = model.apply(config, params, images[people.held_MxH[fold]])
+        np.testing.assert_allclose(
+            probabilities_FxHxK[fold], jax.nn.softmax(logits), rtol=1e-4, atol=1e-6
+        )
+
+
+def test_a_network_learns_nothing_from_a_teacher_that_it_equals():
+    plain = {"optimizer": "sgd", "weight_decay": 0.0, "teacher": "t"}
+    config = Config(**SHORT, **plain)
+    people = population.make(config, digits()[1])
+    mesh = meshes.make(1, jax.devices()[:1])
+    compiled = programs.compile_lazily(people.config, mesh, IMAGES, Config())
+    first = begin(Config(**SHORT, optimizer="sgd"), 1)
+    before = jax.tree.map(np.asarray, first.params)
+    member_M = jax.device_put(people.member, meshes.stacked(mesh))
+
+    def taught(networks):
+        # The same network several times says on average what it says once.
+        teacher = jax.tree.map(lambda leaf: np.stack([leaf[0]] * networks)[None], before)
+        after = compiled.train_until(
+            jax.tree.map(jnp.copy, first), member_M, *digits(), jnp.int32(2), teacher
+        )
+        return max(
+            float(np.abs(np.asarray(x) - y).max())
+            for x, y in zip(jax.tree.leaves(after.params), jax.tree.leaves(before), strict=True)
+        )
+
+    assert taught(2) < 1e-6
+
+
 def test_a_step_is_the_optimiser_on_the_mean_gradient():
     plain = {"warmup_epochs": 0.0, "weight_decay": 0.0, **STILL}
-    config = Config(epochs=1, batch_size=IMAGES + 11, optimizer="sgd", **plain)
+    config = Config(holdout=0.0, epochs=1, batch_size=IMAGES + 11, optimizer="sgd", **plain)
     before = begin(config, 2)
     params = jax.tree.map(lambda leaf: np.asarray(leaf[0]), before.params)
     images, labels = digits()
@@ -197,7 +276,7 @@ def test_a_run_compiles_its_steps_once():
 
 
 def test_the_loss_falls():
-    config = Config(epochs=30, batch_size=BATCH, warmup_epochs=1.0, **STILL)
+    config = Config(holdout=0.0, epochs=30, batch_size=BATCH, warmup_epochs=1.0, **STILL)
     first = train(config, 2, [STEPS])
     start = mean_loss(first)
     assert mean_loss(train(config, 2, range(6, 31, 3), first)) < 0.8 * start

@@ -144,3 +144,20 @@ def test_broken_probabilities_are_never_written(path):
         with pytest.raises(ValueError, match="probabilities must"):
             submission.write_probabilities(path, wrong)
     assert not path.exists()
+
+
+def test_the_least_confident_come_first(path):
+    rng = np.random.default_rng(0)
+    table_NxK = rng.dirichlet(np.ones(10), 30).astype(np.float32)
+    submission.write_doubtful(str(path), table_NxK, rows=12)
+    header, *rows = path.read_text().splitlines()
+    assert header == "ImageId,Label,probability,SecondLabel,second_probability"
+    assert len(rows) == 12
+    least = np.sort(table_NxK.max(axis=1))[:12]
+    for row, expected in zip(rows, least, strict=True):
+        image, label, first, second, other = row.split(",")
+        of_image = table_NxK[int(image) - 1]
+        assert abs(of_image[int(label)] - expected) < 1e-6
+        assert abs(float(first) - expected) < 1e-4
+        assert abs(float(other) - np.sort(of_image)[-2]) < 1e-4
+        assert of_image[int(second)] == np.sort(of_image)[-2]

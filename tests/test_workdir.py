@@ -94,3 +94,16 @@ def test_broken_metrics_are_named(tmp_path):
 def test_a_record_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         RECORD.data_rows = 3
+
+
+def test_the_temperature_is_read_back(tmp_path):
+    assert workdir.read_temperature(tmp_path) == 1
+    workdir.write_calibration(tmp_path, {"temperature": 1.25})
+    assert workdir.read_temperature(tmp_path) == 1.25
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"temperature": null}', '{"temperature": -1}'])
+def test_a_damaged_calibration_is_named(tmp_path, text):
+    (tmp_path / workdir.CALIBRATION).write_text(text)
+    with pytest.raises(UserError, match=r"calibration\.json: not the calibration of a run"):
+        workdir.read_temperature(tmp_path)

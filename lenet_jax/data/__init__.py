@@ -7,10 +7,11 @@ where they are first needed.
 from lenet_jax.data.cache import folder as cache_folder
 from lenet_jax.data.dataset import Dataset
 from lenet_jax.data.honesty import overlap_warning
-from lenet_jax.data.load import load_test, load_train, sample_submission
+from lenet_jax.data.load import HELP_TO_PREDICT, load_test, load_train, sample_submission
 from lenet_jax.data.split import folds, held_out, holdout
 
 __all__ = [
+    "HELP_TO_PREDICT",
     "Dataset",
     "cache_folder",
     "folds",

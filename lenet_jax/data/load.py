@@ -11,6 +11,13 @@ from lenet_jax.errors import UserError
 from lenet_jax.files import shown
 
 _FOLDER = "data"
+# What `--data` of a prediction takes.
+HELP_TO_PREDICT = (
+    "Digits to predict: auto (data/ here if it holds digits, else the sample's test digits), "
+    "sample, kaggle or mnist (downloaded), or the path of Kaggle's zip, of its CSVs, of an IDX "
+    "folder, of a picture or a folder of pictures; for --report what the run was trained on."
+)
+
 Say = Callable[[str], None]
 Counted = Callable[[int], object]
 

@@ -73,7 +73,7 @@ def of(config: Config, params_M: Any) -> Network:
     biases["C1"] = biases["C1"] - mean / std * kernels["C1"].sum(axis=(2, 3, 4))
     kernels["C1"] = kernels["C1"] / (255 * std)
     return Network(
-        members=config.members,
+        members=config.networks,
         activation=activation,
         subsampling=subsampling,
         layers={

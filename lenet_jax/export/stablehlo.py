@@ -46,7 +46,7 @@ def probabilities(config: Config, params_M: Any, images_BxHxW: jax.Array) -> jax
         model.apply(
             config, jax.tree.map(lambda leaf, k=k: jnp.asarray(leaf[k]), params_M), images_BxHxW
         )
-        for k in range(config.members)
+        for k in range(config.networks)
     ]
     return jnp.exp(metrics.average_members(jnp.stack(logits)))
 

@@ -56,7 +56,7 @@ def _about(record: workdir.Record, params_M: Any) -> dict[str, str | int]:
     parameters = sum(leaf.size for leaf in jax.tree.leaves(params_M))
     return {
         "model": config.model,
-        "members": config.members,
+        "members": config.networks,
         "parameters": parameters,
         "trained on": record.data_source,
         "training digits": record.train_rows,

@@ -24,6 +24,7 @@ from lenet_jax.report.layer_maps import draw_layers, layers
 from lenet_jax.report.learning_curves import curves, draw_curves
 from lenet_jax.report.reliability_diagram import calibration, draw_reliability, reliability
 from lenet_jax.report.run import PAGE, Held, Run, facts, list_sections, write_report
+from lenet_jax.report.sweeps import draw_sweep, sweep
 
 __all__ = [
     "PAGE",
@@ -45,6 +46,7 @@ __all__ = [
     "draw_mistakes",
     "draw_reliability",
     "draw_seen",
+    "draw_sweep",
     "facts",
     "layers",
     "list_sections",
@@ -55,6 +57,7 @@ __all__ = [
     "png",
     "reliability",
     "seen",
+    "sweep",
     "versions",
     "worst_mistakes",
     "write",

@@ -22,6 +22,8 @@ class Card:
       workdir: folder of the run, as the user gives it to `--workdir`.
       config: every field of the run's config.
       parameters: trainable, of one member.
+      networks: number of members.
+      held_rows: how many digits were held out of some member's training.
       data_source: what the digits are known to be, `Dataset.source`.
       data_name: where they were read from.
       data_fingerprint: of every pixel and label, the hold-out included.
@@ -39,6 +41,8 @@ class Card:
     workdir: str
     config: Mapping[str, Any]
     parameters: int
+    networks: int
+    held_rows: int
     data_source: str
     data_name: str
     data_fingerprint: str
@@ -62,14 +66,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def model_name(config: Mapping[str, Any]) -> str:
+def model_name(config: Mapping[str, Any], networks: int) -> str:
     """What a run's model is called.
 
-    >>> model_name({"model": "lenet5", "members": 4})
+    >>> model_name({"model": "lenet5"}, networks=4)
     '4 x LeNet-5'
     """
     model = "LeNet-5 of 1998" if config["model"] == "lecun1998" else "LeNet-5"
-    return model if config["members"] == 1 else f"{config['members']} x {model}"
+    return model if networks == 1 else f"{networks} x {model}"
 
 
 def model_card(card: Card) -> str:
@@ -78,14 +82,14 @@ def model_card(card: Card) -> str:
     The sections are those of the template of `huggingface_hub`; those that there is nothing to say
     in are left out.
     """
-    seed, members = card.config["seed"], card.config["members"]
+    seed, members = card.config["seed"], card.networks
     config = [(f"`{name}`", _code(str(value))) for name, value in card.config.items()]
     return f"""\
 ---
 {_head(card)}
 ---
 
-# {model_name(card.config)}
+# {model_name(card.config, card.networks)}
 
 {_what(card)}
 
@@ -126,8 +130,7 @@ python run_predict.py --workdir={shlex.quote(shown(card.workdir))} \
 ### Training Data
 
 - name: {_code(card.data_name)}
-- digits: {card.data_rows:,}, of which {card.train_rows:,} were trained on and \
-{card.data_rows - card.train_rows:,} held out
+- digits: {card.data_rows:,}, {_shares(card)}
 - source: {_code(card.data_source)}
 - fingerprint: {_code(card.data_fingerprint)}{_honesty(card.data_source)}
 
@@ -173,7 +176,7 @@ def _head(card: Card) -> str:
         dataset = "ylecun/mnist" if known else card.data_source
         lines += [
             "model-index:",
-            f"- name: {json.dumps(model_name(card.config))}",
+            f"- name: {json.dumps(model_name(card.config, card.networks))}",
             "  results:",
             "  - task: {type: image-classification, name: Image Classification}",
             "    dataset:",
@@ -205,7 +208,7 @@ def _what(card: Card) -> str:
             f"LeNet-5 with `{card.config['activation']}` units, convolutions "
             f"{order[card.config['subsampling']]}"
         )
-    members = card.config["members"]
+    members = card.networks
     ensemble = (
         f" An ensemble of {members} such networks, which differ by their seeds; their "
         f"probabilities are averaged. Together: {members * card.parameters:,} parameters."
@@ -217,12 +220,18 @@ def _what(card: Card) -> str:
     )
 
 
+def _shares(card: Card) -> str:
+    if folds := card.config["folds"]:
+        return f"each network trained without one of {folds} folds, {card.train_rows:,} digits"
+    return f"of which {card.train_rows:,} were trained on and {card.held_rows:,} held out"
+
+
 def _evaluation(card: Card) -> str:
-    held = card.data_rows - card.train_rows
+    held = card.held_rows
     if card.holdout_accuracy is None or not held:
         return "Nothing was held out of training, so this card claims no accuracy."
-    members, epochs = card.config["members"], card.config["epochs"]
-    alone = "one network" if members == 1 else "one network, mean of the members"
+    members, epochs = card.networks // max(1, card.config["folds"]), card.config["epochs"]
+    alone = "one network" if card.networks == 1 else "one network, mean of the members"
     results = [(alone, card.holdout_accuracy)]
     if card.ensemble_accuracy is not None:
         results.append((f"ensemble of {members}", card.ensemble_accuracy))

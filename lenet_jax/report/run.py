@@ -45,6 +45,7 @@ class Run:
       data_name: where the digits were read from.
       train_rows: how many digits were trained on.
       config: every field of the run's config.
+      networks: number of members.
       rows: of `metrics.csv`; none if no epoch is done yet.
       held: None if nothing was held out.
       augmented_NxHxW: training digits as the network sees them, at least one.
@@ -57,6 +58,7 @@ class Run:
     data_name: str
     train_rows: int
     config: Mapping[str, Any]
+    networks: int
     rows: Sequence[Mapping[str, float | None]]
     held: Held | None
     augmented_NxHxW: np.ndarray
@@ -101,7 +103,7 @@ def facts(run: Run) -> Table:
             ("hold-out loss (cross-entropy)", f"{loss:.4f}"),
             ("expected calibration error", f"{bins.error:.2%}"),
         ]
-    members, seed = config["members"], config["seed"]
+    members, seed = run.networks, config["seed"]
     rows += [
         ("digits", run.data_name),
         ("trained on", f"{run.train_rows:,} digits"),

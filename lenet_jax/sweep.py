@@ -1,0 +1,53 @@
+"""The points of a sweep: which hyperparameters are tried, and with which values."""
+
+import itertools
+import math
+
+from lenet_jax.errors import UserError
+
+# Numbers that may differ between the members of one run.
+FIELDS = (
+    "learning_rate",
+    "momentum",
+    "weight_decay",
+    "ema_decay",
+    "label_smoothing",
+    "dropout",
+    "clip_norm",
+    "teacher_weight",
+    "rotation",
+    "scale",
+    "shear",
+    "shift",
+    "elastic",
+)
+
+
+def points(text: str) -> list[dict[str, float]]:
+    """All combinations of the values that a text names.
+
+    Args:
+      text: `field=value,value,...; field=value,...`; empty for a single point that changes nothing.
+
+    Returns:
+      field -> value for each point; the last field runs fastest.
+
+    Raises:
+      UserError: another syntax, or a field that is not one of `FIELDS`.
+
+    >>> points("shift=1,2; elastic=0.5")
+    [{'shift': 1.0, 'elastic': 0.5}, {'shift': 2.0, 'elastic': 0.5}]
+    """
+    values: dict[str, list[float]] = {}
+    for part in filter(str.strip, text.split(";")):
+        name, equals, listed = (piece.strip() for piece in part.partition("="))
+        if not equals or name in values or name not in FIELDS:
+            why = "is there twice" if name in values else f"must be one of {', '.join(FIELDS)}"
+            raise UserError(f"config.sweep: {name!r} {why}; write field=value,value; field=value")
+        try:
+            values[name] = [float(value) for value in listed.split(",")]
+        except ValueError:
+            raise UserError(f"config.sweep: {name}={listed}: numbers must follow") from None
+        if not all(map(math.isfinite, values[name])):
+            raise UserError(f"config.sweep: {name}={listed}: must be finite")
+    return [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]

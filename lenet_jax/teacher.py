@@ -1,0 +1,61 @@
+"""A finished run whose networks give soft targets (Hinton, Vinyals and Dean 2015)."""
+
+import dataclasses
+from typing import Any
+
+import jax
+
+from lenet_jax import predict, workdir
+from lenet_jax.config import Config
+from lenet_jax.errors import UserError
+from lenet_jax.files import shown
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """The networks of a finished run.
+
+    Attributes:
+      config: of the run.
+      networks: for each fold.
+      params_FxT: averaged parameters, leaves [folds, networks, ...].
+    """
+
+    config: Config
+    networks: int
+    params_FxT: Any
+
+
+def restore(student: workdir.Record) -> Teacher:
+    """The teacher that a run's config names.
+
+    A student must be held out of what its teacher was held out of: a teacher that has been trained
+    on the student's held-out digits would tell it their labels.
+
+    Raises:
+      UserError: there is no such run, or it is one on other digits or with another split.
+    """
+    folder = student.config.teacher
+    record = workdir.read_run(folder)
+    name = f"config.teacher={shown(folder)}"
+    if record.data_fingerprint != student.data_fingerprint:
+        raise UserError(
+            f"{name}: was trained on other digits ({record.data_name}); train it on --data"
+        )
+    split = ("folds", "split_seed", *(() if student.config.folds else ("holdout",)))
+    for field in split:
+        theirs, ours = getattr(record.config, field), getattr(student.config, field)
+        if theirs != ours:
+            raise UserError(
+                f"{name}: was trained with config.{field}={theirs}, this run has {ours}; they must "
+                "hold out the same digits"
+            )
+    config, folds = record.config, max(1, record.config.folds)
+    params_M = predict.restore(folder, record)
+    return Teacher(
+        config=dataclasses.replace(config, sweep="", teacher=""),
+        networks=config.averaged,
+        params_FxT=jax.tree.map(
+            lambda leaf: leaf.reshape(folds, config.averaged, *leaf.shape[1:]), params_M
+        ),
+    )

@@ -1,0 +1,25 @@
+import math
+
+import pytest
+from digit_files import refused
+
+from lenet_jax import sweep
+
+
+def test_no_sweep_is_one_point_that_changes_nothing():
+    assert sweep.points("") == [{}]
+
+
+def test_every_combination_is_a_point():
+    points = sweep.points("learning_rate=1e-3,2e-3, 4e-3 ; elastic=0,1; ")
+    assert len(points) == math.prod([3, 2])
+    assert points[1] == {"learning_rate": 1e-3, "elastic": 1.0}
+    assert len({tuple(point.items()) for point in points}) == 6
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["elastic", "epochs=1,2", "elastic=", "elastic=a", "elastic=1;elastic=2", "elastic=nan", "=1"],
+)
+def test_what_is_no_sweep_is_told(text):
+    assert refused(sweep.points, text).startswith("config.sweep: ")
