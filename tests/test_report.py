@@ -324,6 +324,7 @@ def some_run(held=True, **fields):
             "data_name": "digits & co.zip",
             "train_rows": 360,
             "config": Config().as_dict(),
+            "networks": 1,
             "rows": rows,
             "held": report.Held(
                 images_NxHxW=images_NxHxW, labels_N=labels_N, probabilities_NxK=probabilities_NxK

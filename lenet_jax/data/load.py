@@ -94,7 +94,8 @@ def _load(
         if not path.exists():
             raise UserError(
                 f"{name}: no such file or folder; --data takes auto, sample, kaggle, mnist or the "
-                "path of Kaggle's zip, of its CSVs or of a folder of IDX files"
+                "path of Kaggle's zip, of its CSVs, of a folder of IDX files or, to predict, of "
+                "pictures"
             )
         if path.is_dir() and not kaggle.holds(path) and idx.holds(path):
             return idx.load(path, part, name)
