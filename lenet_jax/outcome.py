@@ -1,15 +1,16 @@
 """What a finished run shows: the files of its report, its model card and the closing lines."""
 
-import functools
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
 from lenet_jax import augment, checkout, mesh, model, predict, report, workdir
+from lenet_jax.config import Config
 from lenet_jax.data import Dataset, holdout
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown, write_atomically
@@ -106,7 +107,7 @@ def _write_report(
 ) -> Path:
     config = record.config
     digits_NxHxW = training.images_NxHxW if held is None else held.images_NxHxW
-    maps = jax.jit(functools.partial(model.feature_maps, config))(params, digits_NxHxW[:1])
+    filters, maps = jax.tree.map(np.asarray, _seen_inside(config)(params, digits_NxHxW[:1]))
     run = report.Run(
         title=f"{report.model_name(config.as_dict())} on {record.data_name}",
         data_name=record.data_name,
@@ -115,13 +116,24 @@ def _write_report(
         rows=rows,
         held=held,
         augmented_NxHxW=_augmented(record, training),
-        filters_CxHxW=np.asarray(model.first_filters(params)),
+        filters_CxHxW=filters,
         digit_HxW=digits_NxHxW[0],
-        maps={layer: np.asarray(maps[layer][0]) for layer in model.MAPPED},
+        maps={layer: maps[layer][0] for layer in model.MAPPED},
     )
     place = Path(folder) / workdir.REPORT
     report.write_report(run, place)
     return place / report.PAGE
+
+
+def _seen_inside(config: Config) -> Callable[..., Any]:
+    """(params, images) -> C1's filters and the feature maps, in one program."""
+
+    def look(params: model.Params, images_BxHxW: jax.Array) -> Any:
+        return model.first_filters(params), model.feature_maps(config, params, images_BxHxW)
+
+    # Run once on one digit: on a CPU what can be saved is the compilation.
+    on_cpu = jax.default_backend() == "cpu"
+    return jax.jit(look, compiler_options={"xla_backend_optimization_level": 0} if on_cpu else None)
 
 
 def _augmented(record: workdir.Record, training: Dataset) -> np.ndarray:

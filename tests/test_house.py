@@ -42,8 +42,8 @@ MAY_IMPORT = {
     "progress": {"config", "data", "metrics", "workdir"},
     "tensorboard": {"extras", "workdir"},
     "outcome": {
-        "augment", "checkout", "data", "errors", "files", "mesh", "model", "predict", "report",
-        "train", "workdir",
+        "augment", "checkout", "config", "data", "errors", "files", "mesh", "model", "predict",
+        "report", "train", "workdir",
     },
     "checkout": set(),
     "callable_room": set(),

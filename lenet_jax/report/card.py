@@ -111,8 +111,8 @@ should hang on an answer that nobody looks at.
 ## Bias, Risks, and Limitations
 
 The digits were written by employees of the American Census Bureau and by high-school students; \
-other hands, a crossed 7 for instance, may be read worse. See `report/report.html` for the mistakes \
-and for how far a confidence can be trusted.
+other hands, a crossed 7 for instance, may be read worse. See `report/report.html` for the \
+mistakes and for how far a confidence can be trusted.
 
 ## How to Get Started with the Model
 
