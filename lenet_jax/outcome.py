@@ -131,17 +131,26 @@ def _seen_inside(config: Config) -> Callable[..., Any]:
     def look(params: model.Params, images_BxHxW: jax.Array) -> Any:
         return model.first_filters(params), model.feature_maps(config, params, images_BxHxW)
 
-    # Run once on one digit: on a CPU what can be saved is the compilation.
-    on_cpu = jax.default_backend() == "cpu"
-    return jax.jit(look, compiler_options={"xla_backend_optimization_level": 0} if on_cpu else None)
+    return _run_once(look)
 
 
 def _augmented(record: workdir.Record, training: Dataset) -> np.ndarray:
     """A hundred training digits as member 0 might see them, [100, 28, 28]."""
     config = record.config
     images_NxHxW = training.images_NxHxW[:100]
-    draws_NxD = augment.draw(config, jax.random.key(config.seed), len(images_NxHxW))
-    return np.asarray(jax.jit(augment.augment, static_argnums=0)(config, draws_NxD, images_NxHxW))
+
+    def distort(key: jax.Array, images_NxHxW: jax.Array) -> jax.Array:
+        draws_NxD = augment.draw(config, key, len(images_NxHxW))
+        return augment.augment(config, draws_NxD, images_NxHxW)
+
+    return np.asarray(_run_once(distort)(jax.random.key(config.seed), images_NxHxW))
+
+
+def _run_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Jits what runs once on a few digits; on a CPU only the compilation takes any time."""
+    on_cpu = jax.default_backend() == "cpu"
+    options = {"xla_backend_optimization_level": 0} if on_cpu else None
+    return jax.jit(function, compiler_options=options)
 
 
 def closing(folder: str, data: str, result: Result) -> str:
