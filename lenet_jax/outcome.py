@@ -1,9 +1,8 @@
 """What a finished run shows: the files of its report, its model card and the closing lines."""
 
-import functools
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from lenet_jax import (
     report,
     workdir,
 )
+from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown, write_atomically
@@ -173,7 +173,7 @@ def _write_report(
 ) -> Path:
     config = record.config
     digits_NxHxW = training.images_NxHxW if held is None else held.images_NxHxW
-    maps = jax.jit(functools.partial(model.feature_maps, config))(params, digits_NxHxW[:1])
+    filters, maps = jax.tree.map(np.asarray, _seen_inside(config)(params, digits_NxHxW[:1]))
     run = report.Run(
         title=f"{report.model_name(config.as_dict(), config.networks)} on {record.data_name}",
         data_name=record.data_name,
@@ -183,21 +183,41 @@ def _write_report(
         rows=rows,
         held=held,
         augmented_NxHxW=_augmented(record, training),
-        filters_CxHxW=np.asarray(model.first_filters(params)),
+        filters_CxHxW=filters,
         digit_HxW=digits_NxHxW[0],
-        maps={layer: np.asarray(maps[layer][0]) for layer in model.MAPPED},
+        maps={layer: maps[layer][0] for layer in model.MAPPED},
     )
     place = Path(folder) / workdir.REPORT
     report.write_report(run, place)
     return place / report.PAGE
 
 
+def _seen_inside(config: Config) -> Callable[..., Any]:
+    """(params, images) -> C1's filters and the feature maps, in one program."""
+
+    def look(params: model.Params, images_BxHxW: jax.Array) -> Any:
+        return model.first_filters(params), model.feature_maps(config, params, images_BxHxW)
+
+    return _run_once(look)
+
+
 def _augmented(record: workdir.Record, training: Dataset) -> np.ndarray:
     """A hundred training digits as member 0 might see them, [100, 28, 28]."""
     config = record.config
     images_NxHxW = training.images_NxHxW[:100]
-    draws_NxD = augment.draw(config, jax.random.key(config.seed), len(images_NxHxW))
-    return np.asarray(jax.jit(augment.augment, static_argnums=0)(config, draws_NxD, images_NxHxW))
+
+    def distort(key: jax.Array, images_NxHxW: jax.Array) -> jax.Array:
+        draws_NxD = augment.draw(config, key, len(images_NxHxW))
+        return augment.augment(config, draws_NxD, images_NxHxW)
+
+    return np.asarray(_run_once(distort)(jax.random.key(config.seed), images_NxHxW))
+
+
+def _run_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Jits what runs once on a few digits; on a CPU only the compilation takes any time."""
+    on_cpu = jax.default_backend() == "cpu"
+    options = {"xla_backend_optimization_level": 0} if on_cpu else None
+    return jax.jit(function, compiler_options=options)
 
 
 def closing(folder: str, data: str, result: Result) -> str:

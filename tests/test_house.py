@@ -52,8 +52,8 @@ MAY_IMPORT = {
     },
     "tensorboard": {"extras", "workdir"},
     "outcome": {
-        "augment", "calibration", "checkout", "data", "errors", "files", "mesh", "model",
-        "population", "predict", "report", "train", "workdir",
+        "augment", "calibration", "checkout", "config", "data", "errors", "files", "mesh",
+        "model", "population", "predict", "report", "train", "workdir",
     },
     "checkout": set(),
     "callable_room": set(),
