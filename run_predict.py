@@ -33,16 +33,16 @@ def main() -> None:
     warning = data.overlap_warning(record.data_source, record.data_fingerprint, dataset)
     if warning:
         program.tell(warning)
-    from lenet_jax import mesh
-
-    mesh.prepare(program.compiled_folder())
-    from lenet_jax import predict
+    program.start_jax()
+    from lenet_jax import hosts, mesh, predict
 
     params_M = predict.restore(WORKDIR.value, record, CHECKPOINT.value)
     devices = mesh.make(record.config.members)
     probabilities_NxK = predict.probabilities(
         record.config, devices, params_M, dataset.images_NxHxW
     )
+    if not hosts.first():
+        return
     labels_N = probabilities_NxK.argmax(axis=1)
     submission.write(OUTPUT.value, labels_N)
     submission.validate(OUTPUT.value, len(dataset), data.sample_submission(DATA.value))

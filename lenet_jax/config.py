@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,8 @@ OPTIMIZERS = ("adamw", "sgd")
 
 # Fields that may differ between the run that wrote a checkpoint and the one that goes on from it:
 # they change neither the arrays of the state nor the numbers that come out of a step.
-RESUMABLE = frozenset({"conv"})
+RESUMABLE = frozenset({"conv", "mesh"})
+MESH_AXES = ("member", "batch")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,9 @@ class Config:
       subsampling: order in `lenet5`, `pool_act` (conv -> pool -> act, as the paper writes S2) or
         `act_pool` (conv -> act -> pool, as most tutorials do).
       conv: implementation of the convolutions; `auto` takes the faster one of the backend.
+      mesh: how devices are shared out: `auto` (as many along members as divide them evenly, the
+        rest along the batch) or sizes, e.g. `member:4,batch:2`, whose product is the number of
+        devices in use; an axis left out has size 1. Results are the same to float rounding.
       optimizer: `adamw` or `sgd` (with Nesterov momentum).
       learning_rate: peak of the schedule, above 0.
       momentum: of `sgd`, in [0, 1).
@@ -65,6 +70,7 @@ class Config:
     activation: str = "relu"
     subsampling: str = "pool_act"
     conv: str = "auto"
+    mesh: str = "auto"
 
     optimizer: str = "adamw"
     learning_rate: float = 4e-3
@@ -90,6 +96,7 @@ class Config:
         self._choice("subsampling", SUBSAMPLINGS)
         self._choice("conv", CONVOLUTIONS)
         self._choice("optimizer", OPTIMIZERS)
+        mesh_sizes(self.mesh, self.members)
         # The key of a member is made from 32 bits.
         self._range("seed", 0, 2**32 - self.members)
         self._range("split_seed", 0, 2**32 - 1)
@@ -124,6 +131,29 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """All fields in the order of their declaration."""
         return dataclasses.asdict(self)
+
+
+def mesh_sizes(mesh: str, members: int) -> tuple[int, int] | None:
+    """Sizes of the (member, batch) axes that `Config.mesh` asks for, None for `auto`.
+
+    Raises:
+      UserError: it is not of the form `member:4,batch:2`, or members cannot be split so.
+    """
+    if mesh == "auto":
+        return None
+    sizes: dict[str, int] = {}
+    for part in mesh.split(","):
+        axis, _, size = part.strip().partition(":")
+        if axis not in MESH_AXES or axis in sizes or not re.fullmatch("[1-9][0-9]{0,6}", size):
+            raise UserError(f"config.mesh={mesh!r}: give auto, or sizes like member:4,batch:2")
+        sizes[axis] = int(size)
+    member, batch = (sizes.get(axis, 1) for axis in MESH_AXES)
+    if members % member:
+        raise UserError(
+            f"config.mesh={mesh!r}: {members} member{'s' * (members > 1)} cannot be split evenly "
+            f"over member:{member}; config.members must be a multiple of it"
+        )
+    return member, batch
 
 
 def _cast(field: dataclasses.Field[Any], value: Any) -> Any:

@@ -12,7 +12,7 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from lenet_jax import checkpoint, metrics, model, workdir
+from lenet_jax import checkpoint, hosts, metrics, model, workdir
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
@@ -58,13 +58,13 @@ def probabilities(
 ) -> np.ndarray:
     """The members' mean probabilities, float32 [N, 10]; arguments as for `logits`."""
 
-    @jax.jit
+    @partial(jax.jit, out_shardings=meshes.replicated(mesh))
     def program(params_M: Any, images_NxHxW: jax.Array) -> jax.Array:
         return jnp.exp(metrics.average_members(logits(config, mesh, params_M, images_NxHxW)))
 
-    params_M = jax.device_put(params_M, meshes.stacked(mesh))
-    images_NxHxW = jax.device_put(images_NxHxW, meshes.replicated(mesh))
-    return np.asarray(program(params_M, images_NxHxW))
+    params_M = jax.tree.map(lambda leaf: hosts.put(leaf, meshes.stacked(mesh)), params_M)
+    images = hosts.put(images_NxHxW, meshes.replicated(mesh))
+    return np.asarray(program(params_M, images))
 
 
 def restore(

@@ -13,6 +13,7 @@ The same command goes on where a run was cut off, from the first of these that h
    process which ended it has done.
 """
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -29,6 +30,7 @@ from tqdm import tqdm
 
 from lenet_jax import (
     checkpoint,
+    hosts,
     metrics,
     model,
     optimizer,
@@ -84,7 +86,8 @@ class Result:
 def compile_ahead(config: Config, rows: int) -> None:
     """Compiles what `train` will call for a dataset of so many rows, while its digits are read."""
     held = held_out(rows, config.holdout)
-    programs.compile_ahead(config, meshes.make(config.members), rows - held, max(1, held))
+    mesh = meshes.make(config.members, sizes=config.mesh)
+    programs.compile_ahead(config, mesh, rows - held, max(1, held))
 
 
 def train(
@@ -106,7 +109,8 @@ def train(
       say: is given what people should read.
 
     Returns:
-      The result, or None if the run in the folder was finished before.
+      The result, or None if the run in the folder was finished before. Of several processes all
+      must call this and the first one is given the result; the others are given None.
 
     Raises:
       UserError: the folder belongs to a run of another config or of other data, is in use by
@@ -117,8 +121,17 @@ def train(
         raise UserError(f"{dataset.name}: has no labels, so nothing can be trained on it")
     train_N, holdout_N = holdout(dataset.labels_N, config.holdout, config.split_seed)
     record = workdir.Record.of(config, dataset, len(train_N))
-    with workdir.locked(folder):
-        return _train(record, dataset, train_N, holdout_N, folder, say)
+    hosts.check_same(f"{config} {record.data_fingerprint}", "another config or other digits")
+    try:
+        with workdir.locked(folder) if hosts.first() else contextlib.nullcontext():
+            return _train(record, dataset, train_N, holdout_N, folder, say)
+    except stopping.Stopped:
+        hosts.leave()
+        raise
+    except Exception as error:
+        if hosts.is_loss(error):
+            hosts.end_lost()
+        raise
 
 
 def _train(
@@ -131,21 +144,31 @@ def _train(
 ) -> Result | None:
     config = record.config
     steps = optimizer.steps_per_epoch(config, len(train_N))
+    if not hosts.first():
+        say = _nothing
     start = resume.newest(folder)
+    finished = False
     if start is not None:
         resume.check_same_run(folder, record)
         # The model card is the last file that a run writes.
-        if start >= config.epochs * steps and (Path(folder) / workdir.CARD).exists():
-            say(f"{shown(folder)}: this run has finished its {config.epochs} epochs; nothing to do")
-            return None
+        finished = start >= config.epochs * steps and (Path(folder) / workdir.CARD).exists()
+    # No process writes anything before all have looked.
+    hosts.check_same(f"{start} {finished}", "another --workdir, or one that it does not share,")
+    if finished:
+        say(f"{shown(folder)}: this run has finished its {config.epochs} epochs; nothing to do")
+        return None
 
-    mesh = meshes.make(config.members)
+    mesh = meshes.make(config.members, sizes=config.mesh)
+    unused = meshes.unused_accelerator(mesh)
+    if unused is not None:
+        say(f"WARNING: {unused}")
     say(f"Devices: {meshes.describe(mesh)}")
     say(model.summary(config))
     held = dataset.take(holdout_N) if len(holdout_N) else None
     say(progress.what(dataset, len(train_N), held, config))
 
-    workdir.create(folder, record)
+    if hosts.first():
+        workdir.create(folder, record)
     training = dataset.take(train_N)
     run = _Run(config, mesh, training, held, Path(folder))
     checkpoints = checkpoint.Checkpoints(Path(folder) / workdir.CHECKPOINTS)
@@ -161,6 +184,8 @@ def _train(
             run.evaluate(current)
     finally:
         checkpoints.close()
+    if not hosts.first():
+        return None
     return Result(
         record=record,
         state=current,
@@ -174,8 +199,12 @@ def _train(
 
 
 def current_step(current: TrainState) -> int:
-    """Steps done; the members march together."""
-    return int(current.step[0])
+    """Steps done; the members march together, so those on this host tell of all."""
+    return int(current.step.addressable_data(0)[0])
+
+
+def _nothing(_: str) -> None:
+    pass
 
 
 class _Run:
@@ -200,13 +229,13 @@ class _Run:
         return self._whole(dataset.images_NxHxW), self._whole(dataset.labels_N)
 
     def _whole(self, array: Any) -> jax.Array:
-        return jax.device_put(array, meshes.replicated(self.mesh))
+        return hosts.put(array, meshes.replicated(self.mesh))
 
     def begin(self, checkpoints: checkpoint.Checkpoints, start: int | None) -> TrainState:
         """The first state, or the one of the checkpoint at step `start`."""
         seeds = np.arange(self.config.seed, self.config.seed + self.config.members, dtype=np.uint32)
         if start is None:
-            seeds_M = jax.device_put(seeds, meshes.stacked(self.mesh))
+            seeds_M = hosts.put(seeds, meshes.stacked(self.mesh))
             return jax.block_until_ready(self.programs.create(seeds_M))
         target = programs.abstract_state(self.config, self.mesh, self.images)
         done = start // self.steps
@@ -229,10 +258,14 @@ class _Run:
         stop = (epoch + 1) * self.steps
         label = f"Epoch {epoch + 1}/{self.config.epochs}"
         # Without a terminal there is no bar, and a line per epoch instead.
-        with tqdm(total=self.images, desc=label, unit="img", unit_scale=True, disable=None) as bar:
+        hidden = None if hosts.first() else True
+        with tqdm(
+            total=self.images, desc=label, unit="img", unit_scale=True, disable=hidden
+        ) as bar:
             while (at := current_step(current)) < stop:
                 current = self._piece(current, at, stop)
-                sums = jax.tree.map(np.asarray, current.epoch_metrics)
+                request.came, self.piece = hosts.agree(request.came, self.piece)
+                sums = hosts.whole(current.epoch_metrics)
                 _check_finite(sums, current, self.config, self.images, checkpoints)
                 bar.update(int(sums.count[0]) - bar.n)
                 bar.set_postfix_str(progress.text(progress.training_columns(sums)))
@@ -244,13 +277,14 @@ class _Run:
             row["images_per_second"] = done / trained
             row["seconds"] = time.perf_counter() - begun
             bar.set_postfix_str(progress.text(row))
-        if bar.disable:
+        if bar.disable and hosts.first():
             print(
                 f"{label}: {progress.text(row)}, {row['images_per_second']:,.0f} img/s",
                 file=sys.stderr,
             )
         self.rows.append(row)
-        workdir.write_metrics(self.folder, self.rows)
+        if hosts.first():
+            workdir.write_metrics(self.folder, self.rows)
         best = (
             row["holdout_accuracy"]
             if row["ensemble_accuracy"] is None
@@ -297,8 +331,8 @@ class _Run:
         """Columns about the hold-out, none if there is none."""
         if self.held is None:
             return {}
-        each, ensemble, self.probabilities_NxK = jax.tree.map(
-            np.asarray, self.programs.evaluate(current.averaged_params, *self.held)
+        each, ensemble, self.probabilities_NxK = hosts.whole(
+            self.programs.evaluate(current.averaged_params, *self.held)
         )
         row: workdir.Row = {
             "holdout_loss": float(np.mean(each.loss / each.count)),

@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "workdir": {"config", "data", "errors", "files", "lenet_jax"},
     "augment": {"config"},
     "conv": set(),
-    "mesh": set(),
+    "hosts": {"errors", "stopping"},
+    "mesh": {"config", "errors"},
     "metrics": set(),
     "model": {"config", "conv"},
     "optimizer": {"config"},
@@ -27,16 +28,16 @@ MAY_IMPORT = {
     "checkpoint": {"checksums", "errors", "files", "state"},
     "resume": {"checkpoint", "config", "errors", "files", "workdir"},
     "predict": {
-        "checkpoint", "config", "errors", "files", "mesh", "metrics", "model", "workdir",
+        "checkpoint", "config", "errors", "files", "hosts", "mesh", "metrics", "model", "workdir",
     },
     "programs": {"config", "mesh", "metrics", "model", "predict", "state", "step"},
     "train": {
-        "checkpoint", "config", "data", "errors", "files", "mesh", "metrics", "model", "optimizer",
-        "programs", "progress", "resume", "state", "stopping", "workdir",
+        "checkpoint", "config", "data", "errors", "files", "hosts", "mesh", "metrics", "model",
+        "optimizer", "programs", "progress", "resume", "state", "stopping", "workdir",
     },
     "progress": {"config", "data", "metrics", "workdir"},
     "outcome": {"augment", "files", "report", "train", "workdir"},
-    "program": {"config", "data", "errors", "stopping"},
+    "program": {"config", "data", "errors", "hosts", "mesh", "stopping"},
     "stopping": set(),
 }  # fmt: skip
 
