@@ -46,7 +46,7 @@ def prepare(compiled: str | os.PathLike[str] | None = None, platform: str | None
       platform: one of `PLATFORMS` that must be there (`require` checks it); None takes the best
         there is.
     """
-    if platform is not None and jax.config.jax_platforms != _JAX_PLATFORMS[platform]:
+    if platform is not None and _asked_of_jax() != _JAX_PLATFORMS[platform]:
         jax.config.update("jax_platforms", _JAX_PLATFORMS[platform])
     if compiled is not None and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", os.fspath(compiled))
@@ -89,7 +89,7 @@ def unused_accelerator(mesh: Mesh, root: str = "/") -> str | None:
       mesh: in use.
       root: of the file system.
     """
-    if platform(mesh) != "cpu" or jax.config.jax_platforms == "cpu":
+    if platform(mesh) != "cpu" or _asked_of_jax() == "cpu":
         return None
     for name, patterns in _DEVICE_FILES.items():
         if any(path for pattern in patterns for path in Path(root).glob(pattern)):
@@ -98,6 +98,11 @@ def unused_accelerator(mesh: Mesh, root: str = "/") -> str | None:
                 "missing or another process holds the device; --platform=cpu if this is meant"
             )
     return None
+
+
+def _asked_of_jax() -> str | None:
+    platforms: str | None = jax.config.jax_platforms  # type: ignore[attr-defined]
+    return platforms
 
 
 def make(members: int, devices: Sequence[jax.Device] | None = None, *, sizes: str = "auto") -> Mesh:

@@ -29,7 +29,7 @@ STATUS_HELP = f"""Exit status:
   {0:<3} done
   {USER_ERROR:<3} a mistake in what was given, told in one line
   {stopping.STOPPED:<3} stopped by Ctrl-C or SIGTERM after saving; the same command goes on
-  {stopping.LOST:<3} another process of the run was lost; the same commands, all started again, go on
+  {stopping.LOST:<3} another process of the run was lost; all of the same commands, again, go on
   {INTERRUPTED} stopped at once by Ctrl-C: nothing to save yet, or the second one
   {TERMINATED} stopped at once by SIGTERM, likewise"""
 
