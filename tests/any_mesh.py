@@ -40,19 +40,13 @@ def mesh_of(name):
     return mesh.make(CONFIG.members, sizes=f"member:{member},batch:{batch}")
 
 
-def first_state(on):
+def trained(create, on):
+    """The state after some steps on a mesh."""
     seeds = np.arange(CONFIG.members, dtype=np.uint32)
-    run = programs.compile_lazily(CONFIG, on, IMAGES)
-    return jax.block_until_ready(run.create(hosts.put(seeds, mesh.stacked(on))))
-
-
-def trained(first, on):
-    """The state after some steps on a mesh; `first` stays as it is."""
-    run = programs.compile_lazily(CONFIG, on, IMAGES)
-    state = jax.tree.map(
-        lambda leaf: jax.device_put(leaf, mesh.stacked(on), may_alias=False), first
-    )
+    first = jax.block_until_ready(create(hosts.put(seeds, mesh.stacked(mesh_of("1,1")))))
+    state = jax.tree.map(lambda leaf: jax.device_put(leaf, mesh.stacked(on)), first)
     arrays = [hosts.put(array, mesh.replicated(on)) for array in (*digits(IMAGES, 0), STEPS)]
+    run = programs.compile_lazily(CONFIG, on, IMAGES)
     return jax.block_until_ready(run.train_until(state, *arrays))
 
 
@@ -82,12 +76,12 @@ def travelled(state, on):
 
 def main():
     one = mesh_of("1,1")
-    first = first_state(one)
-    state = trained(first, one)
+    create = programs.compile_lazily(CONFIG, one, IMAGES).create
+    state = trained(create, one)
     result, worst, states = evaluated(state, one), 0.0, {}
     for name in ALL if "--all" in sys.argv else FEW:
         on = mesh_of(name)
-        states[name] = other = trained(first, on)
+        states[name] = other = trained(create, on)
         pairs = list(zip(numbers(state), numbers(other), strict=True))
         if name.endswith(",1"):
             # Each device runs the same program of one member.

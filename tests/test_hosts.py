@@ -15,6 +15,7 @@ import pytest
 
 from lenet_jax import data, hosts, predict, stopping, train, workdir
 from lenet_jax.config import Config
+from lenet_jax.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
@@ -39,7 +40,6 @@ def start(folder, extra, env):
             "--config.epochs=6",
             "--config.members=2",
             "--data=sample",
-            "--platform=cpu",
             f"--heartbeat_timeout={HEARTBEAT}",
             f"--workdir={folder}",
             *extra,
@@ -144,27 +144,33 @@ def test_one_process_agrees_with_itself():
 
 
 @pytest.mark.parametrize(
-    ("flags", "expected"),
+    ("given", "expected"),
     [
-        (("--coordinator=nowhere",), "HOST:PORT"),
-        (("--coordinator=h:1", "--num_processes=2", "--process_id=2"), "--process_id=2"),
-        (("--coordinator=h:1",), "--num_processes"),
-        (("--num_processes=0",), "num_processes"),
-        (("--platform=gpu",), "JAX finds no gpu here"),
-        (("--platform=tpu",), "JAX finds no tpu here"),
-        (("--platform=abacus",), "platform"),
-        (("--config.mesh=member:2",), "cannot be split evenly"),
-        (("--config.mesh=batch:64",), "asks for 64 devices"),
+        (("nowhere", 2, 0), "HOST:PORT"),
+        (("h:1", 2, 2), "--process_id=2: must be below"),
     ],
 )
-def test_mistaken_flags_give_one_line(flags, expected, tmp_path):
-    process = start(tmp_path / "w", ("--config.members=1", *flags), {})
+def test_mistaken_processes_are_refused(given, expected):
+    with pytest.raises(UserError, match=expected):
+        hosts.join(*given)
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ("--coordinator=h:1", "--num_processes=N"),
+        ("--platform=gpu", "JAX finds no gpu here"),
+    ],
+)
+def test_mistaken_flags_give_one_line(flag, expected, tmp_path):
+    process = start(tmp_path / "w", (flag,), {})
     out, told = process.communicate(timeout=100)
     assert process.returncode == 2, told
     assert told.startswith("error: ")
     assert told.count("\n") == 1, told
     assert expected in told
     assert out == ""
+    assert not (tmp_path / "w").exists()
 
 
 def test_a_stop_request_to_one_process_stops_both(tmp_path):
