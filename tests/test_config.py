@@ -76,7 +76,7 @@ def test_differences_name_the_fields_and_forgive_the_implementation():
     ["", "member", "member:0", "member:-1", "member:2,member:1", "rows:2", "member:2x", "2,1"],
 )
 def test_a_mesh_that_is_none(mesh):
-    with pytest.raises(UserError, match="config.mesh="):
+    with pytest.raises(UserError, match=r"config\.mesh="):
         config.Config(members=4, mesh=mesh)
 
 
