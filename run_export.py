@@ -33,9 +33,7 @@ def main() -> None:
     if SERVE.value and FORMAT.value != "web":
         raise flags.Error(f"--serve shows a page, and --format={FORMAT.value} is none")
     record = workdir.read_run(WORKDIR.value)
-    from lenet_jax import mesh
-
-    mesh.prepare(program.compiled_folder())
+    program.start_jax()
     from lenet_jax import export, predict
     from lenet_jax.export import serve
 

@@ -32,16 +32,14 @@ def main() -> None:
     load = data.load_train if REPORT.value else partial(data.load_test, deskew=DESKEW.value)
     with program.importing("lenet_jax.predict"):
         dataset = load(DATA.value, say=program.tell)
-    from lenet_jax import mesh
-
-    mesh.prepare(program.compiled_folder())
+    program.start_jax()
     if REPORT.value:
         from lenet_jax import outcome
 
         print(outcome.rewrite_report(WORKDIR.value, record, dataset, CHECKPOINT.value))
         return
     program.tell(data.overlap_warning(record.data_source, record.data_fingerprint, dataset))
-    from lenet_jax import predict
+    from lenet_jax import hosts, predict
 
     probabilities_NxK = predict.from_run(
         WORKDIR.value,
@@ -51,6 +49,8 @@ def main() -> None:
         views=VIEWS.value,
         mean=MEAN.value,
     )
+    if not hosts.first():
+        return
     files = answers.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)
     sample = data.sample_submission(DATA.value)
     print("\n".join(answers.write(dataset, probabilities_NxK, files, sample)))

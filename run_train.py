@@ -28,18 +28,16 @@ def main() -> None:
     recipe = config()
 
     def compile_ahead(rows: int) -> None:
-        from lenet_jax import mesh, train
+        program.start_jax()
+        from lenet_jax import train
 
-        mesh.prepare(program.compiled_folder())
         train.compile_ahead(recipe, rows)
 
     with program.importing("lenet_jax.outcome") as then:
         dataset = data.load_train(
             DATA.value, say=program.tell, counted=functools.partial(then, compile_ahead)
         )
-    from lenet_jax import mesh
-
-    mesh.prepare(program.compiled_folder())
+    program.start_jax()
     from lenet_jax import outcome, train
 
     with tensorboard.writer(WORKDIR.value if TENSORBOARD.value else None) as log:

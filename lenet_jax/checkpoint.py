@@ -93,7 +93,7 @@ class Checkpoints:
         for step in self._by_accuracy() if which == "best" else reversed(self.steps()):
             damage = checksums.damage(self.folder / str(step))
             if damage is None:
-                for line in damaged:
+                for line in damaged if jax.process_index() == 0 else ():
                     print(f"WARNING: {line}; taking step {step} in its place", file=sys.stderr)
                 return step
             damaged.append(f"{shown(self.folder / str(step))}: damaged checkpoint ({damage})")

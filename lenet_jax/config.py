@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,8 @@ OPTIMIZERS = ("adamw", "sgd")
 
 # Fields that may differ between the run that wrote a checkpoint and the one that goes on from it:
 # they change neither the arrays of the state nor the numbers that come out of a step.
-RESUMABLE = frozenset({"conv"})
+RESUMABLE = frozenset({"conv", "mesh"})
+MESH_AXES = ("member", "batch")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,9 @@ class Config:
         parameters grow with its square.
       dropout: share of F6's units of `lenet5` that a training step leaves out, in [0, 1).
       conv: implementation of the convolutions; `auto` takes the faster one of the backend.
+      mesh: how devices are shared out: `auto` (as many along members as divide them evenly, the
+        rest along the batch) or sizes, e.g. `member:4,batch:2`, whose product is the number of
+        devices in use; an axis left out has size 1. Results are the same to float rounding.
       optimizer: `adamw` or `sgd` (with Nesterov momentum).
       learning_rate: peak of the schedule, above 0.
       momentum: of `sgd`, in [0, 1).
@@ -82,6 +87,7 @@ class Config:
     width: int = 1
     dropout: float = 0.0
     conv: str = "auto"
+    mesh: str = "auto"
 
     optimizer: str = "adamw"
     learning_rate: float = 4e-3
@@ -118,6 +124,7 @@ class Config:
             raise UserError("config.folds=1: must be 0 or at least 2")
         # The key of a network is made from 32 bits.
         self._range("seed", 0, 2**32 - self.networks)
+        mesh_sizes(self.mesh, self.networks)
         self._range("width", 1, 64)
         if self.model == "lecun1998" and (self.width > 1 or self.dropout):
             raise UserError("config.width and config.dropout: only for config.model='lenet5'")
@@ -164,6 +171,29 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """All fields in the order of their declaration."""
         return dataclasses.asdict(self)
+
+
+def mesh_sizes(mesh: str, members: int) -> tuple[int, int] | None:
+    """Sizes of the (member, batch) axes that `Config.mesh` asks for, None for `auto`.
+
+    Raises:
+      UserError: it is not of the form `member:4,batch:2`, or members cannot be split so.
+    """
+    if mesh == "auto":
+        return None
+    sizes: dict[str, int] = {}
+    for part in mesh.split(","):
+        axis, _, size = part.strip().partition(":")
+        if axis not in MESH_AXES or axis in sizes or not re.fullmatch("[1-9][0-9]{0,6}", size):
+            raise UserError(f"config.mesh={mesh!r}: give auto, or sizes like member:4,batch:2")
+        sizes[axis] = int(size)
+    member, batch = (sizes.get(axis, 1) for axis in MESH_AXES)
+    if members % member:
+        raise UserError(
+            f"config.mesh={mesh!r}: {members} member{'s' * (members > 1)} cannot be split evenly "
+            f"over member:{member}; config.members must be a multiple of it"
+        )
+    return member, batch
 
 
 def _cast(field: dataclasses.Field[Any], value: Any) -> Any:

@@ -4,6 +4,7 @@ import functools
 import math
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,15 +13,27 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from lenet_jax.config import mesh_sizes
+from lenet_jax.errors import UserError
+
 MEMBER = "member"
 BATCH = "batch"
+
+PLATFORMS = ("cpu", "gpu", "tpu")
+# What JAX is told for each; there is no name for "the GPUs, of whatever make".
+_JAX_PLATFORMS = {"cpu": "cpu", "gpu": "", "tpu": "tpu,cpu"}
+# Files of the system by which an accelerator shows even where JAX cannot use it.
+_DEVICE_FILES = {
+    "a GPU": ("dev/nvidia[0-9]*", "dev/kfd"),
+    "a TPU": ("dev/accel[0-9]*", "dev/vfio/[0-9]*"),
+}
 
 # XLA:CPU before jax 0.12 removes optimisation barriers ahead of fusion, and then computes a feature
 # map anew for each slice of it that is read: half the speed. Later ones do not know the pass.
 _CPU_FLAGS = "--xla_cpu_multi_thread_eigen=false --xla_disable_hlo_passes=cse_barrier_expander"
 
 
-def prepare(compiled: str | os.PathLike[str] | None = None) -> None:
+def prepare(compiled: str | os.PathLike[str] | None = None, platform: str | None = None) -> None:
     """Makes every CPU core a device of one thread; call it before JAX starts its backends.
 
     The second call of a process changes nothing.
@@ -30,7 +43,11 @@ def prepare(compiled: str | os.PathLike[str] | None = None) -> None:
 
     Args:
       compiled: folder that keeps compiled programs for the next start; None keeps none.
+      platform: one of `PLATFORMS` that must be there (`require` checks it); None takes the best
+        there is.
     """
+    if platform is not None and _asked_of_jax() != _JAX_PLATFORMS[platform]:
+        jax.config.update("jax_platforms", _JAX_PLATFORMS[platform])
     if compiled is not None and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", os.fspath(compiled))
         # A start compiles dozens of small programs, which together take a second.
@@ -45,15 +62,78 @@ def prepare(compiled: str | os.PathLike[str] | None = None) -> None:
         jax.config.update("jax_num_cpu_devices", cores)
 
 
-def make(members: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """The mesh over all devices, or over some: as many along members as divide them evenly."""
+def require(platform: str) -> None:
+    """Starts JAX's backends and checks that they run on a platform.
+
+    Raises:
+      UserError: they do not; the reason is JAX's.
+    """
+    try:
+        found, reason = jax.default_backend(), ""
+    except RuntimeError as error:
+        found, reason = "nothing it could start", f" ({str(error).splitlines()[0]})"
+    if found != platform:
+        raise UserError(
+            f"--platform={platform}: JAX finds no {platform} here, but {found}{reason}; install "
+            f"the JAX of that platform, free the device, or leave the flag out"
+        )
+
+
+def unused_accelerator(mesh: Mesh, root: str = "/") -> str | None:
+    """A warning if the machine seems to have an accelerator and the mesh is of CPU devices.
+
+    JAX falls back to the CPU, often without a word, where it lacks the plugin or where another
+    process holds the device (jax#22070). Nobody is warned who has asked for the CPU.
+
+    Args:
+      mesh: in use.
+      root: of the file system.
+    """
+    if platform(mesh) != "cpu" or _asked_of_jax() == "cpu":
+        return None
+    for name, patterns in _DEVICE_FILES.items():
+        if any(path for pattern in patterns for path in Path(root).glob(pattern)):
+            return (
+                f"this machine seems to have {name}, but JAX runs on the CPU: its plugin is "
+                "missing or another process holds the device; --platform=cpu if this is meant"
+            )
+    return None
+
+
+def _asked_of_jax() -> str | None:
+    platforms: str | None = jax.config.jax_platforms  # type: ignore[attr-defined]
+    return platforms
+
+
+def make(members: int, devices: Sequence[jax.Device] | None = None, *, sizes: str = "auto") -> Mesh:
+    """The (member, batch) mesh over all devices, or over some.
+
+    Args:
+      members: number of networks.
+      devices: to be used; all by default, those of other processes included.
+      sizes: as in `Config.mesh`; `auto` puts as many devices along members as divide them evenly.
+
+    Raises:
+      UserError: `sizes` asks for more devices than there are, or leaves a process without any.
+    """
     devices = jax.devices() if devices is None else devices
     along_member = math.gcd(members, len(devices))
+    shape = mesh_sizes(sizes, members) or (along_member, len(devices) // along_member)
+    wanted = math.prod(shape)
+    if wanted > len(devices):
+        raise UserError(
+            f"config.mesh={sizes!r}: asks for {wanted} devices, and there are {len(devices)}"
+        )
+    if wanted < len(devices) and jax.process_count() > 1:
+        raise UserError(
+            f"config.mesh={sizes!r}: asks for {wanted} devices, and the processes of this run have "
+            f"{len(devices)}; several processes must use all"
+        )
     return jax.make_mesh(
-        (along_member, len(devices) // along_member),
+        shape,
         (MEMBER, BATCH),
         axis_types=(AxisType.Auto, AxisType.Auto),
-        devices=devices,
+        devices=devices[:wanted],
     )
 
 
@@ -62,7 +142,10 @@ def describe(mesh: Mesh) -> str:
     devices = mesh.devices.flat
     kinds = sorted({device.device_kind for device in devices})
     shape = f"{mesh.shape[MEMBER]} along members, {mesh.shape[BATCH]} along the batch"
-    return f"{mesh.size} x {', '.join(kinds)} ({devices[0].platform}): {shape}"
+    there = jax.device_count()
+    of = f" of {there}" if mesh.size < there else ""
+    hosts = f" in {jax.process_count()} processes" if jax.process_count() > 1 else ""
+    return f"{mesh.size}{of} x {', '.join(kinds)} ({devices[0].platform}){hosts}: {shape}"
 
 
 def platform(mesh: Mesh) -> str:

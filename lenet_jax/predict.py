@@ -13,7 +13,16 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from lenet_jax import augment, calibration, callable_room, checkpoint, metrics, model, workdir
+from lenet_jax import (
+    augment,
+    calibration,
+    callable_room,
+    checkpoint,
+    hosts,
+    metrics,
+    model,
+    workdir,
+)
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
@@ -122,7 +131,7 @@ def probabilities(
       mean: of `probabilities` or of `log_probabilities`.
     """
 
-    @jax.jit
+    @partial(jax.jit, out_shardings=meshes.replicated(mesh))
     def program(params_M: Any, images_NxHxW: jax.Array) -> jax.Array:
         members = jax.tree.leaves(params_M)[0].shape[0]
         rows_N = jnp.arange(images_NxHxW.shape[0], dtype=jnp.int32)
@@ -130,9 +139,9 @@ def probabilities(
         logits_MxNxK = logits(config, mesh, params_M, rows_MxN, images_NxHxW, views)
         return jnp.exp(metrics.average_members(logits_MxNxK, mean))
 
-    params_M = jax.device_put(params_M, meshes.stacked(mesh))
-    images_NxHxW = jax.device_put(images_NxHxW, meshes.replicated(mesh))
-    return np.asarray(program(params_M, images_NxHxW))
+    params_M = hosts.put(params_M, meshes.stacked(mesh))
+    images = hosts.put(images_NxHxW, meshes.replicated(mesh))
+    return np.asarray(program(params_M, images))
 
 
 def out_of_fold(
@@ -148,15 +157,14 @@ def out_of_fold(
       images_NxHxW: uint8 [N, 28, 28].
     """
 
-    @jax.jit
+    @partial(jax.jit, out_shardings=meshes.replicated(mesh))
     def program(params_M: Any, rows_MxH: jax.Array, images_NxHxW: jax.Array) -> jax.Array:
         logits_MxHxK = logits(config, mesh, params_M, rows_MxH, images_NxHxW)
         by_fold = logits_MxHxK.reshape(max(1, config.folds), -1, *logits_MxHxK.shape[1:])
         return jnp.exp(jax.vmap(metrics.average_members)(by_fold))
 
-    members = jax.device_put((params_M, rows_MxH), meshes.stacked(mesh))
-    whole = jax.device_put(images_NxHxW, meshes.replicated(mesh))
-    return np.asarray(program(*members, whole))
+    members = hosts.put((params_M, rows_MxH), meshes.stacked(mesh))
+    return np.asarray(program(*members, hosts.put(images_NxHxW, meshes.replicated(mesh))))
 
 
 def from_run(

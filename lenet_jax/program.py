@@ -29,6 +29,7 @@ STATUS_HELP = f"""Exit status:
   {0:<3} done
   {USER_ERROR:<3} a mistake in what was given, told in one line
   {stopping.STOPPED:<3} stopped by Ctrl-C or SIGTERM after saving; the same command goes on
+  {stopping.LOST:<3} another process of the run was lost; all of the same commands, again, go on
   {INTERRUPTED} stopped at once by Ctrl-C: nothing to save yet, or the second one
   {TERMINATED} stopped at once by SIGTERM, likewise"""
 
@@ -39,6 +40,26 @@ _keep = flags.DEFINE_bool(
     "Keep compiled programs in the user's cache folder, for the next start; --nocompilation_cache "
     "keeps none.",
 )
+_platform = flags.DEFINE_enum(
+    "platform",
+    None,
+    ["cpu", "gpu", "tpu"],
+    "Where to compute; an error if it is not there. Left out, the best there is.",
+)
+_coordinator = flags.DEFINE_string(
+    "coordinator",
+    None,
+    "HOST:PORT of process 0, for a run of several processes. JAX finds it and the next two itself "
+    "under Slurm, Open MPI, Kubernetes (indexed jobs) and on TPU pods.",
+)
+_num_processes = flags.DEFINE_integer(
+    "num_processes", None, "How many processes the run has; 1 looks for no others.", 1
+)
+_process_id = flags.DEFINE_integer("process_id", None, "Which of them this one is, from 0.", 0)
+_heartbeat = flags.DEFINE_integer(
+    "heartbeat_timeout", 30, "Seconds after which a silent process counts as lost.", 1
+)
+SHARED = (_keep, _platform, _coordinator, _num_processes, _process_id, _heartbeat)
 
 
 def run(main: Callable[[], None], description: str) -> None:
@@ -122,6 +143,21 @@ def compiled_folder() -> Path | None:
     return folder / "compiled" if _keep.value and folder is not None else None
 
 
+def start_jax() -> None:
+    """Prepares the devices and processes that the flags ask for; the second call does nothing.
+
+    Raises:
+      UserError: they are not there.
+    """
+    # Here, for importing JAX takes a second.
+    from lenet_jax import hosts, mesh
+
+    mesh.prepare(compiled_folder(), _platform.value)
+    hosts.join(_coordinator.value, _num_processes.value, _process_id.value, _heartbeat.value)
+    if _platform.value is not None:
+        mesh.require(_platform.value)
+
+
 def tell(line: str | None) -> None:
     """Prints a line about the data, if there is one, on standard error, apart from the results."""
     if line is not None:
@@ -160,7 +196,8 @@ def _check_config_flags(arguments: list[str]) -> None:
 
 def _help_text(description: str) -> str:
     lines = [description, "", "Flags:"]
-    ours = [*flags.FLAGS.get_flags_for_module(sys.argv[0]), flags.FLAGS["compilation_cache"]]
+    shared = [flags.FLAGS[holder.name] for holder in SHARED]
+    ours = [*flags.FLAGS.get_flags_for_module(sys.argv[0]), *shared]
     for flag in sorted(ours, key=lambda flag: flag.name):
         default = "" if flag.default is None else flag.default
         lines.append(f"  --{flag.name}={default}")

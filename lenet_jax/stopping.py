@@ -12,6 +12,8 @@ from types import FrameType
 
 # EX_TEMPFAIL of sysexits.h: the same command goes on.
 STOPPED = 75
+# EX_PROTOCOL: a run of several processes has lost one, and the same commands go on.
+LOST = 76
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

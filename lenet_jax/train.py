@@ -13,6 +13,7 @@ The same command goes on where a run was cut off, from the first of these that h
    process which ended it has done.
 """
 
+import contextlib
 import dataclasses
 import os
 import sys
@@ -29,6 +30,7 @@ from tqdm import tqdm
 from lenet_jax import (
     callable_room,
     checkpoint,
+    hosts,
     metrics,
     model,
     optimizer,
@@ -99,7 +101,8 @@ def compile_ahead(config: Config, rows: int) -> None:
     sizes = programs.Sizes(
         members=config.networks, rows=rows, images=rows - held, held=max(1, held)
     )
-    programs.compile_ahead(population.common(config), meshes.make(config.networks), sizes)
+    mesh = meshes.make(config.networks, sizes=config.mesh)
+    programs.compile_ahead(population.common(config), mesh, sizes)
 
 
 def train(
@@ -123,7 +126,8 @@ def train(
       log: is given each row of `metrics.csv` when it is written.
 
     Returns:
-      The result, or None if the run in the folder was finished before.
+      The result, or None if the run in the folder was finished before. Of several processes all
+      must call this and the first one is given the result; the others are given None.
 
     Raises:
       UserError: the folder belongs to a run of another config or of other data, is in use by
@@ -134,9 +138,18 @@ def train(
         raise UserError(f"{dataset.name}: has no labels, so nothing can be trained on it")
     people = population.make(config, dataset.labels_N)
     record = workdir.Record.of(config, dataset, people.images)
+    hosts.check_same(f"{config} {record.data_fingerprint}", "another config or other digits")
     taught = teacher.restore(record) if config.teacher else None
-    with workdir.locked(folder):
-        return _train(record, dataset, people, taught, folder, say, log)
+    try:
+        with workdir.locked(folder) if hosts.first() else contextlib.nullcontext():
+            return _train(record, dataset, people, taught, folder, say, log)
+    except stopping.Stopped:
+        hosts.leave()
+        raise
+    except Exception as error:
+        if hosts.is_loss(error):
+            hosts.end_lost()
+        raise
 
 
 def _train(
@@ -150,22 +163,32 @@ def _train(
 ) -> Result | None:
     config = record.config
     steps = optimizer.steps_per_epoch(config, people.images)
+    if not hosts.first():
+        say = _nothing
     start = resume.newest(folder)
+    finished = False
     if start is not None:
         resume.check_same_run(folder, record)
         # The model card is the last file that a run writes.
-        if start >= config.epochs * steps and (Path(folder) / workdir.CARD).exists():
-            say(f"{shown(folder)}: this run has finished its {config.epochs} epochs; nothing to do")
-            return None
+        finished = start >= config.epochs * steps and (Path(folder) / workdir.CARD).exists()
+    # No process writes anything before all have looked.
+    hosts.check_same(f"{start} {finished}", "another --workdir, or one that it does not share,")
+    if finished:
+        say(f"{shown(folder)}: this run has finished its {config.epochs} epochs; nothing to do")
+        return None
 
-    mesh = meshes.make(len(people))
+    mesh = meshes.make(len(people), sizes=config.mesh)
+    unused = meshes.unused_accelerator(mesh)
+    if unused is not None:
+        say(f"WARNING: {unused}")
     say(f"Devices: {meshes.describe(mesh)}")
     say(model.summary(config))
     held_rows = people.held_rows
     held = dataset.take(held_rows) if len(held_rows) else None
     say(progress.what(dataset, people.images, held, config))
 
-    workdir.create(folder, record)
+    if hosts.first():
+        workdir.create(folder, record)
     run = _Run(config, mesh, dataset, people, taught, Path(folder), log)
     checkpoints = checkpoint.Checkpoints(Path(folder) / workdir.CHECKPOINTS)
     try:
@@ -180,6 +203,8 @@ def _train(
             run.evaluate(current)
     finally:
         checkpoints.close()
+    if not hosts.first():
+        return None
     return Result(
         record=record,
         state=current,
@@ -195,8 +220,12 @@ def _train(
 
 
 def current_step(current: TrainState) -> int:
-    """Steps done; the members march together."""
-    return int(current.step[0])
+    """Steps done; the members march together, so those on this host tell of all."""
+    return int(current.step.addressable_data(0)[0])
+
+
+def _nothing(_: str) -> None:
+    pass
 
 
 class _Run:
@@ -236,10 +265,10 @@ class _Run:
         self.piece = FIRST_PIECE
 
     def _whole(self, tree: Any) -> Any:
-        return jax.device_put(tree, meshes.replicated(self.mesh))
+        return hosts.put(tree, meshes.replicated(self.mesh))
 
     def _split(self, tree: Any) -> Any:
-        return jax.device_put(tree, meshes.stacked(self.mesh))
+        return hosts.put(tree, meshes.stacked(self.mesh))
 
     def begin(self, checkpoints: checkpoint.Checkpoints, start: int | None) -> TrainState:
         """The first state, or the one of the checkpoint at step `start`."""
@@ -269,10 +298,14 @@ class _Run:
         stop = (epoch + 1) * self.steps
         label = f"Epoch {epoch + 1}/{self.config.epochs}"
         # Without a terminal there is no bar, and a line per epoch instead.
-        with tqdm(total=self.images, desc=label, unit="img", unit_scale=True, disable=None) as bar:
+        hidden = None if hosts.first() else True
+        with tqdm(
+            total=self.images, desc=label, unit="img", unit_scale=True, disable=hidden
+        ) as bar:
             while (at := current_step(current)) < stop:
                 current = self._piece(current, at, stop)
-                sums = jax.tree.map(np.asarray, current.epoch_metrics)
+                request.came, self.piece = hosts.agree(request.came, self.piece)
+                sums = hosts.whole(current.epoch_metrics)
                 _check_finite(sums, current, self.config, self.images, checkpoints)
                 bar.update(int(sums.count[0]) - bar.n)
                 bar.set_postfix_str(progress.text(progress.training_columns(sums)))
@@ -284,15 +317,16 @@ class _Run:
             row["images_per_second"] = done / trained
             row["seconds"] = time.perf_counter() - begun
             bar.set_postfix_str(progress.text(row))
-        if bar.disable:
+        if bar.disable and hosts.first():
             print(
                 f"{label}: {progress.text(row)}, {row['images_per_second']:,.0f} img/s",
                 file=sys.stderr,
             )
         self.rows.append(row)
-        workdir.write_metrics(self.folder, self.rows)
-        if self.log is not None:
-            self.log(row)
+        if hosts.first():
+            workdir.write_metrics(self.folder, self.rows)
+            if self.log is not None:
+                self.log(row)
         best = (
             row["holdout_accuracy"]
             if row["ensemble_accuracy"] is None
@@ -341,9 +375,8 @@ class _Run:
         """Columns about the hold-out, none if there is none."""
         if not len(self.people.held_rows):
             return {}
-        each, ensemble, probabilities_FxHxK = jax.tree.map(
-            np.asarray,
-            self.programs.evaluate(current.averaged_params, self.held_MxH, *self.data),
+        each, ensemble, probabilities_FxHxK = hosts.whole(
+            self.programs.evaluate(current.averaged_params, self.held_MxH, *self.data)
         )
         self.accuracy_M = each.correct / each.count
         self.probabilities_NxK = self.people.in_held_rows(probabilities_FxHxK)

@@ -69,3 +69,22 @@ def test_an_integer_stands_for_a_float():
 def test_differences_name_the_fields_and_forgive_the_implementation():
     assert config.differences(Config(seed=1), Config(seed=2)) == ["seed: 1 -> 2"]
     assert config.differences(Config(conv="native"), Config(conv="matmul")) == []
+
+
+@pytest.mark.parametrize(
+    "mesh",
+    ["", "member", "member:0", "member:-1", "member:2,member:1", "rows:2", "member:2x", "2,1"],
+)
+def test_a_mesh_that_is_none(mesh):
+    with pytest.raises(UserError, match=r"config\.mesh="):
+        config.Config(members=4, mesh=mesh)
+
+
+def test_members_are_split_evenly():
+    config.Config(members=6, mesh="member:3,batch:5")
+    with pytest.raises(UserError, match="6 members cannot be split evenly over member:4"):
+        config.Config(members=6, mesh="member:4")
+
+
+def test_a_run_may_go_on_with_another_mesh():
+    assert not config.differences(config.Config(mesh="batch:8"), config.Config())

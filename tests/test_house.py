@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "workdir": {"config", "data", "errors", "files", "lenet_jax"},
     "augment": {"config", "population"},
     "conv": set(),
-    "mesh": set(),
+    "hosts": {"errors", "stopping"},
+    "mesh": {"config", "errors"},
     "metrics": set(),
     "model": {"config", "conv"},
     "optimizer": {"config", "population"},
@@ -33,16 +34,16 @@ MAY_IMPORT = {
     "resume": {"checkpoint", "config", "errors", "files", "workdir"},
     "predict": {
         "augment", "calibration", "callable_room", "checkpoint", "config", "errors", "files",
-        "mesh", "metrics", "model", "workdir",
+        "hosts", "mesh", "metrics", "model", "workdir",
     },
     "teacher": {"config", "errors", "files", "predict", "workdir"},
     "programs": {
         "config", "mesh", "metrics", "model", "population", "predict", "state", "step",
     },
     "train": {
-        "callable_room", "checkpoint", "config", "data", "errors", "files", "mesh", "metrics",
-        "model", "optimizer", "population", "programs", "progress", "resume", "state", "stopping",
-        "teacher", "workdir",
+        "callable_room", "checkpoint", "config", "data", "errors", "files", "hosts", "mesh",
+        "metrics", "model", "optimizer", "population", "programs", "progress", "resume", "state",
+        "stopping", "teacher", "workdir",
     },
     "progress": {"config", "data", "metrics", "workdir"},
     "calibration": set(),
@@ -59,7 +60,7 @@ MAY_IMPORT = {
     "callable_room": set(),
     "console": {"checkout"},
     "library": {"config", "data", "mesh", "outcome", "predict", "train", "workdir"},
-    "program": {"checkout", "config", "data", "errors", "stopping"},
+    "program": {"checkout", "config", "data", "errors", "hosts", "mesh", "stopping"},
     "stopping": set(),
 }  # fmt: skip
 

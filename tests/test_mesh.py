@@ -9,6 +9,7 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from lenet_jax import mesh
+from lenet_jax.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,46 @@ def test_over_members_is_the_function_of_each_member(members, devices):
     images = jnp.arange(6.0)
     got = lifted({"a": a, "b": b}, images)
     np.testing.assert_array_equal(got, np.outer(a, images) + np.asarray(b)[:, None])
+
+
+@pytest.mark.parametrize(
+    ("members", "sizes", "shape"),
+    [
+        (2, "auto", (2, 1)),
+        (2, "member:1,batch:2", (1, 2)),
+        (2, "batch:2", (1, 2)),
+        (4, "member:2", (2, 1)),
+        (4, " batch:1, member:1", (1, 1)),
+    ],
+)
+def test_the_mesh_that_was_asked_for(members, sizes, shape):
+    made = mesh.make(members, sizes=sizes)
+    assert (made.shape["member"], made.shape["batch"]) == shape
+
+
+def test_more_devices_than_there_are():
+    with pytest.raises(UserError, match="asks for 4 devices, and there are 2"):
+        mesh.make(4, sizes="member:4")
+
+
+def test_a_platform_that_is_not_there():
+    mesh.require("cpu")
+    with pytest.raises(UserError, match="JAX finds no tpu here, but cpu"):
+        mesh.require("tpu")
+
+
+def test_falling_back_to_the_cpu_is_told(tmp_path, monkeypatch):
+    made = mesh.make(1)
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "nvidia0").touch()
+    # The tests ask for the CPU.
+    assert mesh.unused_accelerator(made, str(tmp_path)) is None
+    monkeypatch.setattr(mesh, "_asked_of_jax", lambda: None)
+    assert "seems to have a GPU" in mesh.unused_accelerator(made, str(tmp_path))
+    (tmp_path / "dev" / "nvidia0").rename(tmp_path / "dev" / "accel0")
+    assert "seems to have a TPU" in mesh.unused_accelerator(made, str(tmp_path))
+    (tmp_path / "dev" / "accel0").unlink()
+    assert mesh.unused_accelerator(made, str(tmp_path)) is None
 
 
 def test_describe_names_devices_and_their_share():

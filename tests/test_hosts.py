@@ -1,0 +1,186 @@
+"""Two real processes on loopback: training, a kill, going on; and what the flags refuse."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from lenet_jax import data, hosts, predict, stopping, train, workdir
+from lenet_jax.config import Config
+from lenet_jax.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
+# What the commands below ask for.
+CONFIG = Config(members=2, epochs=6, batch_size=64, warmup_epochs=0.5, **STILL)
+# Seconds: of silence until a process counts as lost, and until the other must have ended.
+HEARTBEAT, BOUND = 6, 60
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(folder, extra, env):
+    return subprocess.Popen(
+        [
+            sys.executable,
+            ROOT / "run_train.py",
+            f"--config={ROOT}/configs/smoke.py",
+            "--config.epochs=6",
+            "--config.members=2",
+            "--data=sample",
+            f"--heartbeat_timeout={HEARTBEAT}",
+            f"--workdir={folder}",
+            *extra,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "JAX_NUM_CPU_DEVICES": "1"} | env,
+    )
+
+
+def by_flags(folder):
+    flags = f"--coordinator=127.0.0.1:{free_port()}", "--num_processes=2"
+    return [start(folder, (*flags, f"--process_id={i}"), {}) for i in range(2)]
+
+
+def by_slurm(folder):
+    """What Slurm tells the tasks of a step; JAX makes the port of the job's number."""
+    job = {"SLURM_JOB_ID": str(free_port()), "SLURM_STEP_NODELIST": "localhost"}
+    job |= {"SLURM_NTASKS": "2", "SLURM_STEP_NUM_NODES": "1"}
+    ranks = [{"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)} for i in range(2)]
+    return [start(folder, (), job | rank) for rank in ranks]
+
+
+def assert_same_run(folder, expected):
+    """The bits of a run of one process: members on a pure member mesh."""
+    times = {"seconds", "images_per_second"}
+    rows = workdir.read_metrics(folder)
+    for row, other in zip(rows, expected.rows, strict=True):
+        for name in row.keys() - times:
+            assert (row[name] is None) == (other[name] is None)
+            np.testing.assert_allclose(row[name] or 0, other[name] or 0, rtol=1e-6, err_msg=name)
+    saved = predict.restore(folder, workdir.read_run(folder))
+    state = expected.state.averaged_params
+    for a, b in zip(jax.tree.leaves(state), jax.tree.leaves(saved), strict=True):
+        np.testing.assert_array_equal(np.asarray(a), b)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    digits = data.load_train("sample")
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return train.train(CONFIG, digits, folder, say=lambda _: None)
+
+
+def test_two_processes_train_lose_one_and_go_on(tmp_path, undisturbed):
+    folder = tmp_path / "w"
+    pair = by_flags(folder)
+    deadline = time.monotonic() + 200
+    while len(workdir.read_metrics(folder)) < 2 and time.monotonic() < deadline:
+        assert all(process.poll() is None for process in pair), [p.communicate() for p in pair]
+        time.sleep(0.01)
+    pair[1].kill()
+    begun = time.monotonic()
+    _, told = pair[0].communicate(timeout=200)
+    assert time.monotonic() - begun < BOUND
+    # Before jax 0.8 its runtime takes the choice of the status away.
+    assert pair[0].returncode in (stopping.LOST, 1)
+    lines = [line for line in told.splitlines() if not re.match(r"Epoch \d", line)]
+    assert len(lines) == 1, told
+    assert re.match("error: another process of this run was lost", lines[0])
+    assert pair[1].communicate()[0] == ""
+    assert len(workdir.read_metrics(folder)) < 6
+
+    pair = by_slurm(folder)
+    outputs = [process.communicate(timeout=200) for process in pair]
+    assert [process.returncode for process in pair] == [0, 0], outputs
+    assert "Going on from epoch" in outputs[0][0]
+    assert "in 2 processes: 2 along members" in outputs[0][0]
+    assert outputs[1] == ("", "")
+    assert {path.name for path in folder.iterdir()} == {
+        ".lock", "config.json", "checkpoints", "metrics.csv", "report", "README.md",
+    }  # fmt: skip
+    assert_same_run(folder, undisturbed)
+
+
+def cluster(**more):
+    return hosts.in_cluster({"PATH": "/bin"} | more)
+
+
+def test_only_several_processes_are_a_cluster():
+    slurm = {"SLURM_STEP_NODELIST": "n[1-2]", "SLURM_NTASKS": "4"}
+    assert cluster(**slurm)
+    # The script of sbatch itself, and a step of one task.
+    assert not cluster(SLURM_NTASKS="4")
+    assert not cluster(**slurm | {"SLURM_NTASKS": "1"})
+    assert cluster(OMPI_MCA_orte_hnp_uri="x", OMPI_COMM_WORLD_SIZE="2")
+    assert cluster(KUBERNETES_SERVICE_HOST="10.0.0.1", JOB_COMPLETION_INDEX="0")
+    # A notebook in a pod of Kubernetes, and one on a single TPU host.
+    assert not cluster(KUBERNETES_SERVICE_HOST="10.0.0.1")
+    assert not cluster(TPU_WORKER_HOSTNAMES="localhost")
+    assert cluster(TPU_WORKER_HOSTNAMES="t0,t1")
+
+
+def test_one_process_agrees_with_itself():
+    assert hosts.first()
+    assert hosts.agree(True, 3) == (True, 3)
+    hosts.check_same("anything", "nothing else")
+    tree = {"a": jax.numpy.arange(3)}
+    np.testing.assert_array_equal(hosts.whole(tree)["a"], [0, 1, 2])
+    assert not hosts.is_loss(RuntimeError("Gloo all-reduce failed"))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (("nowhere", 2, 0), "HOST:PORT"),
+        (("h:1", 2, 2), "--process_id=2: must be below"),
+    ],
+)
+def test_mistaken_processes_are_refused(given, expected):
+    with pytest.raises(UserError, match=expected):
+        hosts.join(*given)
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ("--coordinator=h:1", "--num_processes=N"),
+        ("--platform=gpu", "JAX finds no gpu here"),
+    ],
+)
+def test_mistaken_flags_give_one_line(flag, expected, tmp_path):
+    process = start(tmp_path / "w", (flag,), {})
+    out, told = process.communicate(timeout=100)
+    assert process.returncode == 2, told
+    assert told.startswith("error: ")
+    assert told.count("\n") == 1, told
+    assert expected in told
+    assert out == ""
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_stop_request_to_one_process_stops_both(tmp_path):
+    folder = tmp_path / "w"
+    pair = by_flags(folder)
+    deadline = time.monotonic() + 200
+    while len(workdir.read_metrics(folder)) < 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    pair[1].send_signal(signal.SIGTERM)
+    outputs = [process.communicate(timeout=200) for process in pair]
+    assert [process.returncode for process in pair] == [stopping.STOPPED] * 2, outputs
+    record = workdir.read_run(folder)
+    assert predict.restore(folder, record)
