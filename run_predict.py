@@ -41,14 +41,9 @@ def main() -> None:
     program.tell(data.overlap_warning(record.data_source, record.data_fingerprint, dataset))
     from lenet_jax import hosts, predict
 
-    probabilities_NxK = predict.from_run(
-        WORKDIR.value,
-        record,
-        dataset.images_NxHxW,
-        CHECKPOINT.value,
-        views=VIEWS.value,
-        mean=MEAN.value,
-    )
+    which, views, mean = CHECKPOINT.value, VIEWS.value, MEAN.value
+    images_NxHxW = dataset.images_NxHxW
+    probabilities_NxK = predict.from_run(WORKDIR.value, record, images_NxHxW, which, views, mean)
     if not hosts.first():
         return
     files = answers.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)

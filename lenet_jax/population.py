@@ -60,8 +60,8 @@ class Population:
     """All members of a run, as NumPy arrays.
 
     Attributes:
-      config: what they have in common, without the sweep; of a swept field its largest value, which
-        decides no number but whether the program has that part at all.
+      config: what they have in common, without the sweep and the mesh; of a swept field its
+        largest value, which decides no number but whether the program has that part at all.
       seeds_M: uint32 [M].
       member: of all members, each array with a leading member axis.
       held_MxH: int32 [M, H], positions of the images held out of each member's training; -1 fills
@@ -105,13 +105,14 @@ def common(config: Config) -> Config:
     largest: dict[str, Any] = {
         name: max(getattr(one, name) for one in configs) for name in sweep.points(config.sweep)[0]
     }
-    return dataclasses.replace(config, sweep="", **largest)
+    return dataclasses.replace(config, sweep="", mesh="auto", **largest)
 
 
 def _configs(config: Config) -> list[Config]:
     """The config of each point of the sweep."""
     points: list[dict[str, Any]] = [*sweep.points(config.sweep)]
-    return [dataclasses.replace(config, sweep="", **point) for point in points]
+    # A mesh for all points together may not fit one of them.
+    return [dataclasses.replace(config, sweep="", mesh="auto", **point) for point in points]
 
 
 def make(config: Config, labels_N: np.ndarray) -> Population:

@@ -172,7 +172,6 @@ def from_run(
     record: workdir.Record,
     images_NxHxW: np.ndarray,
     which: str = "latest",
-    *,
     views: int = 1,
     mean: str = "probabilities",
 ) -> np.ndarray:

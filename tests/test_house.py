@@ -40,9 +40,13 @@ MAY_IMPORT = {
     "programs": {
         "config", "mesh", "metrics", "model", "population", "predict", "state", "step",
     },
+    "epochs": {
+        "checkpoint", "config", "data", "errors", "files", "hosts", "mesh", "metrics", "optimizer",
+        "population", "programs", "progress", "state", "stopping", "teacher", "workdir",
+    },
     "train": {
-        "callable_room", "checkpoint", "config", "data", "errors", "files", "hosts", "mesh",
-        "metrics", "model", "optimizer", "population", "programs", "progress", "resume", "state",
+        "callable_room", "checkpoint", "config", "data", "epochs", "errors", "files", "hosts",
+        "mesh", "model", "optimizer", "population", "programs", "progress", "resume", "state",
         "stopping", "teacher", "workdir",
     },
     "progress": {"config", "data", "metrics", "workdir"},

@@ -57,7 +57,7 @@ def test_the_functions_are_there_whatever_was_imported_before():
 
 def test_a_room_stays_a_module():
     assert isinstance(lenet_jax.train, types.ModuleType)
-    assert lenet_jax.train.FIRST_PIECE == importlib.import_module("lenet_jax.train").FIRST_PIECE
+    assert lenet_jax.train.compile_ahead is importlib.import_module("lenet_jax.train").compile_ahead
 
 
 def test_mistakes_are_told(tmp_path):
