@@ -1,7 +1,7 @@
 # `make run` and `make test` need Python 3.11 to 3.13 and make; they set up the rest in .venv.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run draw test lint docs dist clean
+.PHONY: run draw test lint docs dist audit clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -35,6 +35,12 @@ dist: $(VENV)/installed-test
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
 
+# Asks the Python Packaging Advisory Database about every package that is installed here.
+audit: $(VENV)/installed
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip install --quiet pip-audit
+	$(VENV)-audit/bin/pip-audit --skip-editable --path "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')"
+
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; give its path as PYTHON=..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
@@ -48,6 +54,6 @@ $(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/installed
 
 clean:
-	rm -rf $(VENV) runs submission.csv site dist
+	rm -rf $(VENV) $(VENV)-audit runs submission.csv site dist
 
 -include benchmarks/bench.mk torture/torture.mk
