@@ -48,7 +48,7 @@ def trained(tmp_path_factory):
                 env=os.environ | {"PYTHONPATH": str(ROOT)},
                 check=True,
                 capture_output=True,
-                timeout=240,
+                timeout=480,
             )
             (training / "run").rename(place)
     return place
