@@ -2,19 +2,18 @@
 
 import os
 import shlex
-from pathlib import Path
 
 import jax
 import numpy as np
 
 from lenet_jax import augment, report, workdir
-from lenet_jax.files import shown, write_atomically
+from lenet_jax.files import place, shown, write_atomically
 from lenet_jax.train import Result
 
 
 def write(folder: str | os.PathLike[str], result: Result) -> None:
     """Writes `report/` and the model card into the workdir."""
-    pictures = Path(folder) / workdir.REPORT
+    pictures = place(folder) / workdir.REPORT
     report.curves(result.rows, pictures / "curves.png")
     report.augmented(_augmented(result), pictures / "augmented.png")
     if result.holdout is not None and result.probabilities_NxK is not None:
@@ -42,7 +41,7 @@ def write(folder: str | os.PathLike[str], result: Result) -> None:
         device=result.devices,
         versions=report.versions(),
     )
-    write_atomically(Path(folder) / workdir.CARD, report.model_card(card))
+    write_atomically(place(folder) / workdir.CARD, report.model_card(card))
 
 
 def _augmented(result: Result) -> np.ndarray:
@@ -64,7 +63,7 @@ def closing(folder: str, data: str, result: Result) -> str:
         )
         if last["ensemble_accuracy"] is not None:
             lines[-1] += f", that of their average {last['ensemble_accuracy']:.2%}"
-    lines.append(f"Pictures: {Path(folder) / workdir.REPORT}{os.sep}")
+    lines.append(f"Pictures: {place(folder) / workdir.REPORT}{os.sep}")
     lines.append("Next:")
     lines.append(
         f"  python run_predict.py --workdir={shlex.quote(folder)} --data={shlex.quote(data)} "

@@ -44,7 +44,7 @@ from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset, held_out, holdout
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import place, shown
 from lenet_jax.state import TrainState
 
 # An epoch is cut into pieces of about this many seconds, between which the host can look up.
@@ -151,7 +151,7 @@ def _train(
     if start is not None:
         resume.check_same_run(folder, record)
         # The model card is the last file that a run writes.
-        finished = start >= config.epochs * steps and (Path(folder) / workdir.CARD).exists()
+        finished = start >= config.epochs * steps and (place(folder) / workdir.CARD).exists()
     # No process writes anything before all have looked.
     hosts.check_same(f"{start} {finished}", "another --workdir, or one that it does not share,")
     if finished:
@@ -170,8 +170,8 @@ def _train(
     if hosts.first():
         workdir.create(folder, record)
     training = dataset.take(train_N)
-    run = _Run(config, mesh, training, held, Path(folder))
-    checkpoints = checkpoint.Checkpoints(Path(folder) / workdir.CHECKPOINTS)
+    run = _Run(config, mesh, training, held, place(folder))
+    checkpoints = checkpoint.Checkpoints(place(folder) / workdir.CHECKPOINTS)
     try:
         current = run.begin(checkpoints, start)
         if start is not None:

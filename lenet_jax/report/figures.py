@@ -2,11 +2,10 @@
 
 import io
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown, write_atomically
+from lenet_jax.files import place, shown, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +44,7 @@ def write(figure: "Figure", path: str | os.PathLike[str]) -> None:
     Raises:
       UserError: the folder or the file cannot be written.
     """
-    folder = Path(path).parent
+    folder = place(path).parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
