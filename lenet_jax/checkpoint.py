@@ -25,7 +25,7 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy as keep
 
 from lenet_jax import checksums
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import is_remote, place, shown
 from lenet_jax.state import TrainState
 
 AVERAGED = "averaged_params"
@@ -44,7 +44,7 @@ class Checkpoints:
     def __init__(self, folder: str | os.PathLike[str], *, read_only: bool = False) -> None:
         """Opens a folder; unless `read_only`, it is made if it is missing."""
         # Orbax takes a relative path and fails on it later, in a thread.
-        self.folder = Path(folder).absolute()
+        self.folder = place(folder) if is_remote(folder) else Path(folder).absolute()
         self._saving: int | None = None
 
         def metric(metrics: dict[str, float]) -> float:
@@ -199,7 +199,11 @@ class Checkpoints:
     def _sum(self) -> None:
         """Writes the checksums of the checkpoint that is about to be renamed."""
         if jax.process_index() == 0:
-            (temporary,) = self.folder.glob(f"{self._saving}.orbax-checkpoint-tmp*")
+            # On gs://, where nothing can be renamed, Orbax writes in the last place and marks it.
+            temporary = next(
+                iter(self.folder.glob(f"{self._saving}.orbax-checkpoint-tmp*")),
+                self.folder / str(self._saving),
+            )
             checksums.write(temporary, leave_out=_LATE)
 
     def _thread_failed(self, failed: Any) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from lenet_jax.files import shown, write_atomically
@@ -20,10 +20,9 @@ def write(folder: Path, *, leave_out: Container[str] = ()) -> None:
     Raises:
       UserError: the file cannot be written.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
     sums = {
         path.relative_to(folder).as_posix(): _sum(path)
-        for path in files
+        for path in sorted(_files(folder))
         if path.name not in leave_out and path != folder / NAME
     }
     write_atomically(folder / NAME, json.dumps(sums, indent=1) + "\n")
@@ -46,6 +45,15 @@ def damage(folder: Path) -> str | None:
         except (OSError, ValueError) as error:
             return f"{shown(name)}: {getattr(error, 'strerror', None) or error}"
     return None
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    # `rglob` is not to be had on gs://.
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _files(path)
+        else:
+            yield path
 
 
 def _sum(path: Path) -> str:

@@ -112,12 +112,12 @@ class Epochs:
         ) as bar:
             while (at := current_step(current)) < stop:
                 current = self._piece(current, at, stop)
-                request.came, self.piece = hosts.agree(request.came, self.piece)
                 sums = hosts.whole(current.epoch_metrics)
                 _check_finite(sums, current, self.config, self.images, checkpoints)
+                asked = self._asked(request)
                 bar.update(int(sums.count[0]) - bar.n)
                 bar.set_postfix_str(progress.text(progress.training_columns(sums)))
-                if request.came and current_step(current) < stop:
+                if asked and current_step(current) < stop:
                     self._stop(current, checkpoints)
             trained = time.perf_counter() - begun
             row = self._row(epoch + 1, sums, current)
@@ -141,9 +141,15 @@ class Epochs:
             else row["ensemble_accuracy"]
         )
         checkpoints.save(stop, current, best)
-        if request.came:
+        if self._asked(request):
             self._stop(current, checkpoints)
         return current
+
+    def _asked(self, request: stopping.Request) -> bool:
+        """Whether a signal came to any process; the size of pieces is agreed on as well."""
+        # Never the flag of one process alone, which may have come since the others looked.
+        asked, self.piece = hosts.agree(request.came, self.piece)
+        return asked
 
     def _stop(self, current: TrainState, checkpoints: checkpoint.Checkpoints) -> NoReturn:
         """Saves, unless the end of an epoch has, and waits until it is on the disk."""

@@ -14,6 +14,31 @@ def shown(text: str | os.PathLike[str]) -> str:
     return text if text.isprintable() else ascii(text)
 
 
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a URI, such as gs://bucket/run."""
+    return "://" in os.fspath(path)
+
+
+def place(path: str | os.PathLike[str]) -> Path:
+    """A path of this machine, or one of gs:// and the other file systems that `etils.epath` knows.
+
+    Raises:
+      UserError: the package of that file system is not installed.
+    """
+    if not is_remote(path):
+        return Path(path)
+    # Here, for few need them.
+    import fsspec
+    from etils import epath
+
+    try:
+        fsspec.get_filesystem_class(os.fspath(path).partition("://")[0])
+    except (ImportError, ValueError) as error:
+        raise UserError(f"{shown(path)}: cannot be reached ({error})") from None
+    there: Path = epath.Path(path)
+    return there
+
+
 def write_atomically(
     path: str | os.PathLike[str], content: str | bytes, *, sync: bool = True
 ) -> None:
@@ -33,6 +58,10 @@ def write_atomically(
     data = content.encode() if isinstance(content, str) else content
     name = shown(path)
     try:
+        if is_remote(path):
+            # An object store shows the old object or the new one.
+            place(path).write_bytes(data)
+            return
         # Replacing a link by a file would quietly detach it from where its owner pointed it.
         target = Path(os.path.realpath(path))
         if target.is_dir():

@@ -23,7 +23,7 @@ from lenet_jax import (
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown, write_atomically
+from lenet_jax.files import place, shown, write_atomically
 from lenet_jax.train import Result
 
 
@@ -41,7 +41,7 @@ def write(folder: str | os.PathLike[str], result: Result) -> None:
             networks = _networks(result)
             workdir.write_networks(folder, networks)
             if result.record.config.sweep:
-                picture = Path(folder) / workdir.REPORT / "sweep.png"
+                picture = place(folder) / workdir.REPORT / "sweep.png"
                 report.sweep(networks, list(result.population.points[0]), picture)
     last, record = result.rows[-1], result.record
     card = report.Card(
@@ -61,7 +61,7 @@ def write(folder: str | os.PathLike[str], result: Result) -> None:
         device=result.devices,
         versions=report.versions(),
     )
-    write_atomically(Path(folder) / workdir.CARD, report.model_card(card))
+    write_atomically(place(folder) / workdir.CARD, report.model_card(card))
 
 
 def _calibration(probabilities_NxK: np.ndarray, labels_N: np.ndarray) -> dict[str, float]:
@@ -187,9 +187,9 @@ def _write_report(
         digit_HxW=digits_NxHxW[0],
         maps={layer: maps[layer][0] for layer in model.MAPPED},
     )
-    place = Path(folder) / workdir.REPORT
-    report.write_report(run, place)
-    return place / report.PAGE
+    pictures = place(folder) / workdir.REPORT
+    report.write_report(run, pictures)
+    return pictures / report.PAGE
 
 
 def _seen_inside(config: Config) -> Callable[..., Any]:
@@ -232,7 +232,7 @@ def closing(folder: str, data: str, result: Result) -> str:
         if last["ensemble_accuracy"] is not None:
             lines[-1] += f", that of their average {last['ensemble_accuracy']:.2%}"
     lines += _points(result)
-    lines.append(f"Report: {Path(folder) / workdir.REPORT / report.PAGE}")
+    lines.append(f"Report: {place(folder) / workdir.REPORT / report.PAGE}")
     program = checkout.command("predict")
     lines.append("Next:")
     lines.append(

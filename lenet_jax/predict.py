@@ -3,7 +3,6 @@
 import os
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -26,7 +25,7 @@ from lenet_jax import (
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import place, shown
 
 # Images per device and step: enough to keep it busy, few enough to fit a CPU core's cache.
 SHARE = 128
@@ -214,7 +213,7 @@ def restore(
     Raises:
       UserError: there is no checkpoint, or all are damaged.
     """
-    checkpoints = checkpoint.Checkpoints(Path(folder) / workdir.CHECKPOINTS, read_only=True)
+    checkpoints = checkpoint.Checkpoints(place(folder) / workdir.CHECKPOINTS, read_only=True)
     try:
         at = checkpoints.choose(which)
         if at is None:

@@ -1,11 +1,10 @@
 """Whether and where a run goes on from what its workdir holds."""
 
 import os
-from pathlib import Path
 
 from lenet_jax import checkpoint, config, workdir
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import place, shown
 
 
 def newest(folder: str | os.PathLike[str]) -> int | None:
@@ -14,10 +13,10 @@ def newest(folder: str | os.PathLike[str]) -> int | None:
     Raises:
       UserError: it has some, and all are damaged.
     """
-    place = Path(folder) / workdir.CHECKPOINTS
-    if not place.is_dir():
+    below = place(folder) / workdir.CHECKPOINTS
+    if not below.is_dir():
         return None
-    checkpoints = checkpoint.Checkpoints(place, read_only=True)
+    checkpoints = checkpoint.Checkpoints(below, read_only=True)
     try:
         return checkpoints.choose("latest")
     finally:

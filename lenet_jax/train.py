@@ -17,7 +17,6 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -40,7 +39,7 @@ from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset, held_out
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import place, shown
 from lenet_jax.population import Population
 from lenet_jax.state import TrainState
 
@@ -159,7 +158,7 @@ def _train(
     if start is not None:
         resume.check_same_run(folder, record)
         # The model card is the last file that a run writes.
-        finished = start >= config.epochs * steps and (Path(folder) / workdir.CARD).exists()
+        finished = start >= config.epochs * steps and (place(folder) / workdir.CARD).exists()
     # No process writes anything before all have looked.
     hosts.check_same(f"{start} {finished}", "another --workdir, or one that it does not share,")
     if finished:
@@ -178,8 +177,8 @@ def _train(
 
     if hosts.first():
         workdir.create(folder, record)
-    run = epochs.Epochs(config, mesh, dataset, people, taught, Path(folder), log)
-    checkpoints = checkpoint.Checkpoints(Path(folder) / workdir.CHECKPOINTS)
+    run = epochs.Epochs(config, mesh, dataset, people, taught, place(folder), log)
+    checkpoints = checkpoint.Checkpoints(place(folder) / workdir.CHECKPOINTS)
     try:
         current = run.begin(checkpoints, start)
         if start is not None:

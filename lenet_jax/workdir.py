@@ -14,7 +14,7 @@ from lenet_jax import __version__, config
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown, write_atomically
+from lenet_jax.files import is_remote, place, shown, write_atomically
 
 CHECKPOINTS = "checkpoints"
 CONFIG = "config.json"
@@ -79,14 +79,17 @@ class Record:
 def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
     """Makes the folder if it is missing and keeps other runs out of it inside the body.
 
-    The system lets go of the lock when the process ends, however it ends. Where the file system or
-    the system (Windows) has no such locks there is none.
+    The system lets go of the lock when the process ends, however it ends. Where the file system
+    (gs:// for one) or the system (Windows) has no such locks there is none.
 
     Raises:
       UserError: another process is in the body, or the folder cannot be made or written.
     """
-    folder = Path(workdir)
+    folder = place(workdir)
     _make(folder)
+    if is_remote(workdir):
+        yield
+        return
     try:
         file = (folder / LOCK).open("ab")
     except OSError as error:
@@ -120,7 +123,7 @@ def create(workdir: str | os.PathLike[str], record: Record) -> None:
     Raises:
       UserError: the folder cannot be made or written.
     """
-    folder = Path(workdir)
+    folder = place(workdir)
     _make(folder)
     fields = dataclasses.asdict(record)
     content = {"version": __version__, **fields, "config": record.config.as_dict()}
@@ -133,7 +136,7 @@ def read(workdir: str | os.PathLike[str]) -> Record | None:
     Raises:
       UserError: `config.json` is not what a run writes.
     """
-    path = Path(workdir) / CONFIG
+    path = place(workdir) / CONFIG
     name = shown(path)
     try:
         content = json.loads(path.read_bytes())
@@ -163,7 +166,7 @@ def read_run(workdir: str | os.PathLike[str]) -> Record:
       UserError: there is no run, or nothing was saved of it yet.
     """
     record = read(workdir)
-    if record is None or not (Path(workdir) / CHECKPOINTS).is_dir():
+    if record is None or not (place(workdir) / CHECKPOINTS).is_dir():
         raise UserError(
             f"{shown(workdir)}: holds no run; train one with run_train.py "
             f"--workdir={shown(workdir)}"
@@ -177,10 +180,9 @@ def read_metrics(workdir: str | os.PathLike[str]) -> list[Row]:
     Raises:
       UserError: it is not what a run writes.
     """
-    path = Path(workdir) / METRICS
+    path = place(workdir) / METRICS
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline="")))
         return [{name: float(row[name]) if row[name] else None for name in COLUMNS} for row in rows]
     except FileNotFoundError:
         return []
@@ -200,7 +202,7 @@ def write_metrics(workdir: str | os.PathLike[str], rows: Sequence[Row]) -> None:
     writer.writeheader()
     for row in rows:
         writer.writerow({name: _shortest(value) for name, value in row.items()})
-    write_atomically(Path(workdir) / METRICS, text.getvalue())
+    write_atomically(place(workdir) / METRICS, text.getvalue())
 
 
 def write_networks(workdir: str | os.PathLike[str], rows: Sequence[dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 import jax
 import numpy as np
 
-from lenet_jax import hosts, mesh, programs
+from lenet_jax import hosts, mesh, population, programs
 from lenet_jax.checkpoint import Checkpoints
 from lenet_jax.config import Config
 
@@ -21,7 +21,7 @@ mesh.prepare()
 STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
 # Smooth, for a unit of ReLU on its edge makes a last bit large: of ten seeds three move by 0.05 in
 # a hundred steps when the first parameters do by one bit.
-CONFIG = Config(members=8, batch_size=24, activation="tanh", epochs=1, **STILL)
+CONFIG = Config(holdout=0.0, members=8, batch_size=24, activation="tanh", epochs=1, **STILL)
 # Each costs seconds to compile; --all takes them all.
 FEW = ("4,1", "1,2", "2,4")
 ALL = ("2,1", "4,1", "1,2", "2,2", "1,4", "4,2", "2,4", "8,1", "1,8")
@@ -45,15 +45,20 @@ def trained(create, on):
     seeds = np.arange(CONFIG.members, dtype=np.uint32)
     first = jax.block_until_ready(create(hosts.put(seeds, mesh.stacked(mesh_of("1,1")))))
     state = jax.tree.map(lambda leaf: jax.device_put(leaf, mesh.stacked(on)), first)
-    arrays = [hosts.put(array, mesh.replicated(on)) for array in (*digits(IMAGES, 0), STEPS)]
+    images, labels = digits(IMAGES, 0)
+    member = hosts.put(population.make(CONFIG, labels).member, mesh.stacked(on))
+    shared = hosts.put((images, labels, STEPS), mesh.replicated(on))
     run = programs.compile_lazily(CONFIG, on, IMAGES)
-    return jax.block_until_ready(run.train_until(state, *arrays))
+    return jax.block_until_ready(run.train_until(state, member, *shared, None))
 
 
 def evaluated(state, on):
     run = programs.compile_lazily(CONFIG, on, IMAGES)
-    held = [hosts.put(array, mesh.replicated(on)) for array in digits(HELD, 1)]
-    return jax.block_until_ready(run.evaluate(state.averaged_params, *held))
+    rows = np.tile(np.arange(HELD, dtype=np.int32), (CONFIG.members, 1))
+    held = hosts.put(digits(HELD, 1), mesh.replicated(on))
+    return jax.block_until_ready(
+        run.evaluate(state.averaged_params, hosts.put(rows, mesh.stacked(on)), *held)
+    )
 
 
 def numbers(tree):
@@ -70,7 +75,7 @@ def travelled(state, on):
         checkpoints = Checkpoints(folder)
         checkpoints.save(int(STEPS), state, None)
         checkpoints.close()
-        target = programs.abstract_state(CONFIG, on, IMAGES)
+        target = programs.abstract_state(CONFIG, on, CONFIG.members, IMAGES)
         return Checkpoints(folder, read_only=True).restore(int(STEPS), target)
 
 

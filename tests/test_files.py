@@ -1,10 +1,13 @@
 import os
 import resource
 import stat
+from typing import ClassVar
 
 import pytest
 from digit_files import refused
 
+from lenet_jax import checksums, files, workdir
+from lenet_jax.errors import UserError
 from lenet_jax.files import shown, write_atomically
 
 
@@ -85,3 +88,51 @@ def test_shown_is_one_line():
     assert shown("a/ü.csv") == "a/ü.csv"
     assert shown("a\nb\x1b[31m") == r"'a\nb\x1b[31m'"
     assert shown(os.fsdecode(b"\xff")) == r"'\udcff'"
+
+
+@pytest.fixture
+def bucket():
+    """A file system of URIs: fsspec's own in memory, in the place of s3://."""
+    fsspec = pytest.importorskip("fsspec")
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class Bucket(MemoryFileSystem):
+        protocol = "s3"
+        store: ClassVar = {}
+        pseudo_dirs: ClassVar = [""]
+
+        @classmethod
+        def _strip_protocol(cls, path):
+            return "/" + path.removeprefix("s3://").strip("/")
+
+    fsspec.register_implementation("s3", Bucket, clobber=True)
+    return "s3://bucket/run"
+
+
+def test_a_uri_is_not_taken_for_a_folder_here(bucket, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    where = files.place(bucket)
+    where.mkdir(parents=True, exist_ok=True)
+    files.write_atomically(where / "a.txt", "old")
+    files.write_atomically(f"{bucket}/a.txt", "new")
+    assert (where / "a.txt").read_text() == "new"
+    assert files.shown(where / "a.txt") == "s3://bucket/run/a.txt"
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_files_of_a_run_in_a_bucket(bucket):
+    with workdir.locked(bucket):
+        row = dict.fromkeys(workdir.COLUMNS) | {"epoch": 1.0, "train_loss": 0.5}
+        workdir.write_metrics(bucket, [row])
+    assert workdir.read_metrics(bucket) == [row]
+    assert workdir.read_metrics(f"{bucket}2") == []
+    assert workdir.read(f"{bucket}2") is None
+    checksums.write(files.place(bucket))
+    assert checksums.damage(files.place(bucket)) is None
+    files.write_atomically(f"{bucket}/metrics.csv", "changed")
+    assert checksums.damage(files.place(bucket)) == "metrics.csv has changed"
+
+
+def test_a_file_system_that_is_not_installed():
+    with pytest.raises(UserError, match="nowhere://x: cannot be reached"):
+        files.place("nowhere://x")

@@ -31,13 +31,13 @@ def built(config, devices):
 
 @functools.cache
 def _built(config, devices):
-    mesh = meshes.make(config.members, jax.devices()[:devices])
-    return mesh, programs.compile_lazily(config, mesh, IMAGES)
+    mesh = meshes.make(config.networks, jax.devices()[:devices])
+    return mesh, programs.compile_lazily(population.common(config), mesh, IMAGES)
 
 
 def begin(config, devices):
     mesh, compiled = built(config, devices)
-    seeds = np.arange(config.seed, config.seed + config.members, dtype=np.uint32)
+    seeds = np.arange(config.seed, config.seed + config.networks, dtype=np.uint32)
     return compiled.create(jax.device_put(seeds, meshes.stacked(mesh)))
 
 

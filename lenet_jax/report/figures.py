@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown, write_atomically
+from lenet_jax.files import place, shown, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +100,7 @@ def write(figure: "Figure", path: str | os.PathLike[str]) -> None:
     Raises:
       UserError: the folder or the file cannot be written.
     """
-    make_folder(Path(path).parent)
+    make_folder(place(path).parent)
     write_atomically(path, png(figure))
 
 
