@@ -53,7 +53,8 @@ MAY_IMPORT = {
     "calibration": set(),
     "answers": {"data", "report", "submission"},
     "export": {
-        "config", "errors", "files", "lenet_jax", "metrics", "model", "predict", "workdir",
+        "config", "errors", "extras", "files", "lenet_jax", "metrics", "model", "predict",
+        "workdir",
     },
     "tensorboard": {"extras", "workdir"},
     "outcome": {

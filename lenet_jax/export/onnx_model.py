@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lenet_jax.export.network import Network
-from lenet_jax.export.packages import needed
+from lenet_jax.extras import needed
 
 # The first opset whose Softmax works along one axis, and its file format: every runtime since 2021
 # reads it.

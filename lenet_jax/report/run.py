@@ -4,12 +4,11 @@ import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lenet_jax.files import write_atomically
+from lenet_jax.files import place, write_atomically
 from lenet_jax.report.confusion_matrix import confusion_matrix, draw_confusion
 from lenet_jax.report.figures import make_folder, png
 from lenet_jax.report.galleries import draw_augmented, draw_mistakes, worst_mistakes
@@ -73,7 +72,7 @@ def write_report(run: Run, folder: str | os.PathLike[str]) -> None:
     Raises:
       UserError: the folder or a file cannot be written.
     """
-    folder = Path(folder)
+    folder = place(folder)
     make_folder(folder)
     sections = list_sections(run)
     for section in sections:
