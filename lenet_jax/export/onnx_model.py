@@ -33,7 +33,7 @@ def serialise(network: Network, metadata: Mapping[str, str]) -> bytes:
     Raises:
       UserError: the package onnx is not installed.
     """
-    onnx = needed("onnx")
+    onnx = needed("onnx", "ONNX")
     from onnx import helper, numpy_helper
 
     constants: dict[str, np.ndarray] = {
@@ -107,7 +107,7 @@ def deserialise(content: bytes) -> Any:
       UserError: the package onnxruntime is not installed.
       Exception: the content is not what `serialise` writes; onnxruntime raises no narrower class.
     """
-    runtime = needed("onnxruntime")
+    runtime = needed("onnxruntime", "ONNX")
     session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
     shapes = [array.shape[1:] for array in session.get_inputs()]
     if shapes != [[28, 28]]:
