@@ -264,9 +264,9 @@ class _Run:
         ) as bar:
             while (at := current_step(current)) < stop:
                 current = self._piece(current, at, stop)
-                asked = self._asked(request)
                 sums = hosts.whole(current.epoch_metrics)
                 _check_finite(sums, current, self.config, self.images, checkpoints)
+                asked = self._asked(request)
                 bar.update(int(sums.count[0]) - bar.n)
                 bar.set_postfix_str(progress.text(progress.training_columns(sums)))
                 if asked and current_step(current) < stop:
