@@ -19,11 +19,11 @@ from lenet_jax.config import Config
 
 mesh.prepare()
 STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
-# Smooth, for a unit of ReLU on its edge makes a last bit large: of ten seeds three move by 0.05 in
+# Smooth, for a unit of ReLU on its edge makes a last bit large: of ten seeds two move by 0.05 in
 # a hundred steps when the first parameters do by one bit.
 CONFIG = Config(holdout=0.0, members=8, batch_size=24, activation="tanh", epochs=1, **STILL)
 # Each costs seconds to compile; --all takes them all.
-FEW = ("4,1", "1,2", "2,4")
+FEW = ("4,1", "2,4")
 ALL = ("2,1", "4,1", "1,2", "2,2", "1,4", "4,2", "2,4", "8,1", "1,8")
 EVALUATED = "2,4"
 IMAGES, HELD, STEPS = 100, 30, np.int32(5)
