@@ -211,12 +211,12 @@ def write_networks(workdir: str | os.PathLike[str], rows: Sequence[dict[str, Any
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_atomically(Path(workdir) / NETWORKS, text.getvalue())
+    write_atomically(place(workdir) / NETWORKS, text.getvalue())
 
 
 def write_calibration(workdir: str | os.PathLike[str], numbers: dict[str, float]) -> None:
     """Writes the temperature and what it was fitted on, for prediction."""
-    write_atomically(Path(workdir) / CALIBRATION, json.dumps(numbers, indent=2) + "\n")
+    write_atomically(place(workdir) / CALIBRATION, json.dumps(numbers, indent=2) + "\n")
 
 
 def read_temperature(workdir: str | os.PathLike[str]) -> float:
@@ -225,7 +225,7 @@ def read_temperature(workdir: str | os.PathLike[str]) -> float:
     Raises:
       UserError: the file is not what a run writes.
     """
-    path = Path(workdir) / CALIBRATION
+    path = place(workdir) / CALIBRATION
     try:
         temperature = float(json.loads(path.read_bytes())["temperature"])
         if not 0.01 < temperature < 100:

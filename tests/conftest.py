@@ -9,6 +9,8 @@ from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
+# A test is compilation for the most part.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=1"
 # Before anything of the package is imported: no test reads or writes the user's own cache. The
 # processes of one test run share theirs, with what the programs have compiled.
 if "PYTEST_XDIST_WORKER" not in os.environ:
