@@ -39,6 +39,18 @@ def place(path: str | os.PathLike[str]) -> Path:
     return there
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and those above it, if it is missing.
+
+    Raises:
+      UserError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{shown(folder)}: cannot be made a folder ({error.strerror})") from None
+
+
 def write_atomically(
     path: str | os.PathLike[str], content: str | bytes, *, sync: bool = True
 ) -> None:

@@ -7,14 +7,13 @@ import io
 import json
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from lenet_jax import __version__, config
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
-from lenet_jax.files import is_remote, place, shown, write_atomically
+from lenet_jax.files import is_remote, make_folder, place, shown, write_atomically
 
 CHECKPOINTS = "checkpoints"
 CONFIG = "config.json"
@@ -86,7 +85,7 @@ def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
       UserError: another process is in the body, or the folder cannot be made or written.
     """
     folder = place(workdir)
-    _make(folder)
+    make_folder(folder)
     if is_remote(workdir):
         yield
         return
@@ -110,13 +109,6 @@ def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
         yield
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{shown(folder)}: cannot be made a folder ({error.strerror})") from None
-
-
 def create(workdir: str | os.PathLike[str], record: Record) -> None:
     """Makes the folder and writes `config.json`.
 
@@ -124,7 +116,7 @@ def create(workdir: str | os.PathLike[str], record: Record) -> None:
       UserError: the folder cannot be made or written.
     """
     folder = place(workdir)
-    _make(folder)
+    make_folder(folder)
     fields = dataclasses.asdict(record)
     content = {"version": __version__, **fields, "config": record.config.as_dict()}
     write_atomically(folder / CONFIG, json.dumps(content, indent=2) + "\n")

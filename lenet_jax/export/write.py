@@ -9,7 +9,7 @@ import jax
 from lenet_jax import __version__, workdir
 from lenet_jax.errors import UserError
 from lenet_jax.export import network, onnx_model, stablehlo, web
-from lenet_jax.files import shown, write_atomically
+from lenet_jax.files import make_folder, shown, write_atomically
 
 FORMATS = ("web", "onnx", "stablehlo")
 
@@ -46,7 +46,7 @@ def write(
     else:
         files = {str(path): stablehlo.serialise(record.config, params_M)}
     for name, content in files.items():
-        _make_folder(Path(name).parent)
+        make_folder(Path(name).parent)
         write_atomically(name, content)
 
 
@@ -64,10 +64,3 @@ def _about(record: workdir.Record, params_M: Any) -> dict[str, str | int]:
         "seed": config.seed,
         "lenet-jax": __version__,
     }
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{shown(folder)}: cannot be made a folder ({error.strerror})") from None

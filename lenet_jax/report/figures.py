@@ -2,13 +2,11 @@
 
 import io
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lenet_jax.errors import UserError
-from lenet_jax.files import place, shown, write_atomically
+from lenet_jax.files import make_folder, place, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,15 +100,3 @@ def write(figure: "Figure", path: str | os.PathLike[str]) -> None:
     """
     make_folder(place(path).parent)
     write_atomically(path, png(figure))
-
-
-def make_folder(folder: Path) -> None:
-    """Makes a folder if it is missing.
-
-    Raises:
-      UserError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{shown(folder)}: cannot be made a folder ({error.strerror})") from None

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from lenet_jax.files import place, write_atomically
+from lenet_jax.files import make_folder, place, write_atomically
 from lenet_jax.report.confusion_matrix import confusion_matrix, draw_confusion
-from lenet_jax.report.figures import make_folder, png
+from lenet_jax.report.figures import png
 from lenet_jax.report.galleries import draw_augmented, draw_mistakes, worst_mistakes
 from lenet_jax.report.html_page import Section, Table, page
 from lenet_jax.report.layer_maps import draw_layers
