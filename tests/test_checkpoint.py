@@ -1,10 +1,14 @@
+import asyncio
+import contextlib
 import functools
 import gc
 import resource
+import sys
 
 import jax
 import numpy as np
 import pytest
+import tensorstore
 
 from lenet_jax import checkpoint, state
 from lenet_jax import mesh as meshes
@@ -140,28 +144,60 @@ def test_a_missing_file_is_found(tmp_path, capsys):
     assert "\n" not in str(caught.value)
 
 
-# TensorStore's threads call back a loop that Orbax has closed.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@contextlib.contextmanager
+def full_disk():
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The system refuses to write more of a file, as it does on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+# Orbax leaves some of what it was about to write behind.
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 def test_a_full_disk_leaves_nothing_half_written_and_the_checkpoint_before(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(0, saved_state(), 0.5)
     checkpoints.wait()
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # The system refuses to write more of a file, as it does on a full disk.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-    try:
-        with pytest.raises(UserError, match=r"cannot be saved \(File too large\)") as caught:
-            checkpoints.save(1, saved_state(1), 0.6)
-            checkpoints.wait()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    error = r"cannot be saved \(File too large\)"
+    with full_disk(), pytest.raises(UserError, match=error) as caught:
+        checkpoints.save(1, saved_state(1), 0.6)
+        checkpoints.wait()
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["0"]
     checkpoints.save(2, saved_state(2), 0.7)
     checkpoints.close()
     assert Checkpoints(tmp_path, read_only=True).choose("latest") == 2
     gc.collect()
+
+
+def a_write_ends_after_its_loop_was_closed():
+    ended, write = tensorstore.Promise.new()
+    loop = asyncio.new_event_loop()
+    write.add_done_callback(lambda _: loop.call_soon_threadsafe(print))
+    loop.close()
+    ended.set_result(None)
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+def test_writes_that_end_after_a_failed_save_are_not_told(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    a_write_ends_after_its_loop_was_closed()
+    assert [str(failed.exc_value) for failed in told] == ["Event loop is closed"]
+    told.clear()
+    checkpoints = Checkpoints(tmp_path)
+    with full_disk(), pytest.raises(UserError, match="cannot be saved"):
+        checkpoints.save(1, saved_state(1), 0.6)
+        checkpoints.wait()
+    a_write_ends_after_its_loop_was_closed()
+    checkpoints.close()
+    # The program is not at its end yet.
+    a_write_ends_after_its_loop_was_closed()
+    gc.collect()
+    assert told == []
 
 
 # Orbax with jax 0.7 leaves the readers of the other arrays behind, never awaited.
