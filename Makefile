@@ -35,11 +35,13 @@ dist: $(VENV)/installed-test
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
 
-# Asks the Python Packaging Advisory Database about every package that is installed here.
+# Asks the Python Packaging Advisory Database about every package that is installed here. Strictly,
+# for a package that the database could not be asked about would pass for one without a finding.
 audit: $(VENV)/installed
 	$(PYTHON) -m venv $(VENV)-audit
 	$(VENV)-audit/bin/python -m pip install --quiet pip-audit
-	$(VENV)-audit/bin/pip-audit --skip-editable --path "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')"
+	$(BIN)/python -m pip freeze --all --exclude-editable > $(VENV)-audit/installed.txt
+	$(VENV)-audit/bin/pip-audit --strict --no-deps --disable-pip -r $(VENV)-audit/installed.txt
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; give its path as PYTHON=..." >&2; exit 2; }
