@@ -4,6 +4,7 @@ Both run inside `shard_map`: along the mesh axis `batch_axis` each device holds 
 computes its share of every batch. A mesh of one device is no special case.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -235,4 +236,18 @@ def train_until(
     fresh = state.step == epoch * steps
     sums = jax.tree.map(lambda total: jnp.where(fresh, 0, total), state.epoch_metrics)
     state = TrainState(**{**vars(state), "epoch_metrics": sums})
-    return lax.fori_loop(state.step, stop, body, state)
+    return _telling_of_overflow(lax.fori_loop(state.step, stop, body, state))
+
+
+def _telling_of_overflow(state: TrainState) -> TrainState:
+    """The state, its loss NaN if anything that the next step starts from is not finite.
+
+    A loss is that of the parameters before its step: the last one would not tell.
+    """
+    next_step = state.params, state.averaged_params, state.opt_state
+    finite = jnp.bool_(True)
+    for leaf in jax.tree.leaves(next_step):
+        finite &= jnp.isfinite(leaf).all()
+    sums = state.epoch_metrics
+    loss = jnp.where(finite, sums.loss, jnp.nan)
+    return dataclasses.replace(state, epoch_metrics=dataclasses.replace(sums, loss=loss))

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import jax
@@ -281,3 +282,16 @@ def test_the_loss_falls():
     first = train(config, 2, [STEPS])
     start = mean_loss(first)
     assert mean_loss(train(config, 2, range(6, 31, 3), first)) < 0.8 * start
+
+
+@pytest.mark.parametrize("part", ["params", "averaged_params", "opt_state"])
+def test_a_step_that_overflows_is_told_by_the_loss(part):
+    fine = step._telling_of_overflow(train(CONFIG, 1, [1]))
+    assert np.isfinite(fine.epoch_metrics.loss).all()
+    broken = jax.tree.map(
+        lambda leaf: leaf * jnp.inf if jnp.isdtype(leaf.dtype, "real floating") else leaf,
+        getattr(fine, part),
+    )
+    sums = step._telling_of_overflow(dataclasses.replace(fine, **{part: broken})).epoch_metrics
+    assert np.isnan(sums.loss).all()
+    np.testing.assert_array_equal(sums.count, fine.epoch_metrics.count)
