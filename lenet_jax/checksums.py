@@ -34,12 +34,15 @@ def damage(folder: Path) -> str | None:
         sums = json.loads((folder / NAME).read_bytes())
     except OSError as error:
         return f"{NAME}: {error.strerror}"
-    except ValueError:
+    except (RecursionError, ValueError):
         return f"{NAME} has changed"
     if not isinstance(sums, dict):
         return f"{NAME} has changed"
     for name, expected in sums.items():
         try:
+            # A device or a pipe would be read for ever.
+            if (folder / name).exists() and not (folder / name).is_file():
+                return f"{shown(name)} is no regular file"
             if _sum(folder / name) != expected:
                 return f"{shown(name)} has changed"
         except (OSError, ValueError) as error:

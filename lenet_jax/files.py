@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import contextlib
+import glob
 import os
 import secrets
 from pathlib import Path
@@ -91,7 +92,7 @@ def write_atomically(
 
 def _replace(target: Path, data: bytes, sync: bool) -> None:
     # Cut to fit: a file may have the longest name there is.
-    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.tmp")
     # Not tempfile.mkstemp, whose files are private whatever the umask says.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
@@ -107,6 +108,20 @@ def _replace(target: Path, data: bytes, sync: bool) -> None:
         raise
     if sync:
         _sync_folder(target.parent)
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name[:40]}."
+
+
+def remove_left_over(path: Path) -> None:
+    """Removes what processes that were killed while they wrote a file have left of it.
+
+    Only for whoever knows that no other process is writing it.
+    """
+    for temporary in path.parent.glob(f"{glob.escape(_prefix(path))}{'[0-9a-f]' * 16}.tmp"):
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

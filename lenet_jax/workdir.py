@@ -13,7 +13,14 @@ from lenet_jax import __version__, config
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
-from lenet_jax.files import is_remote, make_folder, place, shown, write_atomically
+from lenet_jax.files import (
+    is_remote,
+    make_folder,
+    place,
+    remove_left_over,
+    shown,
+    write_atomically,
+)
 
 CHECKPOINTS = "checkpoints"
 CONFIG = "config.json"
@@ -106,6 +113,8 @@ def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
             ) from None
         except (ImportError, OSError):
             pass
+        for written in (CONFIG, METRICS, NETWORKS, CALIBRATION, CARD):
+            remove_left_over(folder / written)
         yield
 
 
@@ -136,7 +145,7 @@ def read(workdir: str | os.PathLike[str]) -> Record | None:
         return None
     except OSError as error:
         raise UserError(f"{name}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise UserError(f"{name}: not valid JSON ({error})") from None
     types = {field.name: field.type for field in dataclasses.fields(Record)} | {"config": dict}
     wrong = [
@@ -226,7 +235,7 @@ def read_temperature(workdir: str | os.PathLike[str]) -> float:
         return 1.0
     except OSError as error:
         raise UserError(f"{shown(path)}: cannot be read ({error.strerror})") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
             f"{shown(path)}: not the calibration of a run ({reason}); remove it to predict without"

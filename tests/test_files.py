@@ -84,6 +84,32 @@ def test_a_write_that_fails_half_way_leaves_the_old_content(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_a_killed_write_has_left_is_removed(tmp_path):
+    left = tmp_path / f".metrics.csv.{'0a' * 8}.tmp"
+    others = [tmp_path / name for name in (".metrics.csv.tmp", "metrics.csv", f".a.{'0a' * 8}.tmp")]
+    for path in (left, *others):
+        path.touch()
+    with workdir.locked(tmp_path):
+        assert not left.exists()
+    assert all(path.exists() for path in others)
+
+
+def test_a_checksum_of_a_device_is_not_taken(tmp_path):
+    (tmp_path / checksums.NAME).write_text('{"/dev/zero": ""}')
+    assert checksums.damage(tmp_path) == "/dev/zero is no regular file"
+
+
+def test_json_of_any_depth_is_one_line(tmp_path):
+    deep = "[" * 100_000
+    for name in (checksums.NAME, workdir.CONFIG, workdir.CALIBRATION):
+        (tmp_path / name).write_text(deep)
+    assert checksums.damage(tmp_path) == f"{checksums.NAME} has changed"
+    for read in (workdir.read, workdir.read_temperature):
+        with pytest.raises(UserError, match="depth") as caught:
+            read(tmp_path)
+        assert "\n" not in str(caught.value)
+
+
 def test_shown_is_one_line():
     assert shown("a/ü.csv") == "a/ü.csv"
     assert shown("a\nb\x1b[31m") == r"'a\nb\x1b[31m'"
