@@ -154,13 +154,17 @@ def compile_ahead(
         taught = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype, sharding=whole), one
         )
-    with ThreadPoolExecutor() as pool:
+    pool = ThreadPoolExecutor()
+    try:
         train_until = pool.submit(_compiled, lazy.train_until, first, member_M, *data, stop, taught)
         create = pool.submit(_compiled, lazy.create, seeds_M)
         evaluate = pool.submit(_compiled, lazy.evaluate, first.averaged_params, held_MxH, *data)
         return Programs(
             create=create.result(), train_until=train_until.result(), evaluate=evaluate.result()
         )
+    finally:
+        # Who is asked to stop need not wait for the compiler, which nothing can interrupt.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _split(mesh: Mesh, tree: Any) -> Any:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from lenet_jax import epochs, outcome, predict, stopping, train, workdir
+from lenet_jax import epochs, outcome, predict, programs, stopping, train, workdir
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
@@ -213,6 +214,27 @@ def test_a_stopped_run_goes_on_in_the_middle_of_an_epoch(tmp_path, monkeypatch, 
     assert len(workdir.read_metrics(tmp_path)) == 1
     assert train.train(CONFIG, digits(), tmp_path, say=quiet) is not None
     assert_same_run(finished[0], tmp_path)
+
+
+def test_a_signal_does_not_wait_for_the_compiler(monkeypatch):
+    compiled, signals = threading.Event(), [signal.SIGINT]
+
+    def compile_for_ever(*_):
+        if signals:
+            signal.pthread_kill(threading.main_thread().ident, signals.pop())
+        compiled.wait(120)
+
+    monkeypatch.setattr(programs, "_compiled", compile_for_ever)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        begun = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            sizes = programs.Sizes(members=2, rows=99, images=99, held=1)
+            programs.compile_ahead(CONFIG, meshes.make(2), sizes)
+        assert time.monotonic() - begun < 60
+    finally:
+        compiled.set()
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_terminated_run_says_how_to_go_on(tmp_path, undisturbed):
