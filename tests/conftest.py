@@ -26,6 +26,14 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 ROOT = Path(__file__).parent.parent
+# Slowest first, so that no process is left with half a minute of one file when the other is done;
+# files that need the trained run apart, so that no process waits while the other one trains it.
+FIRST = ("hosts", "step", "train", "program", "any_mesh", "notebook", "pictures", "checkpoint")
+
+
+def pytest_collection_modifyitems(items):
+    place = {f"test_{name}.py": index for index, name in enumerate(FIRST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(FIRST)))
 
 
 @pytest.fixture(scope="session")
