@@ -1,0 +1,237 @@
+"""Cross-validated accuracy of finished runs: the tables and pictures of RESULTS.md.
+
+python benchmarks/accuracy.py --data=digit-recognizer.zip accurate=runs/accurate ...
+
+Each run is one of `run_train.py --config.folds=K`; the first of `--ablation`'s is the baseline of
+the others, whose networks differ from its own in one ingredient, seed by seed and fold by fold.
+"""
+
+from lenet_jax import mesh as meshes
+
+meshes.prepare()
+
+import argparse
+import dataclasses
+import functools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from lenet_jax import calibration, data, model, population, predict, report, workdir
+from lenet_jax.data import Dataset
+from lenet_jax.report import figures
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "RESULTS.md"
+PICTURES = ROOT / "docs" / "pictures"
+BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
+# Random subsets of the members that the accuracy of smaller ensembles is the mean of.
+SUBSETS = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """What the networks of a run say of the digits they have not seen.
+
+    Attributes:
+      name: of the recipe.
+      record: of the run.
+      probabilities_FxMxHxK: of the M networks of each of F folds.
+      labels_FxH: -1 where a fold has fewer digits than another.
+      rows_FxH: positions of the digits in the data.
+    """
+
+    name: str
+    record: workdir.Record
+    probabilities_FxMxHxK: np.ndarray
+    labels_FxH: np.ndarray
+    rows_FxH: np.ndarray
+
+    @property
+    def each_FxM(self) -> np.ndarray:
+        """Accuracy of each network, in percent."""
+        return 100 * self._right(self.probabilities_FxMxHxK).mean(axis=-1)
+
+    def averaged(self, mean: str = "probabilities") -> np.ndarray:
+        """Probabilities of each fold's networks together, [F, H, K]."""
+        if mean == "probabilities":
+            return self.probabilities_FxMxHxK.mean(axis=1)
+        logs = np.log(np.maximum(self.probabilities_FxMxHxK, 1e-30)).mean(axis=1)
+        powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
+        return powers / powers.sum(axis=-1, keepdims=True)
+
+    def accuracy(self, probabilities_FxHxK: np.ndarray) -> float:
+        """In percent of all digits."""
+        return 100 * float(self._right(probabilities_FxHxK[:, None]).mean())
+
+    def _right(self, probabilities_FxMxHxK: np.ndarray) -> np.ma.MaskedArray:
+        right = probabilities_FxMxHxK.argmax(axis=-1) == self.labels_FxH[:, None]
+        filling = np.broadcast_to(self.labels_FxH[:, None] < 0, right.shape)
+        return np.ma.masked_array(right, filling)
+
+
+def score(name: str, folder: str, dataset: Dataset, views: int = 1) -> Scored:
+    """Predicts with every network of a run what it has not seen."""
+    record = workdir.read_run(folder)
+    if record.data_fingerprint != dataset.fingerprint or not record.config.folds:
+        sys.exit(f"{folder}: not a cross-validation on {dataset.name}")
+    people = population.make(record.config, dataset.labels_N)
+    mesh = meshes.make(len(people))
+    program = jax.jit(
+        functools.partial(predict.logits, people.config, mesh, views=views),
+        out_shardings=meshes.replicated(mesh),
+    )
+    logits_MxHxK = program(predict.restore(folder, record), people.held_MxH, dataset.images_NxHxW)
+    probabilities = np.asarray(jax.nn.softmax(logits_MxHxK), np.float64)
+    folds = record.config.folds
+    rows_FxH = people.held_MxH[:: len(people) // folds]
+    return Scored(
+        name,
+        record,
+        probabilities.reshape(folds, -1, *probabilities.shape[1:]),
+        np.where(rows_FxH < 0, -1, dataset.labels_N[rows_FxH]),
+        rows_FxH,
+    )
+
+
+def accuracy_table(runs: list[Scored], viewed: list[Scored]) -> Iterator[str]:
+    """A row per recipe."""
+    yield (
+        "| recipe | parameters | epochs | networks | one network, % | the networks of a fold "
+        "averaged, % | with 8 views, % |"
+    )
+    yield "|---|---|---|---|---|---|---|"
+    for run, views in zip(runs, viewed, strict=True):
+        config, each = run.record.config, run.each_FxM
+        folds, members = each.shape
+        parameters = sum(layer.trainable for layer in model.layers(config))
+        together = "" if members == 1 else f"{run.accuracy(run.averaged()):.3f}"
+        yield (
+            f"| `{run.name}.py` | {parameters:,} | {config.epochs} | {folds} x {members} "
+            f"| {each.mean():.3f} ± {each.std(ddof=1):.3f} | {together} "
+            f"| {views.accuracy(views.averaged()):.3f} |"
+        )
+
+
+def average_table(runs: list[Scored], viewed: list[Scored]) -> Iterator[str]:
+    """Which average, of probabilities or of their logarithms, for the recipes with several."""
+    yield "| recipe | mean of | one view, % | 8 views, % |"
+    yield "|---|---|---|---|"
+    for run, views in zip(runs, viewed, strict=True):
+        if run.each_FxM.shape[1] == 1:
+            continue
+        for mean in ("probabilities", "log_probabilities"):
+            cells = [f"{one.accuracy(one.averaged(mean)):.3f}" for one in (run, views)]
+            yield f"| `{run.name}.py` | {mean} | {' | '.join(cells)} |"
+
+
+def calibration_table(runs: list[Scored]) -> Iterator[str]:
+    """Before and after a temperature that was fitted on the other folds."""
+    yield (
+        "| recipe | temperature | cross-entropy | after | expected calibration error, % | after |"
+    )
+    yield "|---|---|---|---|---|---|"
+    for run in runs:
+        inside_FxH = run.labels_FxH >= 0
+        before_FxHxK, temperatures, after = run.averaged(), [], []
+        for fold, inside_H in enumerate(inside_FxH):
+            others = np.arange(len(inside_FxH)) != fold
+            fitted = inside_FxH & others[:, None]
+            temperature = calibration.fit_temperature(before_FxHxK[fitted], run.labels_FxH[fitted])
+            temperatures.append(temperature)
+            after.append(calibration.tempered(before_FxHxK[fold][inside_H], temperature))
+        labels_N = run.labels_FxH[inside_FxH]
+        cells = [f"{np.mean(temperatures):.2f}"]
+        both = (before_FxHxK[inside_FxH], np.concatenate(after))
+        cells += [f"{calibration.cross_entropy(each, labels_N):.4f}" for each in both]
+        cells += [f"{100 * calibration.expected_error(each, labels_N):.3f}" for each in both]
+        yield f"| `{run.name}.py` | {' | '.join(cells)} |"
+
+
+def ablation_table(runs: list[Scored]) -> Iterator[str]:
+    """What each ingredient is worth: the networks of the first run against those of the others."""
+    yield "| recipe | networks | one network, % | difference to the first |"
+    yield "|---|---|---|---|"
+    base = runs[0].each_FxM
+    for run in runs:
+        each = run.each_FxM
+        difference = each - base if each.shape == base.shape else np.array([np.nan])
+        error = difference.std(ddof=1) / np.sqrt(difference.size) if difference.size > 1 else 0
+        cell = "" if run is runs[0] else f"{difference.mean():+.3f} ± {error:.3f}"
+        yield (
+            f"| {run.name} | {each.size} | {each.mean():.3f} ± {each.std(ddof=1):.3f} | {cell} |"
+        )
+
+
+def accuracy_by_members(run: Scored) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the accuracy of random subsets of the members, by size."""
+    random, members = np.random.default_rng(0), run.each_FxM.shape[1]
+    each_SxM = np.stack([random.permutation(members) for _ in range(SUBSETS)])
+    accuracy_SxM = np.empty((SUBSETS, members))
+    for subset, order_M in enumerate(each_SxM):
+        sums = np.cumsum(run.probabilities_FxMxHxK[:, order_M], axis=1)
+        accuracy_SxM[subset] = [run.accuracy(sums[:, size]) for size in range(members)]
+    return accuracy_SxM.mean(axis=0), accuracy_SxM.std(axis=0)
+
+
+def draw_members(runs: list[Scored]) -> Any:
+    """Accuracy against the number of members averaged."""
+    figure = figures.empty_figure(900, 520, layout="constrained")
+    axes = figure.subplots()
+    for run, colour in zip(runs, (figures.BLUE, figures.ORANGE, figures.GREEN), strict=False):
+        mean_M, spread_M = accuracy_by_members(run)
+        sizes = np.arange(1, len(mean_M) + 1)
+        axes.plot(sizes, mean_M, "o-", color=colour, label=f"{run.name}.py", ms=4)
+        axes.fill_between(sizes, mean_M - spread_M, mean_M + spread_M, color=colour, alpha=0.15)
+    axes.set_xlabel("members averaged")
+    axes.set_ylabel("cross-validated accuracy, %")
+    axes.set_title(f"Mean and standard deviation of {SUBSETS} random subsets of the members")
+    figures.quiet_axes(axes)
+    axes.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def main() -> None:
+    """Writes the tables between the markers of RESULTS.md, and the pictures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--ablation", nargs="*", default=[], metavar="TEXT=WORKDIR")
+    parser.add_argument("runs", nargs="*", metavar="RECIPE=WORKDIR")
+    flags = parser.parse_args()
+    dataset = data.load_train(flags.data)
+
+    def scored(pairs: list[str], views: int = 1) -> list[Scored]:
+        named = [pair.rpartition("=")[::2] for pair in pairs]
+        return [score(name, folder, dataset, views) for name, folder in named]
+
+    runs, viewed = scored(flags.runs), scored(flags.runs, 8)
+    parts = [
+        accuracy_table(runs, viewed),
+        average_table(runs, viewed),
+        calibration_table(runs),
+        ablation_table(scored(flags.ablation)) if flags.ablation else iter(()),
+    ]
+    text = "\n\n".join("\n".join(part) for part in parts)
+    print(text)
+    several = [run for run in runs if run.each_FxM.shape[1] > 1]
+    if several:
+        report.write(draw_members(several), PICTURES / "members.png")
+    best = max(runs, key=lambda run: run.accuracy(run.averaged()))
+    inside = best.labels_FxH >= 0
+    report.mistakes(
+        dataset.images_NxHxW[best.rows_FxH[inside]],
+        best.labels_FxH[inside],
+        best.averaged()[inside],
+        PICTURES / "wrong_digits.png",
+        limit=240,
+    )
+    before, _, rest = RESULTS.read_text().partition(BEGIN)
+    RESULTS.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+
+
+if __name__ == "__main__":
+    main()
