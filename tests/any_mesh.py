@@ -10,7 +10,7 @@ import tempfile
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = (
-    "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=1"
+    "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
 )
 
 import jax
@@ -28,10 +28,10 @@ STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
 # a hundred steps when the first parameters do by one bit.
 CONFIG = Config(holdout=0.0, members=8, batch_size=24, activation="tanh", epochs=1, **STILL)
 # Each costs seconds to compile; --all takes them all.
-FEW = ("4,1 in parts", "2,4")
+FEW = ("8,1 in parts", "2,2")
 ALL = ("2,1", "4,1", "1,2", "2,2", "1,4", "4,2", "2,4", "8,1", "1,8")
 ALL += tuple(f"{name} in parts" for name in ALL)
-EVALUATED = "2,4"
+EVALUATED = "2,2"
 # The images do not divide by eight.
 IMAGES, HELD, STEPS = 100, 30, np.int32(5)
 
@@ -129,9 +129,8 @@ def main():
         for a, b in pairs:
             np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5, err_msg=name)
             worst = max(worst, float(np.max(np.abs(a.astype(float) - b), initial=0)))
-    check_rows(mesh_of(f"{EVALUATED} in parts"))
-    eight = mesh_of(EVALUATED)
-    for before, on, devices in ((state, eight, 8), (states[EVALUATED], one, 1)):
+    check_rows(mesh_of("2,4 in parts"))
+    for before, on, devices in ((state, mesh_of("2,4"), 8), (states["8,1 in parts"], one, 1)):
         after = travelled(before, on)
         assert len(after.step.sharding.device_set) == devices
         for a, b in zip(numbers(before), numbers(after), strict=True):

@@ -134,7 +134,9 @@ def test_two_processes_are_stopped_lose_one_and_go_on(place, undisturbed):
     assert "Going on from epoch" in outputs[0][0]
     assert "in 2 processes: 2 along members" in outputs[0][0]
     assert "If a process is lost the others end; start all of them again" in outputs[0][0]
-    assert outputs[1] == ("", "")
+    # XLA's collectives tell from C++ whom they have connected to.
+    printed = [line for line in outputs[1][0].splitlines() if not line.startswith("[Gloo]")]
+    assert (printed, outputs[1][1]) == ([], "")
     assert {path.name for path in folder.iterdir()} == {
         ".lock", "config.json", "checkpoints", "metrics.csv", "report", "README.md",
         "calibration.json", "networks.csv",
@@ -188,12 +190,12 @@ def test_mistaken_processes_are_refused(given, expected):
         ("--platform=gpu", "JAX finds no gpu here"),
     ],
 )
-def test_mistaken_flags_give_one_line(flag, expected, tmp_path):
-    process = start(tmp_path / "w", (flag,), {})
+def test_mistaken_flags_give_one_line(flag, expected, place):
+    process = start(place / "refused", (flag,), {})
     out, told = process.communicate(timeout=100)
     assert process.returncode == 2, told
     assert told.startswith("error: ")
     assert told.count("\n") == 1, told
     assert expected in told
     assert out == ""
-    assert not (tmp_path / "w").exists()
+    assert not (place / "refused").exists()
