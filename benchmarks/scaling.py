@@ -31,7 +31,7 @@ def child(most):
     from jax import lax
     from jax.sharding import PartitionSpec as P
 
-    from lenet_jax import hosts, mesh, programs
+    from lenet_jax import hosts, mesh, population, programs
     from lenet_jax.config import Config
 
     mesh.prepare()
@@ -41,15 +41,15 @@ def child(most):
     labels = rng.integers(0, 10, IMAGES).astype(np.int32)
 
     def measure(members, batch, only_memory=False):
-        config = Config(members=members, batch_size=batch)
+        people = population.make(Config(members=members, batch_size=batch, holdout=0.0), labels)
         on = mesh.make(members)
-        whole = mesh.replicated(on)
-        run = programs.compile_lazily(config, on, IMAGES)
-        seeds = hosts.put(np.arange(members, dtype=np.uint32), mesh.stacked(on))
+        whole, split = mesh.replicated(on), mesh.stacked(on)
+        run = programs.compile_lazily(people.config, on, people.images)
+        seeds = hosts.put(people.seeds_M, split)
         state = jax.block_until_ready(run.create(seeds))
-        data = hosts.put(images, whole), hosts.put(labels, whole)
+        given = hosts.put(people.member, split), *hosts.put((images, labels), whole)
         stop = hosts.put(np.int32(1), whole)
-        program = run.train_until.lower(state, *data, stop).compile()
+        program = run.train_until.lower(state, *given, stop, None).compile()
         held = {device.id: 0 for device in jax.devices()}
         for leaf in jax.tree.leaves(state):
             if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
@@ -69,15 +69,14 @@ def child(most):
             return point
         # Within one epoch, which is what a call may do; the first is warm-up.
         steps = max(1, min(IMAGES // batch - 1, 256 // members))
-        state = jax.block_until_ready(program(state, *data, stop))
+        state = jax.block_until_ready(program(state, *given, stop, None))
         at, seconds = 1, []
         for _ in range(5):
             if at + steps > IMAGES // batch:
                 state, at = jax.block_until_ready(run.create(seeds)), 0
             begun = time.perf_counter()
-            state = jax.block_until_ready(
-                program(state, *data, hosts.put(np.int32(at + steps), whole))
-            )
+            stop = hosts.put(np.int32(at + steps), whole)
+            state = jax.block_until_ready(program(state, *given, stop, None))
             seconds.append((time.perf_counter() - begun) / steps)
             at += steps
         # The least: whatever else the machine does only adds.

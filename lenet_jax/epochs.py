@@ -16,6 +16,7 @@ from lenet_jax import (
     hosts,
     metrics,
     optimizer,
+    pixels,
     programs,
     progress,
     stopping,
@@ -63,7 +64,7 @@ class Epochs:
         self.programs = programs.compile_ahead(
             people.config, mesh, sizes, None if taught is None else taught.config
         )
-        self.data = self._whole(dataset.images_NxHxW), self._whole(dataset.labels_N)
+        self.data = pixels.put(mesh, dataset.images_NxHxW), self._whole(dataset.labels_N)
         self.member_M = self._split(people.member)
         self.held_MxH = self._split(people.held_MxH)
         self.taught = None if taught is None else self._whole(taught.params_FxT)

@@ -4,32 +4,23 @@ JAX (`jax.distributed`) finds the processes and XLA moves the data between their
 only what the host loop must know of it. With one process nothing in this room does anything.
 """
 
-import ctypes
 import hashlib
 import os
-import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping
-from typing import Any, NoReturn, TextIO
+from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Sharding
 
-from lenet_jax import stopping
 from lenet_jax.errors import UserError
 
 # Seconds without a sign of life after which a process counts as lost; JAX's own default is 100.
 HEARTBEAT = 30
-_LOST = (
-    "another process of this run was lost or has ended; start all of them again with the same "
-    "commands, and the run goes on from its last checkpoint"
+AGAIN = (
+    "start all of them again with the same commands, and the run goes on from its last checkpoint"
 )
-# What JAX's runtime writes before it aborts a process whose job has lost another one.
-_FATAL = b"JAX distributed service detected fatal errors"
 
 
 def join(
@@ -61,7 +52,6 @@ def join(
         raise UserError(f"--coordinator={coordinator}: give HOST:PORT of process 0")
     if num_processes is not None and process_id is not None and process_id >= num_processes:
         raise UserError(f"--process_id={process_id}: must be below --num_processes={num_processes}")
-    _end_in_one_line()
     try:
         # XLA:CPU's collectives between processes; the default of some versions is none.
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -81,7 +71,7 @@ def join(
 
 def leave() -> None:
     """Waits for the other processes and parts from them, so that none misses another."""
-    if jax.process_count() > 1:
+    if several():
         jax.distributed.shutdown()
 
 
@@ -91,19 +81,24 @@ def in_cluster(environment: Mapping[str, str]) -> bool:
     Stricter than JAX's own detection, which takes any pod of Kubernetes and any TPU for a cluster.
     """
 
-    def several(name: str) -> bool:
+    def counts(name: str) -> bool:
         count = environment.get(name, "")
         return count.isdecimal() and int(count) > 1
 
     hosts = environment.get("TPU_PROCESS_ADDRESSES") or environment.get("TPU_WORKER_HOSTNAMES", "")
     return (
         # A step of srun; the script of sbatch itself has no list of nodes.
-        ("SLURM_STEP_NODELIST" in environment and several("SLURM_NTASKS"))
-        or ("OMPI_MCA_orte_hnp_uri" in environment and several("OMPI_COMM_WORLD_SIZE"))
+        ("SLURM_STEP_NODELIST" in environment and counts("SLURM_NTASKS"))
+        or ("OMPI_MCA_orte_hnp_uri" in environment and counts("OMPI_COMM_WORLD_SIZE"))
         or ("KUBERNETES_SERVICE_HOST" in environment and "JOB_COMPLETION_INDEX" in environment)
         or "," in hosts
-        or several("MEGASCALE_NUM_SLICES")
+        or counts("MEGASCALE_NUM_SLICES")
     )
+
+
+def several() -> bool:
+    """Whether the run has several processes."""
+    return jax.process_count() > 1
 
 
 def first() -> bool:
@@ -116,7 +111,7 @@ def agree(stop: bool, number: int) -> tuple[bool, int]:
 
     All processes must call it at the same point, for what they do next must be the same.
     """
-    if jax.process_count() == 1:
+    if not several():
         return stop, number
     wishes_Px2 = multihost_utils.process_allgather(np.array([stop, number], np.int32))
     return bool(wishes_Px2[:, 0].any()), int(wishes_Px2[0, 1])
@@ -124,7 +119,7 @@ def agree(stop: bool, number: int) -> tuple[bool, int]:
 
 def check_same(text: str, what: str) -> None:
     """Raises UserError in every process unless all give the same text."""
-    if jax.process_count() == 1:
+    if not several():
         return
     own = np.frombuffer(hashlib.blake2b(text.encode(), digest_size=16).digest(), np.uint8)
     digests_PxD = multihost_utils.process_allgather(own)
@@ -160,62 +155,10 @@ def whole(tree: Any) -> Any:
     return jax.tree.map(gather, tree)
 
 
-def is_loss(error: BaseException) -> bool:
-    """Whether an error of JAX or Orbax says that another process has gone."""
-    text = str(error)
-    signs = ("Gloo", "NCCL", "coordination", "Barrier", "barrier", "heartbeat")
-    return jax.process_count() > 1 and any(sign in text for sign in signs)
+def is_loss(error: BaseException | None) -> bool:
+    """Whether an error of JAX or Orbax, or the cause of one of ours, tells of a lost process.
 
-
-def end_lost() -> NoReturn:
-    """Says in one line that another process was lost, and ends this one at once."""
-    os.write(2, _FATAL)
-    os._exit(stopping.LOST)
-
-
-def _end_in_one_line() -> None:
-    """Lets a process that has lost another end with a line, and where it can with status 76.
-
-    JAX gives no say in this: its runtime writes a page on standard error and aborts, or exits with
-    status 1 before jax 0.8. From here on what is not Python's own output goes to a file, and
-    another process reads it once this one has ended: one line for such a page, else all of it.
+    Often there is none: JAX's runtime ends a process by itself when it is the first to hear.
     """
-    noise = tempfile.TemporaryFile()  # noqa: SIM115
-    sys.stdout = _apart(sys.stdout, os.open(os.devnull, os.O_WRONLY))
-    sys.stderr = _apart(sys.stderr, noise.fileno())
-    reader = subprocess.Popen(
-        [sys.executable, "-ISc", _READER, str(noise.fileno()), _FATAL, _LOST],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=sys.stderr,
-        pass_fds=[noise.fileno()],
-        start_new_session=True,
-    )
-
-    def aborted(number: int) -> None:
-        lost = _FATAL in os.pread(noise.fileno(), 1 << 20, 0)
-        os._exit(stopping.LOST if lost else 128 + number)
-
-    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(aborted)
-    ctypes.CDLL(None).signal(signal.SIGABRT, handler)
-    _KEPT.extend([reader, handler])
-
-
-def _apart(stream: TextIO, to: int) -> TextIO:
-    """Python's stream as it was, while what C++ writes to its descriptor goes elsewhere."""
-    stream.flush()
-    number = {"<stdout>": 1, "<stderr>": 2}[stream.name]
-    own = os.dup(number)
-    os.dup2(to, number)
-    return os.fdopen(own, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
-
-
-_READER = """
-import os, sys
-sys.stdin.buffer.read()
-text = os.pread(int(sys.argv[1]), 1 << 20, 0)
-fatal, line = (os.fsencode(argument) for argument in sys.argv[2:])
-os.write(2, b"error: " + line + b"\\n" if fatal in text else text)
-"""
-# What must live as long as the process.
-_KEPT: list[Any] = []
+    signs = ("Gloo", "NCCL", "coordination", "Barrier", "barrier", "heartbeat")
+    return jax.distributed.is_initialized() and any(sign in str(error) for sign in signs)

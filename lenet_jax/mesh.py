@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -55,7 +56,9 @@ def prepare(compiled: str | os.PathLike[str] | None = None, platform: str | None
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_cpu_multi_thread_eigen" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_CPU_FLAGS}".strip()
-    cores = len(os.sched_getaffinity(0))
+    # macOS and Windows pin no process to cores.
+    pinned = getattr(os, "sched_getaffinity", None)
+    cores = len(pinned(0)) if pinned else os.cpu_count() or 1
     chosen = "JAX_NUM_CPU_DEVICES" in os.environ or "host_platform_device_count" in flags
     # Once JAX has started its backends this cannot be set, not even to what it is.
     if not chosen and jax.config.jax_num_cpu_devices != cores:  # type: ignore[attr-defined]
@@ -129,11 +132,12 @@ def make(members: int, devices: Sequence[jax.Device] | None = None, *, sizes: st
             f"config.mesh={sizes!r}: asks for {wanted} devices, and the processes of this run have "
             f"{len(devices)}; several processes must use all"
         )
-    return jax.make_mesh(
-        shape,
+    # `jax.make_mesh` refuses shapes that are no products of the axes of a TPU's torus (8 members on
+    # the 64 chips of a v5p), and several slices; neighbours in this order share a host.
+    return Mesh(
+        np.asarray(devices[:wanted]).reshape(shape),
         (MEMBER, BATCH),
         axis_types=(AxisType.Auto, AxisType.Auto),
-        devices=devices[:wanted],
     )
 
 

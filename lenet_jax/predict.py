@@ -20,6 +20,7 @@ from lenet_jax import (
     hosts,
     metrics,
     model,
+    pixels,
     workdir,
 )
 from lenet_jax import mesh as meshes
@@ -47,7 +48,7 @@ def logits(
       params_M: parameters with a leading member axis.
       rows_MxN: int32 [M, N], positions of images, any N from 1; a negative one stands for none, and
         what comes out of it means nothing.
-      images_NxHxW: uint8, all images that the rows are of.
+      images_NxHxW: uint8, all images that the rows are of, as `pixels.put` puts them.
       views: of each image that are averaged, see `view_maps`.
 
     Returns:
@@ -59,6 +60,7 @@ def logits(
     steps = -(-images // (share * shards))
     padded = jnp.pad(rows_MxN, ((0, 0), (0, steps * share * shards - images)))
     rows_MxSxB = jnp.maximum(padded, 0).reshape(members, steps, share * shards)
+    split = pixels.spec(mesh, len(images_NxHxW))
 
     def one_member(params_and_rows: Any, images_NxHxW: jax.Array) -> jax.Array:
         params, rows_SxB = params_and_rows
@@ -67,15 +69,13 @@ def logits(
         def one_batch(rows_B: jax.Array) -> jax.Array:
             rows_B = lax.dynamic_slice_in_dim(rows_B, first, share)
             # The barrier makes this a copy of rows; fused with its readers it is one of pixels.
-            images_BxHxW = lax.optimization_barrier(
-                images_NxHxW.at[rows_B].get(mode="promise_in_bounds")
-            )
+            images_BxHxW = lax.optimization_barrier(pixels.take(split, images_NxHxW, rows_B))
             return _averaged_views(config, params, images_BxHxW, views)
 
         return lax.map(one_batch, rows_SxB)
 
     every_member = meshes.over_members(
-        mesh, one_member, (P(),), P(meshes.MEMBER, None, meshes.BATCH)
+        mesh, one_member, (split,), P(meshes.MEMBER, None, meshes.BATCH)
     )
     logits_MxSxBxK = every_member((params_M, rows_MxSxB), images_NxHxW)
     return logits_MxSxBxK.reshape(members, steps * share * shards, -1)[:, :images]
@@ -129,18 +129,17 @@ def probabilities(
       views: of each image that are averaged, see `view_maps`.
       mean: of `probabilities` or of `log_probabilities`.
     """
+    rows = len(images_NxHxW)
 
     @partial(jax.jit, out_shardings=meshes.replicated(mesh))
     def program(params_M: Any, images_NxHxW: jax.Array) -> jax.Array:
         members = jax.tree.leaves(params_M)[0].shape[0]
-        rows_N = jnp.arange(images_NxHxW.shape[0], dtype=jnp.int32)
-        rows_MxN = jnp.broadcast_to(rows_N, (members, len(images_NxHxW)))
+        rows_MxN = jnp.broadcast_to(jnp.arange(rows, dtype=jnp.int32), (members, rows))
         logits_MxNxK = logits(config, mesh, params_M, rows_MxN, images_NxHxW, views)
         return jnp.exp(metrics.average_members(logits_MxNxK, mean))
 
     params_M = hosts.put(params_M, meshes.stacked(mesh))
-    images = hosts.put(images_NxHxW, meshes.replicated(mesh))
-    return np.asarray(program(params_M, images))
+    return np.asarray(program(params_M, pixels.put(mesh, images_NxHxW)))
 
 
 def out_of_fold(
@@ -163,7 +162,7 @@ def out_of_fold(
         return jnp.exp(jax.vmap(metrics.average_members)(by_fold))
 
     members = hosts.put((params_M, rows_MxH), meshes.stacked(mesh))
-    return np.asarray(program(*members, hosts.put(images_NxHxW, meshes.replicated(mesh))))
+    return np.asarray(program(*members, pixels.put(mesh, images_NxHxW)))
 
 
 def from_run(

@@ -86,6 +86,7 @@ def run(main: Callable[[], None], description: str) -> None:
             raise UserError(f"{rest[1]!r}: not a flag; values are given as --flag=value")
         main()
     except UserError as error:
+        _end_if_lost(error.__cause__)
         _die(str(error))
     except flags.Error as error:
         _die(f"{str(error).splitlines()[0]} (--help lists all flags)")
@@ -99,6 +100,9 @@ def run(main: Callable[[], None], description: str) -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         _end(INTERRUPTED)
+    except Exception as error:
+        _end_if_lost(error)
+        raise
 
 
 def define_config() -> Callable[[], config.Config]:
@@ -213,6 +217,13 @@ def _help_text(description: str) -> str:
 def _die(message: str) -> NoReturn:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     _end(USER_ERROR)
+
+
+def _end_if_lost(error: BaseException | None) -> None:
+    hosts = sys.modules.get("lenet_jax.hosts")
+    if hosts is not None and hosts.is_loss(error):
+        print(f"error: another process of this run was lost; {hosts.AGAIN}", file=sys.stderr)
+        _end(stopping.LOST)
 
 
 def _end(status: int) -> NoReturn:

@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from lenet_jax import mesh as meshes
-from lenet_jax import metrics, model, population, predict, state, step
+from lenet_jax import metrics, model, pixels, population, predict, state, step
 from lenet_jax.config import Config
 from lenet_jax.population import Member
 from lenet_jax.state import TrainState
@@ -57,13 +57,21 @@ def compile_lazily(
     stacked = P(meshes.MEMBER)
     create = functools.partial(state.create, config, images)
     at_once = AT_ONCE if meshes.platform(mesh) == "cpu" else None
-    one_member = functools.partial(
-        step.train_until, config, teacher, batch_axis=meshes.BATCH, at_once=at_once
-    )
-    every_member = meshes.over_members(mesh, one_member, (P(), P(), P(), P()), stacked)
 
-    def train_until(state_M: TrainState, member_M: Member, *shared: Any) -> TrainState:
-        trained: TrainState = every_member((state_M, member_M), *shared)
+    def train_until(
+        state_M: TrainState, member_M: Member, images_NxHxW: jax.Array, *shared: Any
+    ) -> TrainState:
+        split = pixels.spec(mesh, len(images_NxHxW))
+        one_member = functools.partial(
+            step.train_until,
+            config,
+            teacher,
+            batch_axis=meshes.BATCH,
+            take=functools.partial(pixels.take, split),
+            at_once=at_once,
+        )
+        every_member = meshes.over_members(mesh, one_member, (split, P(), P(), P()), stacked)
+        trained: TrainState = every_member((state_M, member_M), images_NxHxW, *shared)
         return trained
 
     def evaluate(
@@ -134,12 +142,12 @@ def compile_ahead(
 
     The last ones are kept, so that whoever knows the sizes early can have them compiled early. A
     compiled program takes arrays of just these shapes and shardings: what has a member axis split
-    over members, all else replicated over the mesh.
+    over members, images as `pixels.put` puts them, all else replicated over the mesh.
     """
     lazy = compile_lazily(config, mesh, sizes.images, teacher)
     whole = meshes.replicated(mesh)
     data = (
-        jax.ShapeDtypeStruct((sizes.rows, 28, 28), jnp.uint8, sharding=whole),
+        pixels.abstract(mesh, sizes.rows),
         jax.ShapeDtypeStruct((sizes.rows,), jnp.int32, sharding=whole),
     )
     seeds_M = _split(mesh, jax.ShapeDtypeStruct((sizes.members,), jnp.uint32))

@@ -27,6 +27,8 @@ DROPOUT = 1
 
 # Pixels [B, 28, 28] -> probabilities [B, K].
 Targets = Callable[[jax.Array], jax.Array]
+# (All images or this device's part of them, positions [B]) -> images [B, 28, 28].
+Take = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 class Batch(NamedTuple):
@@ -168,6 +170,7 @@ def train_until(
     teacher_params_FxT: Any = None,
     *,
     batch_axis: str,
+    take: Take,
     at_once: int | None = None,
 ) -> TrainState:
     """Trains one member within one epoch, up to step `stop`.
@@ -176,11 +179,13 @@ def train_until(
       config: of the run.
       teacher_config: of the teacher's networks, None without a teacher.
       state_and_member: of one member; the steps between the state and `stop` must lie in one epoch.
-      images_NxHxW: uint8 [N, 28, 28], all images; the member says which rows are its own.
+      images_NxHxW: uint8, all images or this device's part of them; the member says which rows are
+        its own.
       labels_N: int32 [N].
       stop: int32 [], where to stop; the result does not depend on how an epoch is cut in pieces.
       teacher_params_FxT: of the teacher's networks, leaves [folds, networks, ...].
       batch_axis: mesh axis over which each batch is split.
+      take: finds images by their rows.
       at_once: most images of a device's share that go through the network together; None for all.
     """
     state, member = state_and_member
@@ -211,7 +216,7 @@ def train_until(
             jax.random.fold_in(key, DROPOUT),
             (share * shards, model.F6 * config.width if config.dropout else 0),
         )
-        images_BxHxW = images_NxHxW.at[rows_B].get(mode="promise_in_bounds")
+        images_BxHxW = take(images_NxHxW, rows_B)
         batch = Batch(
             # The barrier makes this a copy of rows; fused with its readers it is one of pixels.
             images_BxHxW=lax.optimization_barrier(images_BxHxW),

@@ -134,10 +134,6 @@ def train(
     except stopping.Stopped:
         hosts.leave()
         raise
-    except Exception as error:
-        if hosts.is_loss(error):
-            hosts.end_lost()
-        raise
 
 
 def _train(
@@ -170,6 +166,8 @@ def _train(
     if unused is not None:
         say(f"WARNING: {unused}")
     say(f"Devices: {meshes.describe(mesh)}")
+    if hosts.several():
+        say(f"If a process is lost the others end; {hosts.AGAIN}")
     say(model.summary(config))
     held_rows = people.held_rows
     held = dataset.take(held_rows) if len(held_rows) else None

@@ -1,4 +1,4 @@
-"""Results do not depend on the mesh: 1, 2, 4 and 8 devices, any split of members and batch."""
+"""Results do not depend on the mesh: 1, 4 and 8 devices, members and batch split."""
 
 import os
 import subprocess

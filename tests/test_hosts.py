@@ -1,4 +1,4 @@
-"""Two real processes on loopback: training, a kill, going on; and what the flags refuse."""
+"""Two real processes on loopback: a stop, a kill, going on; and what the flags refuse."""
 
 import os
 import re
@@ -12,6 +12,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from digit_files import idx_folder
 
 from lenet_jax import data, hosts, predict, stopping, train, workdir
 from lenet_jax.config import Config
@@ -20,7 +21,7 @@ from lenet_jax.errors import UserError
 ROOT = Path(__file__).parent.parent
 STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
 # What the commands below ask for.
-CONFIG = Config(members=2, epochs=6, batch_size=64, warmup_epochs=0.5, **STILL)
+CONFIG = Config(members=2, epochs=8, batch_size=64, warmup_epochs=0.5, **STILL)
 # Seconds: of silence until a process counts as lost, and until the other must have ended.
 HEARTBEAT, BOUND = 6, 60
 
@@ -37,9 +38,9 @@ def start(folder, extra, env):
             sys.executable,
             ROOT / "run_train.py",
             f"--config={ROOT}/configs/smoke.py",
-            "--config.epochs=6",
+            "--config.epochs=8",
             "--config.members=2",
-            "--data=sample",
+            f"--data={folder.parent / 'digits'}",
             f"--heartbeat_timeout={HEARTBEAT}",
             f"--workdir={folder}",
             *extra,
@@ -79,38 +80,63 @@ def assert_same_run(folder, expected):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    digits = data.load_train("sample")
-    folder = tmp_path_factory.mktemp("undisturbed")
-    return train.train(CONFIG, digits, folder, say=lambda _: None)
+def place(tmp_path_factory):
+    """A folder with a few digits for the runs beside them."""
+    folder = tmp_path_factory.mktemp("hosts")
+    few = data.load_train("sample").take(np.arange(0, 4000, 4))
+    idx_folder(folder / "digits", few.images_NxHxW, few.labels_N)
+    return folder
 
 
-def test_two_processes_train_lose_one_and_go_on(tmp_path, undisturbed):
-    folder = tmp_path / "w"
-    pair = by_flags(folder)
+@pytest.fixture(scope="module")
+def undisturbed(place):
+    digits = data.load_train(str(place / "digits"))
+    return train.train(CONFIG, digits, place / "undisturbed", say=lambda _: None)
+
+
+def wait_for_row(pair, folder, row):
+    """Until a row is there; it is written before its checkpoint."""
     deadline = time.monotonic() + 200
-    # A row is written before its checkpoint.
-    while len(workdir.read_metrics(folder)) < 3 and time.monotonic() < deadline:
+    while len(workdir.read_metrics(folder)) < row and time.monotonic() < deadline:
         assert all(process.poll() is None for process in pair), [p.communicate() for p in pair]
         time.sleep(0.01)
-    pair[1].kill()
-    begun = time.monotonic()
-    _, told = pair[0].communicate(timeout=200)
-    assert time.monotonic() - begun < BOUND
-    # Before jax 0.8 its runtime takes the choice of the status away.
-    assert pair[0].returncode in (stopping.LOST, 1)
-    lines = [line for line in told.splitlines() if not re.match(r"Epoch \d", line)]
-    assert len(lines) == 1, told
-    assert re.match("error: another process of this run was lost", lines[0])
-    assert pair[1].communicate()[0] == ""
-    assert len(workdir.read_metrics(folder)) < 6
+
+
+def test_two_processes_are_stopped_lose_one_and_go_on(place, undisturbed):
+    folder = place / "w"
+    pair = by_flags(folder)
+    wait_for_row(pair, folder, 1)
+    # A request to one process stops both.
+    pair[1].send_signal(signal.SIGTERM)
+    outputs = [process.communicate(timeout=200) for process in pair]
+    assert [process.returncode for process in pair] == [stopping.STOPPED] * 2, outputs
+    stopped = len(workdir.read_metrics(folder))
+    assert 1 <= stopped < CONFIG.epochs
+    assert predict.restore(folder, workdir.read_run(folder))
 
     pair = by_slurm(folder)
+    wait_for_row(pair, folder, stopped + 1)
+    pair[1].kill()
+    begun = time.monotonic()
+    said, told = pair[0].communicate(timeout=200)
+    assert time.monotonic() - begun < BOUND
+    assert "Going on from epoch" in said
+    # JAX's runtime ends a process by itself where it hears first; before jax 0.8 with status 1.
+    assert pair[0].returncode in (stopping.LOST, -signal.SIGABRT, 1)
+    assert re.search("error: another process of this run was lost|another task died", told), told
+    assert "Traceback" not in told
+    pair[1].communicate()
+    assert len(workdir.read_metrics(folder)) < CONFIG.epochs
+
+    pair = by_flags(folder)
     outputs = [process.communicate(timeout=200) for process in pair]
     assert [process.returncode for process in pair] == [0, 0], outputs
     assert "Going on from epoch" in outputs[0][0]
     assert "in 2 processes: 2 along members" in outputs[0][0]
-    assert outputs[1] == ("", "")
+    assert "If a process is lost the others end; start all of them again" in outputs[0][0]
+    # XLA's collectives tell from C++ whom they have connected to.
+    printed = [line for line in outputs[1][0].splitlines() if not line.startswith("[Gloo]")]
+    assert (printed, outputs[1][1]) == ([], "")
     assert {path.name for path in folder.iterdir()} == {
         ".lock", "config.json", "checkpoints", "metrics.csv", "report", "README.md",
         "calibration.json", "networks.csv",
@@ -164,25 +190,12 @@ def test_mistaken_processes_are_refused(given, expected):
         ("--platform=gpu", "JAX finds no gpu here"),
     ],
 )
-def test_mistaken_flags_give_one_line(flag, expected, tmp_path):
-    process = start(tmp_path / "w", (flag,), {})
+def test_mistaken_flags_give_one_line(flag, expected, place):
+    process = start(place / "refused", (flag,), {})
     out, told = process.communicate(timeout=100)
     assert process.returncode == 2, told
     assert told.startswith("error: ")
     assert told.count("\n") == 1, told
     assert expected in told
     assert out == ""
-    assert not (tmp_path / "w").exists()
-
-
-def test_a_stop_request_to_one_process_stops_both(tmp_path):
-    folder = tmp_path / "w"
-    pair = by_flags(folder)
-    deadline = time.monotonic() + 200
-    while len(workdir.read_metrics(folder)) < 1 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    pair[1].send_signal(signal.SIGTERM)
-    outputs = [process.communicate(timeout=200) for process in pair]
-    assert [process.returncode for process in pair] == [stopping.STOPPED] * 2, outputs
-    record = workdir.read_run(folder)
-    assert predict.restore(folder, record)
+    assert not (place / "refused").exists()

@@ -22,8 +22,9 @@ MAY_IMPORT = {
     "workdir": {"config", "data", "errors", "files", "lenet_jax"},
     "augment": {"config", "population"},
     "conv": set(),
-    "hosts": {"errors", "stopping"},
+    "hosts": {"errors"},
     "mesh": {"config", "errors"},
+    "pixels": {"hosts", "mesh"},
     "metrics": set(),
     "model": {"config", "conv"},
     "optimizer": {"config", "population"},
@@ -34,15 +35,15 @@ MAY_IMPORT = {
     "resume": {"checkpoint", "config", "errors", "files", "workdir"},
     "predict": {
         "augment", "calibration", "callable_room", "checkpoint", "config", "errors", "files",
-        "hosts", "mesh", "metrics", "model", "workdir",
+        "hosts", "mesh", "metrics", "model", "pixels", "workdir",
     },
     "teacher": {"config", "errors", "files", "predict", "workdir"},
     "programs": {
-        "config", "mesh", "metrics", "model", "population", "predict", "state", "step",
+        "config", "mesh", "metrics", "model", "pixels", "population", "predict", "state", "step",
     },
     "epochs": {
         "checkpoint", "config", "data", "errors", "files", "hosts", "mesh", "metrics", "optimizer",
-        "population", "programs", "progress", "state", "stopping", "teacher", "workdir",
+        "pixels", "population", "programs", "progress", "state", "stopping", "teacher", "workdir",
     },
     "train": {
         "callable_room", "checkpoint", "config", "data", "epochs", "errors", "files", "hosts",

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import subprocess
 import sys
@@ -59,6 +60,29 @@ def test_the_mesh_that_was_asked_for(members, sizes, shape):
     assert (made.shape["member"], made.shape["batch"]) == shape
 
 
+@dataclasses.dataclass(frozen=True)
+class Chip:
+    id: int
+    coords: tuple[int, int, int]
+    core_on_chip: int = 0
+    platform: str = "tpu"
+    device_kind: str = "TPU v5"
+    slice_index: int = 0
+    process_index: int = 0
+
+
+def test_any_shape_fits_a_torus():
+    """`jax.make_mesh` splits no axis of a v5p's 4 x 4 x 4 chips."""
+
+    def chip(number):
+        x, y, z = number % 4, number // 4 % 4, number // 16
+        return Chip(number, (x, y, z))
+
+    made = mesh.make(8, [chip(number) for number in range(64)])
+    assert (made.shape["member"], made.shape["batch"]) == (8, 8)
+    assert [device.id for device in made.devices[1]] == list(range(8, 16))
+
+
 def test_more_devices_than_there_are():
     with pytest.raises(UserError, match="asks for 4 devices, and there are 2"):
         mesh.make(4, sizes="member:4")
@@ -88,8 +112,8 @@ def test_describe_names_devices_and_their_share():
     assert mesh.describe(mesh.make(2)) == "2 x cpu (cpu): 2 along members, 1 along the batch"
 
 
-def devices_seen(**env):
-    code = (
+def devices_seen(first="", **env):
+    code = first + (
         "from lenet_jax import mesh; mesh.prepare(); import jax, os;"
         "print(jax.device_count(), os.environ['XLA_FLAGS'])"
     )
@@ -107,5 +131,8 @@ def test_prepare_makes_a_device_of_every_core_and_respects_the_user():
     count, flags = devices_seen(XLA_FLAGS="--xla_force_host_platform_device_count=5")
     assert count == 5
     assert "--xla_cpu_multi_thread_eigen=false" in flags
+    # As on macOS.
+    unpinned = "import os; del os.sched_getaffinity;"
+    assert devices_seen(unpinned)[0] == os.cpu_count()
     own = "--xla_cpu_multi_thread_eigen=true"
     assert devices_seen(XLA_FLAGS=own)[1] == [own]

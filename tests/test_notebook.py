@@ -1,5 +1,6 @@
 """The notebook from a clean kernel to a submission, on the CPU and the sample."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -26,7 +27,13 @@ def test_the_notebook_is_kept_without_output_and_leaves_jax_alone():
     (needed,) = (line for line in cells[0].source.splitlines() if line.startswith("needed ="))
     assert "optax" in needed
     assert '"jax' not in needed
-    assert "colab-badge.svg" in notebook().cells[0].source
+
+
+def test_the_badge_opens_this_notebook_where_its_code_comes_from():
+    first, code = notebook().cells[0].source, notebook().cells[2].source
+    (owner,) = re.findall(r"github/([^/]+)/lenet-jax/blob/main/notebooks/colab\.ipynb", first)
+    assert "colab-badge.svg" in first
+    assert f'REPOSITORY = "https://github.com/{owner}/lenet-jax"' in code
 
 
 # The client's own loop and sockets.
