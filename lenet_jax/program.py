@@ -5,7 +5,6 @@ import dataclasses
 import importlib
 import inspect
 import os
-import shlex
 import signal
 import sys
 import textwrap
@@ -91,7 +90,7 @@ def run(main: Callable[[], None], description: str) -> None:
         _die(f"{str(error).splitlines()[0]} (--help lists all flags)")
     except stopping.Stopped as stopped:
         print(f"stopped: {stopped}", file=sys.stderr)
-        print(f"to go on: python {shlex.join(sys.argv)}", file=sys.stderr)
+        print(f"to go on: {checkout.typed(sys.argv)}", file=sys.stderr)
         _end(stopping.STOPPED)
     except stopping.Terminated:
         print("terminated", file=sys.stderr)

@@ -18,8 +18,8 @@ MAY_IMPORT = {
     "data": {"errors", "extras", "files", "kaggle_account"},
     "submission": {"errors", "files"},
     "submit": {"data", "errors", "extras", "files", "kaggle_account"},
-    "report": {"errors", "files"},
-    "workdir": {"config", "data", "errors", "files", "lenet_jax"},
+    "report": {"checkout", "errors", "files"},
+    "workdir": {"checkout", "config", "data", "errors", "files", "lenet_jax"},
     "augment": {"config", "population"},
     "conv": set(),
     "hosts": {"errors", "stopping"},
@@ -33,8 +33,8 @@ MAY_IMPORT = {
     "checkpoint": {"checksums", "errors", "files", "state"},
     "resume": {"checkpoint", "config", "errors", "files", "workdir"},
     "predict": {
-        "augment", "calibration", "callable_room", "checkpoint", "config", "errors", "files",
-        "hosts", "mesh", "metrics", "model", "workdir",
+        "augment", "calibration", "callable_room", "checkout", "checkpoint", "config", "errors",
+        "files", "hosts", "mesh", "metrics", "model", "workdir",
     },
     "teacher": {"config", "errors", "files", "predict", "workdir"},
     "programs": {
@@ -53,8 +53,8 @@ MAY_IMPORT = {
     "calibration": set(),
     "answers": {"data", "report", "submission"},
     "export": {
-        "config", "errors", "extras", "files", "lenet_jax", "metrics", "model", "predict",
-        "workdir",
+        "calibration", "config", "errors", "extras", "files", "lenet_jax", "metrics", "model",
+        "predict", "workdir",
     },
     "tensorboard": {"extras", "workdir"},
     "outcome": {

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
+from lenet_jax import checkout
 from lenet_jax.files import shown
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
@@ -121,7 +122,7 @@ mistakes and for how far a confidence can be trusted.
 ## How to Get Started with the Model
 
 ```sh
-python run_predict.py --workdir={shlex.quote(shown(card.workdir))} \
+{checkout.command("predict")} --workdir={shlex.quote(shown(card.workdir))} \
 --data=digit-recognizer.zip --output=submission.csv
 ```
 
