@@ -64,7 +64,7 @@ MAY_IMPORT = {
     "checkout": set(),
     "callable_room": set(),
     "console": {"checkout"},
-    "library": {"config", "data", "mesh", "outcome", "predict", "train", "workdir"},
+    "library": {"config", "data", "export", "mesh", "outcome", "predict", "train", "workdir"},
     "program": {"checkout", "config", "data", "errors", "hosts", "mesh", "stopping"},
     "stopping": set(),
 }  # fmt: skip
