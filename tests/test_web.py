@@ -148,9 +148,12 @@ def test_it_is_drawn_on_with_the_keyboard_alone(page):
     from selenium.webdriver.common.keys import Keys
 
     pad = page.find_element("id", "pad")
-    pad.send_keys(Keys.SPACE, *[Keys.ARROW_DOWN] * 15, Keys.SPACE)
+    pad.send_keys(Keys.SPACE, *[Keys.ARROW_DOWN] * 15)
+    assert text(page, "live") == "The pen is down."
+    pad.send_keys(Keys.SPACE)
     settle(page)
     assert text(page, "digit") == "1"
+    assert " 1 (" in text(page, "live")
     pad.send_keys(Keys.ESCAPE)
     settle(page)
     assert text(page, "digit") == "?"

@@ -32,10 +32,11 @@ function paintPicture(canvas, pixels) {
 // Of a network that is `wide` times as wide; `values` may be missing: then the sheet is blank.
 function paintMaps(canvas, name, maps, wide, values) {
   const [, side, few] = SHEETS[name];
-  const across = Math.ceil(few * Math.sqrt(wide));
+  let across = Math.ceil(few * Math.sqrt(wide));
+  while (maps % across) across++;
   const gap = side > 1 ? Math.max(1, Math.round(side / 12)) : 0;
   const width = across * (side + gap) - gap;
-  const height = Math.ceil(maps / across) * (side + gap) - gap;
+  const height = (maps / across) * (side + gap) - gap;
   if (canvas.width !== width) [canvas.width, canvas.height] = [width, height];
   const image = new ImageData(width, height);
   const { positive, negative, zero } = colours();

@@ -140,8 +140,10 @@ pad.addEventListener("keydown", (event) => {
   } else if (event.key === " " || event.key === "Enter") {
     if (event.repeat) return event.preventDefault();
     keyboard.down = !keyboard.down;
-    if (keyboard.down) strokes.push([[keyboard.x, keyboard.y]]);
-    else tellEnd();
+    if (keyboard.down) {
+      strokes.push([[keyboard.x, keyboard.y]]);
+      byId("live").textContent = "The pen is down.";
+    } else tellEnd();
   } else if (event.key === "Backspace") {
     undo();
   } else if (event.key === "Escape" || event.key === "Delete") {
