@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "population": {"config", "data", "sweep"},
     "files": {"errors"},
     "extras": {"errors"},
-    "kaggle_account": {"errors"},
+    "kaggle_account": {"errors", "files"},
     "data": {"errors", "extras", "files", "kaggle_account"},
     "submission": {"errors", "files"},
     "submit": {"data", "errors", "extras", "files", "kaggle_account"},
