@@ -51,6 +51,11 @@ def test_pages_fetch_nothing_from_elsewhere(site):
             assert (folder / address.lstrip("/")).is_file(), f"{page.name}: {address}"
 
 
+def test_the_page_and_the_report_are_shown(site):
+    for page, picture in (("draw", "page"), ("draw", "page_phone"), ("report", "report")):
+        assert f"../pictures/{picture}.png" in (site / f"howto/{page}.html").read_text()
+
+
 def test_the_tutorial_shows_the_code(site):
     text = (site / "tutorial.html").read_text()
     for name in ("data.load.load_train", "step.train_step", "mesh.over_members", "predict.logits"):
