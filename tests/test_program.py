@@ -317,6 +317,19 @@ def test_help_is_worth_reading(program, tmp_path):
         assert "number of networks" in out
 
 
+def test_a_reader_that_has_gone_ends_it_without_a_word():
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "run_export.py", "--help"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(60) == 141
+
+
 @pytest.mark.parametrize("program", ["run_train.py", "run_predict.py", "run_export.py"])
 def test_entry_points_stay_short(program):
     assert len((ROOT / program).read_text().splitlines()) < 60
