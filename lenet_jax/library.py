@@ -1,21 +1,22 @@
 """What a notebook needs, no command line: `load_data`, `train`, `predict`, `load`.
 
->>> import tempfile
->>> import numpy as np
->>> import lenet_jax
->>> digits = lenet_jax.load_data("sample")
->>> few = digits.take(np.arange(0, 4000, 10))
->>> run = tempfile.mkdtemp()
->>> history = lenet_jax.train(few, run, epochs=2, batch_size=64, say=lambda line: None)
->>> [int(row["epoch"]) for row in history]
-[1, 2]
->>> test = lenet_jax.load_data("sample", part="test")
->>> probabilities_NxK = lenet_jax.predict(run, test)
->>> probabilities_NxK.shape
-(1000, 10)
->>> read = lenet_jax.load(run)
->>> bool(abs(read(test.images_NxHxW) - probabilities_NxK).max() < 1e-5)
-True
+Examples:
+  >>> import tempfile
+  >>> import numpy as np
+  >>> import lenet_jax
+  >>> digits = lenet_jax.load_data("sample")
+  >>> few = digits.take(np.arange(0, 4000, 10))
+  >>> run = tempfile.mkdtemp()
+  >>> history = lenet_jax.train(few, run, epochs=2, batch_size=64, say=lambda line: None)
+  >>> [int(row["epoch"]) for row in history]
+  [1, 2]
+  >>> test = lenet_jax.load_data("sample", part="test")
+  >>> probabilities_NxK = lenet_jax.predict(run, test)
+  >>> probabilities_NxK.shape
+  (1000, 10)
+  >>> read = lenet_jax.load(run)
+  >>> bool(abs(read(test.images_NxHxW) - probabilities_NxK).max() < 1e-5)
+  True
 """
 
 import contextlib
@@ -51,9 +52,10 @@ def load_data(source: str | os.PathLike[str] = "auto", part: str = "train") -> D
       lenet_jax.errors.UserError: one line that names the place and says what to do.
       ValueError: there is no such part.
 
-    >>> digits = load_data("sample")
-    >>> digits.images_NxHxW.shape, digits.labels_N[:3].tolist()
-    ((4000, 28, 28), [0, 0, 0])
+    Examples:
+      >>> digits = load_data("sample")
+      >>> digits.images_NxHxW.shape, digits.labels_N[:3].tolist()
+      ((4000, 28, 28), [0, 0, 0])
     """
     if part not in ("train", "test"):
         raise ValueError(f"part must be train or test, not {part!r}")

@@ -70,8 +70,9 @@ def versions() -> dict[str, str]:
 def model_name(config: Mapping[str, Any], networks: int) -> str:
     """What a run's model is called.
 
-    >>> model_name({"model": "lenet5"}, networks=4)
-    '4 x LeNet-5'
+    Examples:
+      >>> model_name({"model": "lenet5"}, networks=4)
+      '4 x LeNet-5'
     """
     model = "LeNet-5 of 1998" if config["model"] == "lecun1998" else "LeNet-5"
     return model if networks == 1 else f"{networks} x {model}"
