@@ -293,6 +293,11 @@ def test_mistaken_flags(flag, expected, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def test_no_views_are_no_prediction(tmp_path):
+    done = predict("--views=0", "--data=sample", "--workdir=w", cwd=tmp_path, status=2)
+    assert "--views=0" in told(done)
+
+
 def test_predict_without_a_run(tmp_path):
     done = predict("--data=sample", "--workdir=w", cwd=tmp_path, status=2)
     assert "holds no run" in told(done)
