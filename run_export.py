@@ -25,7 +25,7 @@ CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "latest", ["latest", "best"], "Which checkpoint; best is by hold-out accuracy."
 )
 SERVE = flags.DEFINE_bool("serve", False, "Show the page in the browsers of this computer.")
-PORT = flags.DEFINE_integer("port", 8000, "Port for --serve; 0 takes any that is free.")
+PORT = flags.DEFINE_integer("port", 8000, "Port for --serve; 0 takes any that is free.", 0, 65535)
 
 
 def main() -> None:
@@ -39,7 +39,8 @@ def main() -> None:
 
     params_M = predict.restore(WORKDIR.value, record, CHECKPOINT.value)
     output = OUTPUT.value or export.default_output(WORKDIR.value, FORMAT.value)
-    export.write(output, FORMAT.value, record, params_M)
+    temperature = workdir.read_temperature(WORKDIR.value)
+    export.write(output, FORMAT.value, record, params_M, temperature)
     print(f"Wrote {output}")
     if SERVE.value:
         serve.serve(output, PORT.value, say=functools.partial(print, flush=True))

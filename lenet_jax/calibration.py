@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 BINS = 15
 # Of the logarithm of a probability that has become 0 in float32.
-_LEAST = 1e-30
+LEAST = 1e-30
 
 
 def fit_temperature(
@@ -33,7 +33,7 @@ def fit_temperature(
 
 def tempered(probabilities_NxK: NDArray[np.floating], temperature: float) -> NDArray[np.floating]:
     """Softmax of the log-probabilities divided by a temperature; the order of classes stays."""
-    logits_NxK = np.log(np.maximum(probabilities_NxK, _LEAST)) / temperature
+    logits_NxK = np.log(np.maximum(probabilities_NxK, LEAST)) / temperature
     powers_NxK = np.exp(logits_NxK - logits_NxK.max(axis=1, keepdims=True))
     result: NDArray[np.floating] = powers_NxK / powers_NxK.sum(axis=1, keepdims=True)
     return result
@@ -42,7 +42,7 @@ def tempered(probabilities_NxK: NDArray[np.floating], temperature: float) -> NDA
 def cross_entropy(probabilities_NxK: NDArray[np.floating], labels_N: NDArray[np.integer]) -> float:
     """Mean negative logarithm of the right class's probability, in natural units."""
     right_N = probabilities_NxK[np.arange(len(labels_N)), labels_N]
-    return float(-np.log(np.maximum(right_N, _LEAST)).mean())
+    return float(-np.log(np.maximum(right_N, LEAST)).mean())
 
 
 def expected_error(probabilities_NxK: NDArray[np.floating], labels_N: NDArray[np.integer]) -> float:

@@ -227,8 +227,9 @@ def from_mapping(fields: Mapping[str, Any], *, source: str = "config") -> Config
 def unknown_field(name: str, known: list[str]) -> str:
     """A message for a misspelt field that lists the near misses, or all fields if none is near.
 
-    >>> unknown_field("epoch", ["seed", "epochs"])
-    'there is no field config.epoch; did you mean epochs?'
+    Examples:
+      >>> unknown_field("epoch", ["seed", "epochs"])
+      'there is no field config.epoch; did you mean epochs?'
     """
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from lenet_jax.errors import UserError
+from lenet_jax.files import shown
 
 COMPETITION = "digit-recognizer"
 PAGE = f"https://www.kaggle.com/competitions/{COMPETITION}"
@@ -15,8 +16,10 @@ _TOKEN = (
 
 
 def no_credentials(asker: str) -> UserError:
-    """The error of a computer that holds no token."""
-    return UserError(f"{asker}: no Kaggle credentials on this computer; {_TOKEN}")
+    """The error of a computer that holds no token, or one that has run out."""
+    return UserError(
+        f"{asker}: no Kaggle credentials on this computer, or none that Kaggle accepts; {_TOKEN}"
+    )
 
 
 @contextlib.contextmanager
@@ -27,7 +30,7 @@ def explaining(asker: str) -> Iterator[None]:
       asker: the flag that asked for Kaggle.
 
     Raises:
-      UserError: Kaggle refuses, or cannot be reached.
+      UserError: Kaggle refuses or cannot be reached, a file cannot be read or written.
     """
     # Both clients are built on it.
     import requests
@@ -37,6 +40,10 @@ def explaining(asker: str) -> Iterator[None]:
     except requests.RequestException as error:
         status = None if error.response is None else error.response.status_code
         raise UserError(f"{asker}: {_advice(status, error)}") from None
+    # Of a damaged kaggle.json, a full disk and the like.
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{asker}: Kaggle's client gives up ({shown(reason)})") from None
 
 
 def _advice(status: int | None, error: Exception) -> str:

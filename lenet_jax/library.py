@@ -1,18 +1,22 @@
-"""What a notebook needs, no command line: `lenet_jax.load_data`, `.train` and `.predict`.
+"""What a notebook needs, no command line: `load_data`, `train`, `predict`, `load`.
 
->>> import tempfile
->>> import numpy as np
->>> import lenet_jax
->>> digits = lenet_jax.load_data("sample")
->>> few = digits.take(np.arange(0, 4000, 10))
->>> run = tempfile.mkdtemp()
->>> history = lenet_jax.train(few, run, epochs=2, batch_size=64, say=lambda line: None)
->>> [int(row["epoch"]) for row in history]
-[1, 2]
->>> test = lenet_jax.load_data("sample", part="test")
->>> probabilities_NxK = lenet_jax.predict(run, test)
->>> probabilities_NxK.shape
-(1000, 10)
+Examples:
+  >>> import tempfile
+  >>> import numpy as np
+  >>> import lenet_jax
+  >>> digits = lenet_jax.load_data("sample")
+  >>> few = digits.take(np.arange(0, 4000, 10))
+  >>> run = tempfile.mkdtemp()
+  >>> history = lenet_jax.train(few, run, epochs=2, batch_size=64, say=lambda line: None)
+  >>> [int(row["epoch"]) for row in history]
+  [1, 2]
+  >>> test = lenet_jax.load_data("sample", part="test")
+  >>> probabilities_NxK = lenet_jax.predict(run, test)
+  >>> probabilities_NxK.shape
+  (1000, 10)
+  >>> read = lenet_jax.load(run)
+  >>> bool(abs(read(test.images_NxHxW) - probabilities_NxK).max() < 1e-5)
+  True
 """
 
 import contextlib
@@ -25,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from lenet_jax import data, mesh, outcome, workdir
+from lenet_jax import data, export, mesh, outcome, workdir
 from lenet_jax import predict as predicting
 from lenet_jax import train as training
 from lenet_jax.config import Config
@@ -48,9 +52,10 @@ def load_data(source: str | os.PathLike[str] = "auto", part: str = "train") -> D
       lenet_jax.errors.UserError: one line that names the place and says what to do.
       ValueError: there is no such part.
 
-    >>> digits = load_data("sample")
-    >>> digits.images_NxHxW.shape, digits.labels_N[:3].tolist()
-    ((4000, 28, 28), [0, 0, 0])
+    Examples:
+      >>> digits = load_data("sample")
+      >>> digits.images_NxHxW.shape, digits.labels_N[:3].tolist()
+      ((4000, 28, 28), [0, 0, 0])
     """
     if part not in ("train", "test"):
         raise ValueError(f"part must be train or test, not {part!r}")
@@ -125,18 +130,48 @@ def predict(
         return predicting.from_run(run, record, dataset.images_NxHxW, checkpoint)
 
 
+def load(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.ndarray]:
+    """What `run_export.py` wrote, or a run itself, as a function of pictures.
+
+    Args:
+      path: of a `.stablehlo` or `.onnx` file, or the folder of a run.
+
+    Returns:
+      uint8 [B, 28, 28], 0 for background and 255 for ink -> float32 [B, 10], as `predict` gives.
+      It raises ValueError for arrays of another shape or type.
+
+    Raises:
+      lenet_jax.errors.UserError: there is no such file or run, it cannot be read, or a package that
+        it needs is not installed.
+    """
+    with contextlib.suppress(RuntimeError):
+        _prepare()
+    with _quiet():
+        return export.load(path)
+
+
 @contextlib.contextmanager
 def _prepared() -> Iterator[None]:
     """Sets JAX up as the programs do, unless the notebook has started it before."""
-    folder = data.cache_folder()
     try:
-        mesh.prepare(None if folder is None else folder / "compiled")
+        _prepare()
     except RuntimeError:
         warnings.warn(
             "JAX was started before lenet_jax could make every CPU core a device; training on a "
             "CPU takes up to twice as long",
             stacklevel=4,
         )
+    with _quiet():
+        yield
+
+
+def _prepare() -> None:
+    folder = data.cache_folder()
+    mesh.prepare(None if folder is None else folder / "compiled")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
     # Orbax warns of what is asked of it on purpose.
     orbax = logging.getLogger("absl")
     level = orbax.level

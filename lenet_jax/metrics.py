@@ -80,9 +80,10 @@ def average_members(logits_MxNxK: jax.Array, mean: str = "probabilities") -> jax
       logits_MxNxK: float32 [M, N, K].
       mean: arithmetic, of the `probabilities`, or geometric, of the `log_probabilities`.
 
-    >>> logits_MxNxK = jnp.log(jnp.array([[[0.5, 0.5]], [[0.25, 0.75]]]))
-    >>> [round(float(mean), 3) for mean in jnp.exp(average_members(logits_MxNxK))[0]]
-    [0.375, 0.625]
+    Examples:
+      >>> logits_MxNxK = jnp.log(jnp.array([[[0.5, 0.5]], [[0.25, 0.75]]]))
+      >>> [round(float(mean), 3) for mean in jnp.exp(average_members(logits_MxNxK))[0]]
+      [0.375, 0.625]
     """
     log_probabilities = jax.nn.log_softmax(logits_MxNxK, axis=-1)
     if mean == "log_probabilities":

@@ -321,8 +321,9 @@ class Layer(NamedTuple):
 def layers(config: Config) -> list[Layer]:
     """The layers with their output shapes (H, W, C) and trainable parameters.
 
-    >>> [(layer.name, layer.trainable) for layer in layers(Config()) if layer.trainable]
-    [('C1', 156), ('C3', 2416), ('C5', 48120), ('F6', 10164), ('output', 850)]
+    Examples:
+      >>> [(layer.name, layer.trainable) for layer in layers(Config()) if layer.trainable]
+      [('C1', 156), ('C3', 2416), ('C5', 48120), ('F6', 10164), ('output', 850)]
     """
     shapes = jax.eval_shape(functools.partial(init, config), jax.random.key(0))
     c1, c3, c5_, f6 = (config.width * features for features in (6, 16, 120, F6))

@@ -16,6 +16,7 @@ from lenet_jax import (
     augment,
     calibration,
     callable_room,
+    checkout,
     checkpoint,
     hosts,
     metrics,
@@ -217,7 +218,7 @@ def restore(
         at = checkpoints.choose(which)
         if at is None:
             raise UserError(
-                f"{shown(folder)}: holds no whole checkpoint yet; run_train.py "
+                f"{shown(folder)}: holds no whole checkpoint yet; {checkout.command('train')} "
                 f"--workdir={shown(folder)} goes on with the run"
             )
         one = jax.eval_shape(partial(model.init, record.config), jax.random.key(0))

@@ -5,7 +5,7 @@ import dataclasses
 import importlib
 import inspect
 import os
-import shlex
+import re
 import signal
 import sys
 import textwrap
@@ -24,6 +24,8 @@ from lenet_jax.errors import UserError
 USER_ERROR = 2
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
+# What a shell makes of SIGPIPE, which Windows does not know.
+UNREAD = 141
 
 STATUS_HELP = f"""Exit status:
   {0:<3} done
@@ -31,7 +33,8 @@ STATUS_HELP = f"""Exit status:
   {stopping.STOPPED:<3} stopped by Ctrl-C or SIGTERM after saving; the same command goes on
   {stopping.LOST:<3} another process of the run was lost; all of the same commands, again, go on
   {INTERRUPTED} stopped at once by Ctrl-C: nothing to save yet, or the second one
-  {TERMINATED} stopped at once by SIGTERM, likewise"""
+  {TERMINATED} stopped at once by SIGTERM, likewise
+  {UNREAD} stopped at once: whoever read the output, head for one, has gone"""
 
 _help = flags.DEFINE_bool("help", False, "Show this help.", short_name="h")
 _keep = flags.DEFINE_bool(
@@ -80,11 +83,16 @@ def run(main: Callable[[], None], description: str) -> None:
     try:
         rest = flags.FLAGS(sys.argv)
         if _help.value:
-            print(_help_text(description))
+            print(_help_text(description), flush=True)
             sys.exit(0)
         if len(rest) > 1:
             raise UserError(f"{rest[1]!r}: not a flag; values are given as --flag=value")
         main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Or the last flush would tell of it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end(UNREAD)
     except UserError as error:
         _end_if_lost(error.__cause__)
         _die(str(error))
@@ -92,7 +100,7 @@ def run(main: Callable[[], None], description: str) -> None:
         _die(f"{str(error).splitlines()[0]} (--help lists all flags)")
     except stopping.Stopped as stopped:
         print(f"stopped: {stopped}", file=sys.stderr)
-        print(f"to go on: python {shlex.join(sys.argv)}", file=sys.stderr)
+        print(f"to go on: {checkout.typed(sys.argv)}", file=sys.stderr)
         _end(stopping.STOPPED)
     except stopping.Terminated:
         print("terminated", file=sys.stderr)
@@ -199,6 +207,8 @@ def _check_config_flags(arguments: list[str]) -> None:
 
 
 def _help_text(description: str) -> str:
+    # From a wheel the programs have other names.
+    description = re.sub(r"python run_(\w+)\.py", lambda run: checkout.command(run[1]), description)
     lines = [description, "", "Flags:"]
     shared = [flags.FLAGS[holder.name] for holder in SHARED]
     ours = [*flags.FLAGS.get_flags_for_module(sys.argv[0]), *shared]

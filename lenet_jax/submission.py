@@ -28,11 +28,12 @@ def write(path: str | os.PathLike[str], labels_N: NDArray[np.integer]) -> None:
       UserError: the file cannot be written; nothing is left behind.
       ValueError: labels of another shape, type or range.
 
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "submission.csv"
-    >>> write(path, np.array([2, 0, 9]))
-    >>> path.read_text().splitlines()
-    ['ImageId,Label', '1,2', '2,0', '3,9']
+    Examples:
+      >>> import tempfile
+      >>> path = Path(tempfile.mkdtemp()) / "submission.csv"
+      >>> write(path, np.array([2, 0, 9]))
+      >>> path.read_text().splitlines()
+      ['ImageId,Label', '1,2', '2,0', '3,9']
     """
     labels_N = np.asarray(labels_N)
     if labels_N.ndim != 1 or not len(labels_N) or labels_N.dtype.kind not in "iu":

@@ -66,14 +66,20 @@ def submit(
 def _client() -> Any:
     """Kaggle's client, signed in."""
     # Without credentials the client prints pages of help and ends the process.
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    silence = io.StringIO()
+    with (
+        contextlib.redirect_stdout(silence),
+        contextlib.redirect_stderr(silence),
+        kaggle_account.explaining(ASKER),
+    ):
         try:
             extras.needed("kaggle", ASKER)
             from kaggle.api.kaggle_api_extended import KaggleApi
 
             api = KaggleApi()
             api.authenticate()
-        except (SystemExit, OSError):
+        # The last is what it raises of a kaggle.json that holds something else.
+        except (SystemExit, AttributeError):
             raise kaggle_account.no_credentials(ASKER) from None
     return api
 

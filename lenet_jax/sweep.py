@@ -35,8 +35,9 @@ def points(text: str) -> list[dict[str, float]]:
     Raises:
       UserError: another syntax, or a field that is not one of `FIELDS`.
 
-    >>> points("shift=1,2; elastic=0.5")
-    [{'shift': 1.0, 'elastic': 0.5}, {'shift': 2.0, 'elastic': 0.5}]
+    Examples:
+      >>> points("shift=1,2; elastic=0.5")
+      [{'shift': 1.0, 'elastic': 0.5}, {'shift': 2.0, 'elastic': 0.5}]
     """
     values: dict[str, list[float]] = {}
     for part in filter(str.strip, text.split(";")):

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lenet_jax import __version__, config
+from lenet_jax import __version__, checkout, config
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
@@ -169,7 +169,7 @@ def read_run(workdir: str | os.PathLike[str]) -> Record:
     record = read(workdir)
     if record is None or not (place(workdir) / CHECKPOINTS).is_dir():
         raise UserError(
-            f"{shown(workdir)}: holds no run; train one with run_train.py "
+            f"{shown(workdir)}: holds no run; train one with {checkout.command('train')} "
             f"--workdir={shown(workdir)}"
         )
     return record

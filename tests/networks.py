@@ -1,6 +1,7 @@
 """Untrained networks of every kind, for what has to compute as they do."""
 
 import functools
+import shutil
 
 import jax
 import numpy as np
@@ -14,16 +15,19 @@ ONE_OF_EACH = [
     Config(activation="silu", subsampling="act_pool"),
     Config(activation="tanh"),
     Config(activation="scaled_tanh", subsampling="act_pool"),
+    Config(width=2),
     Config(model="lecun1998"),
 ]
 assert {config.activation for config in ONE_OF_EACH} == set(ACTIVATIONS)
 assert {config.subsampling for config in ONE_OF_EACH} == set(SUBSAMPLINGS)
+# Far from 1, so that an export without it is found out.
+TEMPERATURE = 1.6
 ENSEMBLES = [Config(members=3), Config(members=2, model="lecun1998")]
 
 
 def name(config):
     which = config.model if config.model == "lecun1998" else config.activation
-    return f"{which}-{config.subsampling}-{config.members}"
+    return f"{which}-{config.subsampling}-{config.width}-{config.members}"
 
 
 @functools.cache
@@ -38,6 +42,13 @@ def params(config):
         return drawn.astype(np.float32)
 
     return jax.tree.map(leaf, shapes)
+
+
+def calibrated(trained, folder):
+    """A copy of a run that was fitted with the temperature."""
+    run = shutil.copytree(trained, folder / "run")
+    workdir.write_calibration(run, {"temperature": TEMPERATURE})
+    return run
 
 
 def record(config):

@@ -149,6 +149,18 @@ def test_kaggle_out_of_reach_is_told(tmp_path, meet):
     assert "cannot be reached" in refused(load_train, "kaggle")
 
 
+def test_damaged_credentials_are_named(tmp_path, meet, monkeypatch):
+    with stand_in(tmp_path) as server:
+        meet(server)
+        for name in ("KAGGLE_USERNAME", "KAGGLE_KEY"):
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path))
+        (tmp_path / "kaggle.json").write_text("no JSON")
+        line = refused(load_train, "kaggle")
+    assert line.startswith("--data=kaggle: Kaggle's client gives up (")
+    assert "kaggle.json" in line
+
+
 @pytest.mark.parametrize(("data", "package"), [("kaggle", "kagglehub"), ("mnist", "pooch")])
 def test_a_missing_package_is_told_with_the_command_that_gets_it(data, package, monkeypatch):
     download.kaggle.cache_clear()

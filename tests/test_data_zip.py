@@ -71,6 +71,11 @@ def test_a_zip_without_what_is_asked(tmp_path):
     assert refused(load_test, path) == f"{path}: has no test.csv; it holds nothing"
 
 
+def test_a_page_in_place_of_the_zip(tmp_path):
+    path = put(tmp_path, b"\n<!DOCTYPE html><title>Sign in</title>", "digit-recognizer.zip")
+    assert refused(load_train, path).startswith(f"{path}: is a web page")
+
+
 def test_a_folder_without_what_is_asked(tmp_path):
     put(tmp_path, TRAIN)
     for number in range(9):

@@ -17,7 +17,8 @@ INNER = {"data.bounded", "data.pixels", "checksums", "answers", "progress"}
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
+    # Not --quiet, which hides the warnings from --strict too.
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -49,6 +50,17 @@ def test_pages_fetch_nothing_from_elsewhere(site):
             assert "//" not in address, f"{page.name}: {address}"
             folder = site if address.startswith("/") else page.parent
             assert (folder / address.lstrip("/")).is_file(), f"{page.name}: {address}"
+
+
+def test_the_page_and_the_report_are_shown(site):
+    for page, picture in (("draw", "page"), ("draw", "page_phone"), ("report", "report")):
+        assert f"../pictures/{picture}.png" in (site / f"howto/{page}.html").read_text()
+
+
+def test_examples_of_docstrings_are_shown_as_code(site):
+    # Outside a section of examples, >>> is Markdown for a quotation of a quotation of a quotation.
+    for page in site.rglob("*.html"):
+        assert "<blockquote>" not in page.read_text(), page.name
 
 
 def test_the_tutorial_shows_the_code(site):

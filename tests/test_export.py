@@ -11,11 +11,11 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from networks import ENSEMBLES, ONE_OF_EACH, name, params, record
+from networks import ENSEMBLES, ONE_OF_EACH, TEMPERATURE, calibrated, name, params, record
 from serving import serving
 
 import lenet_jax
-from lenet_jax import export, predict
+from lenet_jax import calibration, export, predict, workdir
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.data import sample
@@ -34,13 +34,14 @@ def digits(count=1000):
 def expected(config):
     """What the command line predicts with."""
     mesh = meshes.make(config.members, jax.devices()[:1])
-    return predict.probabilities(config, mesh, params(config), digits())
+    untempered_NxK = predict.probabilities(config, mesh, params(config), digits())
+    return calibration.tempered(untempered_NxK, TEMPERATURE)
 
 
 @pytest.mark.parametrize("config", [*ONE_OF_EACH, *ENSEMBLES], ids=name)
 def test_onnx_is_the_network(config, tmp_path):
     path = tmp_path / "lenet5.onnx"
-    export.write(path, "onnx", record(config), params(config))
+    export.write(path, "onnx", record(config), params(config), TEMPERATURE)
     got = lenet_jax.load(path)(digits())
     assert got.dtype == np.float32
     # The digits are told apart, so that the comparison means something.
@@ -51,7 +52,7 @@ def test_onnx_is_the_network(config, tmp_path):
 @pytest.mark.parametrize("config", [ONE_OF_EACH[0], ONE_OF_EACH[-1], ENSEMBLES[0]], ids=name)
 def test_stablehlo_is_the_network(config, tmp_path):
     path = tmp_path / "lenet5.stablehlo"
-    export.write(path, "stablehlo", record(config), params(config))
+    export.write(path, "stablehlo", record(config), params(config), TEMPERATURE)
     load = lenet_jax.load(path)
     np.testing.assert_allclose(load(digits()), expected(config), atol=1e-5)
     # Any batch size, and no image sees its neighbours.
@@ -60,7 +61,7 @@ def test_stablehlo_is_the_network(config, tmp_path):
 
 def test_one_stablehlo_file_serves_every_platform(tmp_path):
     path = tmp_path / "lenet5.stablehlo"
-    export.write(path, "stablehlo", record(Config()), params(Config()))
+    export.write(path, "stablehlo", record(Config()), params(Config()), TEMPERATURE)
     exported = jax.export.deserialize(bytearray(path.read_bytes()))
     assert exported.platforms == ("cpu", "cuda", "tpu")
     (images,) = exported.in_avals
@@ -76,7 +77,7 @@ def test_an_onnx_file_says_what_it_is(tmp_path):
 
     config = Config(members=3)
     path = tmp_path / "lenet5.onnx"
-    export.write(path, "onnx", record(config), params(config))
+    export.write(path, "onnx", record(config), params(config), TEMPERATURE)
     file = onnx.load(path)
     onnx.checker.check_model(file, full_check=True)
     assert file.opset_import[0].version == onnx_model.OPSET
@@ -99,7 +100,7 @@ def expected_of(config, member, params_M):
 
 
 def run_onnx(config, params_M):
-    content = onnx_model.serialise(network.of(config, params_M), {})
+    content = onnx_model.serialise(network.of(config, params_M, 1.0), {})
     return onnx_model.deserialise(content)(digits(50))
 
 
@@ -114,7 +115,7 @@ def run_onnx(config, params_M):
 )
 def test_nobody_can_feed_it_wrongly(images, tmp_path):
     path = tmp_path / "lenet5.onnx"
-    export.write(path, "onnx", record(Config()), params(Config()))
+    export.write(path, "onnx", record(Config()), params(Config()), TEMPERATURE)
     with pytest.raises(ValueError, match=r"uint8 \[B, 28, 28\]"):
         lenet_jax.load(path)(images)
 
@@ -123,7 +124,7 @@ def test_nobody_can_feed_it_wrongly(images, tmp_path):
 @pytest.mark.parametrize("damage", ["empty", "cut", "text"])
 def test_damaged_files_are_named(ending, damage, tmp_path):
     path = tmp_path / f"lenet5.{ending}"
-    export.write(path, ending, record(Config()), params(Config()))
+    export.write(path, ending, record(Config()), params(Config()), TEMPERATURE)
     whole = path.read_bytes()
     path.write_bytes({"empty": b"", "cut": whole[: len(whole) // 2], "text": b"hello"}[damage])
     with pytest.raises(UserError, match=rf"lenet5\.{ending}"):
@@ -138,17 +139,27 @@ def test_what_cannot_be_loaded_or_written_is_told(tmp_path):
     with pytest.raises(UserError, match="holds no run"):
         lenet_jax.load(tmp_path)
     with pytest.raises(UserError, match=r"must end in \.onnx"):
-        export.write(tmp_path / "lenet5.pb", "onnx", record(Config()), params(Config()))
+        export.write(
+            tmp_path / "lenet5.pb", "onnx", record(Config()), params(Config()), TEMPERATURE
+        )
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be made a folder"):
-        export.write(tmp_path / "file/x.onnx", "onnx", record(Config()), params(Config()))
+        export.write(
+            tmp_path / "file/x.onnx", "onnx", record(Config()), params(Config()), TEMPERATURE
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_missing_package_is_told_with_its_name(monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(UserError, match="pip install onnx"):
-        onnx_model.serialise(network.of(Config(), params(Config())), {})
+@pytest.mark.parametrize(("format", "package"), [("onnx", "onnx"), ("stablehlo", "flatbuffers")])
+def test_a_missing_package_is_told_with_its_name(format, package, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, package, None)
+    path = tmp_path / f"lenet5.{format}"
+    with pytest.raises(UserError, match=f"pip install {package}"):
+        export.write(path, format, record(Config()), params(Config()), TEMPERATURE)
+    if format == "stablehlo":
+        path.write_bytes(b"")
+        with pytest.raises(UserError, match=f"pip install {package}"):
+            lenet_jax.load(path)
 
 
 def test_importing_the_package_stays_light():
@@ -169,13 +180,15 @@ def call(*flags, status):
     return done
 
 
-def test_the_program_exports_a_run(trained, tmp_path):
-    path = tmp_path / "new" / "lenet5.onnx"
-    done = call(f"--workdir={trained}", "--format=onnx", f"--output={path}", status=0)
-    assert done.stdout == f"Wrote {path}\n"
-    np.testing.assert_allclose(
-        lenet_jax.load(path)(digits()), lenet_jax.load(trained)(digits()), atol=1e-5
-    )
+def test_the_program_exports_what_prediction_gives(trained, tmp_path):
+    run = calibrated(trained, tmp_path)
+    predicted = predict.from_run(run, workdir.read_run(run), digits())
+    np.testing.assert_allclose(lenet_jax.load(run)(digits()), predicted, atol=1e-5)
+    for ending in ("onnx", "stablehlo"):
+        path = tmp_path / "new" / f"lenet5.{ending}"
+        done = call(f"--workdir={run}", f"--format={ending}", f"--output={path}", status=0)
+        assert done.stdout == f"Wrote {path}\n"
+        np.testing.assert_allclose(lenet_jax.load(path)(digits()), predicted, atol=1e-5)
 
 
 def test_the_page_is_served_until_ctrl_c(trained, tmp_path):
@@ -192,6 +205,7 @@ def test_the_page_is_served_until_ctrl_c(trained, tmp_path):
         (["--workdir=nowhere"], "holds no run"),
         (["--format=onnx", "--serve"], "--serve shows a page"),
         (["--format=pdf"], "--format"),
+        (["--serve", "--port=65536"], "--port=65536"),
     ],
 )
 def test_mistakes_give_one_line(flags, expected, tmp_path):

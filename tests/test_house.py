@@ -14,12 +14,12 @@ MAY_IMPORT = {
     "population": {"config", "data", "sweep"},
     "files": {"errors"},
     "extras": {"errors"},
-    "kaggle_account": {"errors"},
+    "kaggle_account": {"errors", "files"},
     "data": {"errors", "extras", "files", "kaggle_account"},
     "submission": {"errors", "files"},
     "submit": {"data", "errors", "extras", "files", "kaggle_account"},
-    "report": {"errors", "files"},
-    "workdir": {"config", "data", "errors", "files", "lenet_jax"},
+    "report": {"checkout", "errors", "files"},
+    "workdir": {"checkout", "config", "data", "errors", "files", "lenet_jax"},
     "augment": {"config", "population"},
     "conv": set(),
     "hosts": {"errors"},
@@ -34,8 +34,8 @@ MAY_IMPORT = {
     "checkpoint": {"checksums", "errors", "files", "state"},
     "resume": {"checkpoint", "config", "errors", "files", "workdir"},
     "predict": {
-        "augment", "calibration", "callable_room", "checkpoint", "config", "errors", "files",
-        "hosts", "mesh", "metrics", "model", "pixels", "workdir",
+        "augment", "calibration", "callable_room", "checkout", "checkpoint", "config", "errors",
+        "files", "hosts", "mesh", "metrics", "model", "pixels", "workdir",
     },
     "teacher": {"config", "errors", "files", "predict", "workdir"},
     "programs": {
@@ -54,8 +54,8 @@ MAY_IMPORT = {
     "calibration": set(),
     "answers": {"data", "report", "submission"},
     "export": {
-        "config", "errors", "extras", "files", "lenet_jax", "metrics", "model", "predict",
-        "workdir",
+        "calibration", "config", "errors", "extras", "files", "lenet_jax", "metrics", "model",
+        "predict", "workdir",
     },
     "tensorboard": {"extras", "workdir"},
     "outcome": {
@@ -65,7 +65,7 @@ MAY_IMPORT = {
     "checkout": set(),
     "callable_room": set(),
     "console": {"checkout"},
-    "library": {"config", "data", "mesh", "outcome", "predict", "train", "workdir"},
+    "library": {"config", "data", "export", "mesh", "outcome", "predict", "train", "workdir"},
     "program": {"checkout", "config", "data", "errors", "hosts", "mesh", "stopping"},
     "stopping": set(),
 }  # fmt: skip

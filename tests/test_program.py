@@ -293,6 +293,11 @@ def test_mistaken_flags(flag, expected, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def test_no_views_are_no_prediction(tmp_path):
+    done = predict("--views=0", "--data=sample", "--workdir=w", cwd=tmp_path, status=2)
+    assert "--views=0" in told(done)
+
+
 def test_predict_without_a_run(tmp_path):
     done = predict("--data=sample", "--workdir=w", cwd=tmp_path, status=2)
     assert "holds no run" in told(done)
@@ -315,6 +320,19 @@ def test_help_is_worth_reading(program, tmp_path):
     if program == "run_train.py":
         assert "members" in out
         assert "number of networks" in out
+
+
+def test_a_reader_that_has_gone_ends_it_without_a_word():
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "run_export.py", "--help"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(60) == 141
 
 
 @pytest.mark.parametrize("program", ["run_train.py", "run_predict.py", "run_export.py"])

@@ -101,6 +101,15 @@ def test_without_credentials_the_clicks_to_get_some_are_told(path, monkeypatch, 
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_token_that_cannot_be_checked_for_want_of_a_network_is_not_called_missing(
+    path, monkeypatch
+):
+    with stand_in(path.parent) as server:
+        met(server, monkeypatch)
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "a-token")
+    assert "cannot be reached" in refused(submit.submit, digits(), path, "a message")
+
+
 def test_other_digits_are_not_sent(path):
     line = refused(submit.submit, digits("sample-test"), path, "a message")
     assert "is not Kaggle's test set" in line

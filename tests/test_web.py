@@ -6,13 +6,13 @@ import numpy as np
 import page_pictures
 import pytest
 from browser import BROWSER, DRIVER, chromium, draw, lift, settle
-from networks import ENSEMBLES, ONE_OF_EACH, name, params, record
+from networks import ENSEMBLES, ONE_OF_EACH, TEMPERATURE, calibrated, name, params, record
 from PIL import Image
 from serving import serving
 from strokes import STROKES
 
 import lenet_jax
-from lenet_jax import export
+from lenet_jax import export, predict, workdir
 from lenet_jax.data import sample
 
 pytestmark = pytest.mark.skipif(
@@ -22,9 +22,14 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def address(trained, tmp_path_factory):
+def run(trained, tmp_path_factory):
+    return calibrated(trained, tmp_path_factory.mktemp("calibrated"))
+
+
+@pytest.fixture(scope="module")
+def address(run, tmp_path_factory):
     """Where the page is served while the tests of this file run."""
-    with serving(trained, tmp_path_factory.mktemp("served")) as (program, address):
+    with serving(run, tmp_path_factory.mktemp("served")) as (program, address):
         yield address
         program.terminate()
         assert program.wait(20) == 0
@@ -93,11 +98,10 @@ def probabilities(page, images_NxHxW):
     )
 
 
-def test_its_probabilities_are_pythons(page, trained):
+def test_its_probabilities_are_those_of_a_prediction(page, run):
     images = sample.load("test").images_NxHxW[:200]
-    np.testing.assert_allclose(
-        probabilities(page, images), lenet_jax.load(trained)(images), atol=1e-4
-    )
+    predicted = predict.from_run(run, workdir.read_run(run), images)
+    np.testing.assert_allclose(probabilities(page, images), predicted, atol=1e-4)
 
 
 @pytest.mark.parametrize("config", [*ONE_OF_EACH, *ENSEMBLES], ids=name)
@@ -108,11 +112,14 @@ def test_a_page_opened_from_a_disk_computes_every_kind_of_network(
     images = sample.load("test").images_NxHxW[:20]
     for format in ("web", "onnx"):
         output = export.default_output(tmp_path, format)
-        export.write(output, format, record(config), params(config))
+        export.write(output, format, record(config), params(config), TEMPERATURE)
     browser.get(export.default_output(tmp_path, "web").joinpath("index.html").as_uri())
     np.testing.assert_allclose(
         probabilities(browser, images), lenet_jax.load(output)(images), atol=1e-5
     )
+    draw(browser, STROKES[3])
+    label = browser.find_element("id", "S2").get_attribute("aria-label")
+    assert label == f"The {6 * config.width} maps of S2, 14 by 14"
 
 
 def test_its_pictures_for_the_docs_are_taken(browser, address, console, tmp_path):
@@ -141,9 +148,12 @@ def test_it_is_drawn_on_with_the_keyboard_alone(page):
     from selenium.webdriver.common.keys import Keys
 
     pad = page.find_element("id", "pad")
-    pad.send_keys(Keys.SPACE, *[Keys.ARROW_DOWN] * 15, Keys.SPACE)
+    pad.send_keys(Keys.SPACE, *[Keys.ARROW_DOWN] * 15)
+    assert text(page, "live") == "The pen is down."
+    pad.send_keys(Keys.SPACE)
     settle(page)
     assert text(page, "digit") == "1"
+    assert " 1 (" in text(page, "live")
     pad.send_keys(Keys.ESCAPE)
     settle(page)
     assert text(page, "digit") == "?"

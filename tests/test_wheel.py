@@ -60,6 +60,11 @@ def test_the_console_scripts_do_what_the_files_do(distributions, tmp_path):
     out = run(binaries / "lenet-train", "--config=configs/smoke.py", *flags, cwd=empty)
     assert "lenet-predict --workdir=run --data=sample" in out
     assert "Accuracy on sample" in run(binaries / "lenet-predict", *flags, cwd=empty)
+    out = run(binaries / "lenet-export", "--help", cwd=empty)
+    assert out.startswith("lenet-export --workdir=runs/first")
+    out = run(binaries / "lenet-export", "--workdir=run", cwd=empty)
+    assert out == "Wrote run/export/web\n"
     assert {path.name for path in empty.iterdir()} == {"run", "submission.csv"}
+    assert "\nlenet-predict --workdir=run " in (empty / "run/README.md").read_text()
     where = "import lenet_jax; print(lenet_jax.__file__)"
     assert Path(run(binaries / "python", "-c", where, cwd=empty)).is_relative_to(venv)

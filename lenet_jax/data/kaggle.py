@@ -81,6 +81,9 @@ def sample_submission(path: Path, name: str) -> bytes | None:
 def _unpacked(content: bytes, base: str, name: str) -> bytes:
     if bounded.is_gzip(content):
         return bounded.gunzip(content, name)
+    # What a browser, or curl, is given in place of the zip where nobody has signed in.
+    if content[:100].lstrip().startswith(b"<"):
+        raise UserError(f"{name}: is a web page, not digits; sign in at Kaggle and get it again")
     if not bounded.is_zip(content):
         return content
     member = bounded.unzip(content, base, name)

@@ -23,9 +23,10 @@ def holdout(labels_N: Labels, share: float, seed: int) -> tuple[Indices, Indices
     Raises:
       UserError: too few rows to leave one of each class on both sides.
 
-    >>> train_N, held_N = holdout(np.array([0, 0, 0, 0, 1, 1, 1, 1]), share=0.25, seed=0)
-    >>> len(train_N), len(held_N), set(train_N) & set(held_N)
-    (6, 2, set())
+    Examples:
+      >>> train_N, held_N = holdout(np.array([0, 0, 0, 0, 1, 1, 1, 1]), share=0.25, seed=0)
+      >>> len(train_N), len(held_N), set(train_N) & set(held_N)
+      (6, 2, set())
     """
     rows_N = np.arange(len(labels_N))
     if share == 0:

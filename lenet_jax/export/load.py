@@ -11,7 +11,7 @@ import numpy as np
 from lenet_jax import predict, workdir
 from lenet_jax.errors import UserError
 from lenet_jax.export import onnx_model, stablehlo
-from lenet_jax.files import shown
+from lenet_jax.files import place, shown
 
 READERS = {".stablehlo": stablehlo.deserialise, ".onnx": onnx_model.deserialise}
 
@@ -29,7 +29,7 @@ def load(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.ndarray]:
     Raises:
       UserError: there is no such file or run, or it cannot be read.
     """
-    path = Path(path)
+    path = place(path)
     if path.is_dir():
         return _checked(_workdir(path))
     name = shown(path)
@@ -54,10 +54,11 @@ def load(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.ndarray]:
 def _workdir(folder: Path) -> Any:
     record = workdir.read_run(folder)
     params_M = predict.restore(folder, record)
+    temperature = workdir.read_temperature(folder)
 
     @jax.jit
     def program(images_BxHxW: jax.Array) -> jax.Array:
-        return stablehlo.probabilities(record.config, params_M, images_BxHxW)
+        return stablehlo.probabilities(record.config, params_M, temperature, images_BxHxW)
 
     return lambda images_BxHxW: np.asarray(program(images_BxHxW))
 

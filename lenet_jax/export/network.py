@@ -40,20 +40,23 @@ class Network:
         after C5 and F6.
       subsampling: `pool_act` or `act_pool`.
       layers: by the names in `LAYERS`.
+      temperature: of the average, see `calibration.tempered`.
     """
 
     members: int
     activation: str
     subsampling: str
     layers: dict[str, Layer]
+    temperature: float
 
 
-def of(config: Config, params_M: Any) -> Network:
+def of(config: Config, params_M: Any, temperature: float) -> Network:
     """The network of a run.
 
     Args:
       config: of the run.
       params_M: as `model.init` makes them, with a leading member axis.
+      temperature: of the run's calibration.
     """
     # In float64, so that folding costs no more than one rounding.
     params = {
@@ -82,6 +85,7 @@ def of(config: Config, params_M: Any) -> Network:
             )
             for name in LAYERS
         },
+        temperature=temperature,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lenet_jax import calibration
 from lenet_jax.export.network import Network
 from lenet_jax.extras import needed
 
@@ -39,6 +40,8 @@ def serialise(network: Network, metadata: Mapping[str, str]) -> bytes:
     constants: dict[str, np.ndarray] = {
         "image shape": np.array([-1, 1, 28, 28], np.int64),
         "member shape": np.array([-1, network.members, 10], np.int64),
+        "least": np.array(calibration.LEAST, np.float32),
+        "temperature": np.array(network.temperature, np.float32),
     }
     nodes: list[Any] = []
 
@@ -80,7 +83,9 @@ def serialise(network: Network, metadata: Mapping[str, str]) -> bytes:
     x = squash(convolution(x, "F6", group=members))
     x = add("Reshape", [convolution(x, "output", group=members), "member shape"], "logits")
     x = add("Softmax", [x], "members' probabilities", axis=2)
-    add("ReduceMean", [x], OUTPUT, axes=[1], keepdims=0)
+    x = add("ReduceMean", [x], "mean", axes=[1], keepdims=0)
+    x = add("Log", [add("Max", [x, "least"], "positive")], "log")
+    add("Softmax", [add("Div", [x, "temperature"], "tempered")], OUTPUT, axis=1)
 
     graph = helper.make_graph(
         nodes,

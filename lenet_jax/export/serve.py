@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lenet_jax.errors import UserError
+from lenet_jax.files import is_remote, shown
 
 LOOPBACK = "127.0.0.1"
 
@@ -44,8 +45,10 @@ def serve(folder: str | os.PathLike[str], port: int, say: Callable[[str], None])
       say: is given the line with the address.
 
     Raises:
-      UserError: the port cannot be had.
+      UserError: the port cannot be had, or the folder is not on this computer.
     """
+    if is_remote(folder):
+        raise UserError(f"{shown(folder)}: only a folder of this computer is served; give --output")
     handler = functools.partial(_Handler, directory=os.fspath(folder))
     try:
         server = _Server((LOOPBACK, port), handler)

@@ -48,7 +48,8 @@ def files(network: Network, about: Mapping[str, str | int]) -> dict[str, bytes]:
 def describe(network: Network) -> dict[str, object]:
     """The network as JSON, its weights as base64 of little-endian float32.
 
-    For each member in turn, kernel [out, in, height, width] and bias [out] of each layer.
+    For each member in turn, kernel [out, in, height, width] and bias [out] of each layer; `layers`
+    has the name, out, in and width of each.
     """
     weights = [
         array[member].ravel()
@@ -61,6 +62,8 @@ def describe(network: Network) -> dict[str, object]:
         "members": network.members,
         "activation": network.activation,
         "subsampling": network.subsampling,
+        "temperature": network.temperature,
+        "layers": [[name, *network.layers[name].kernel.shape[1:4]] for name in LAYERS],
         "weights": base64.b64encode(content).decode(),
     }
 

@@ -9,18 +9,22 @@ import jax
 from lenet_jax import __version__, workdir
 from lenet_jax.errors import UserError
 from lenet_jax.export import network, onnx_model, stablehlo, web
-from lenet_jax.files import make_folder, shown, write_atomically
+from lenet_jax.files import make_folder, place, shown, write_atomically
 
 FORMATS = ("web", "onnx", "stablehlo")
 
 
 def default_output(folder: str | os.PathLike[str], format: str) -> Path:
     """Where an export goes if nobody says where: into the run's own folder."""
-    return Path(folder) / "export" / ("web" if format == "web" else f"lenet5.{format}")
+    return place(folder) / "export" / ("web" if format == "web" else f"lenet5.{format}")
 
 
 def write(
-    output: str | os.PathLike[str], format: str, record: workdir.Record, params_M: Any
+    output: str | os.PathLike[str],
+    format: str,
+    record: workdir.Record,
+    params_M: Any,
+    temperature: float,
 ) -> None:
     """Writes a run in one of the `FORMATS`; each file whole or not at all.
 
@@ -30,24 +34,27 @@ def write(
       format: one of `FORMATS`.
       record: of the run.
       params_M: NumPy arrays with a leading member axis.
+      temperature: of the run's calibration.
 
     Raises:
       UserError: `output` cannot be written or has the wrong ending, or a package is missing.
     """
-    path = Path(output)
+    path = place(output)
     if format != "web" and path.suffix != f".{format}":
         raise UserError(f"--output={shown(path)}: must end in .{format} for --format={format}")
-    if format == "web":
-        files = web.files(network.of(record.config, params_M), _about(record, params_M))
-        files = {str(path / name): content for name, content in files.items()}
-    elif format == "onnx":
-        about = {name: str(value) for name, value in _about(record, params_M).items()}
-        files = {str(path): onnx_model.serialise(network.of(record.config, params_M), about)}
+    if format == "stablehlo":
+        files = {path: stablehlo.serialise(record.config, params_M, temperature)}
     else:
-        files = {str(path): stablehlo.serialise(record.config, params_M)}
-    for name, content in files.items():
-        make_folder(Path(name).parent)
-        write_atomically(name, content)
+        lenet5, about = network.of(record.config, params_M, temperature), _about(record, params_M)
+        if format == "web":
+            pages = web.files(lenet5, about)
+            files = {path / name: content for name, content in pages.items()}
+        else:
+            told = {name: str(value) for name, value in about.items()}
+            files = {path: onnx_model.serialise(lenet5, told)}
+    make_folder(next(iter(files)).parent)
+    for file, content in files.items():
+        write_atomically(file, content)
 
 
 def _about(record: workdir.Record, params_M: Any) -> dict[str, str | int]:

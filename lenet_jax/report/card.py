@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
+from lenet_jax import checkout
 from lenet_jax.files import shown
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
@@ -69,8 +70,9 @@ def versions() -> dict[str, str]:
 def model_name(config: Mapping[str, Any], networks: int) -> str:
     """What a run's model is called.
 
-    >>> model_name({"model": "lenet5"}, networks=4)
-    '4 x LeNet-5'
+    Examples:
+      >>> model_name({"model": "lenet5"}, networks=4)
+      '4 x LeNet-5'
     """
     model = "LeNet-5 of 1998" if config["model"] == "lecun1998" else "LeNet-5"
     return model if networks == 1 else f"{networks} x {model}"
@@ -121,7 +123,7 @@ mistakes and for how far a confidence can be trusted.
 ## How to Get Started with the Model
 
 ```sh
-python run_predict.py --workdir={shlex.quote(shown(card.workdir))} \
+{checkout.command("predict")} --workdir={shlex.quote(shown(card.workdir))} \
 --data=digit-recognizer.zip --output=submission.csv
 ```
 

@@ -51,9 +51,10 @@ def calibration(
       probabilities_NxK: predicted, in [0, 1]; the largest of a row is the prediction.
       bins: Q, at least 1.
 
-    >>> bins = calibration(np.array([0, 0, 0, 1]), np.tile([0.75, 0.25], (4, 1)))
-    >>> bins.count_Q.tolist(), bins.error
-    ([0, 0, 0, 0, 0, 0, 0, 4, 0, 0], 0.0)
+    Examples:
+      >>> bins = calibration(np.array([0, 0, 0, 1]), np.tile([0.75, 0.25], (4, 1)))
+      >>> bins.count_Q.tolist(), bins.error
+      ([0, 0, 0, 0, 0, 0, 0, 4, 0, 0], 0.0)
     """
     # In double precision, or the mean of equal numbers might not be that number.
     confidence_N = probabilities_NxK.max(axis=1).astype(np.float64)

@@ -205,7 +205,8 @@ def _reliability(held: Held) -> Section:
         name="reliability",
         png=png(draw_reliability(held.labels_N, held.probabilities_NxK)),
         alt=f"Accuracy against confidence; the expected calibration error is {bins.error:.2%}.",
-        text="Where the network says 90%, nine in ten of its answers should be right.",
+        text="Where the network says 90%, nine in ten of its answers should be right. This is "
+        "before the temperature in calibration.json, which predictions are divided by.",
         table=Table(head=("confidence", "digits", "mean confidence", "right"), rows=rows),
     )
 

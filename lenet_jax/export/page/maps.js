@@ -1,14 +1,14 @@
 // Draws feature maps: what is positive in one colour, what is negative in another.
 "use strict";
 
-// Name, maps, side, maps in a row.
+// Name, the layer whose maps it has, their side, how many stand in a row of LeNet-5's own number.
 const SHEETS = {
-  C1: [6, 28, 3],
-  S2: [6, 14, 3],
-  C3: [16, 10, 4],
-  S4: [16, 5, 4],
-  C5: [120, 1, 12],
-  F6: [84, 1, 7],
+  C1: ["C1", 28, 3],
+  S2: ["C1", 14, 3],
+  C3: ["C3", 10, 4],
+  S4: ["C3", 5, 4],
+  C5: ["C5", 1, 12],
+  F6: ["F6", 1, 7],
 };
 
 function colours() {
@@ -29,9 +29,11 @@ function paintPicture(canvas, pixels) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-// `values` may be missing: then the sheet is blank.
-function paintMaps(canvas, name, values) {
-  const [maps, side, across] = SHEETS[name];
+// Of a network that is `wide` times as wide; `values` may be missing: then the sheet is blank.
+function paintMaps(canvas, name, maps, wide, values) {
+  const [, side, few] = SHEETS[name];
+  let across = Math.ceil(few * Math.sqrt(wide));
+  while (maps % across) across++;
   const gap = side > 1 ? Math.max(1, Math.round(side / 12)) : 0;
   const width = across * (side + gap) - gap;
   const height = (maps / across) * (side + gap) - gap;

@@ -8,15 +8,6 @@ const SQUASH = {
   scaled_tanh: (x) => 1.7159 * Math.tanh((2 / 3) * x),
 };
 
-// Name, maps out, maps in, side of the kernel; the order of the weights.
-const SHAPES = [
-  ["C1", 6, 1, 5],
-  ["C3", 16, 6, 5],
-  ["C5", 120, 16, 5],
-  ["F6", 84, 120, 1],
-  ["output", 10, 84, 1],
-];
-
 function decodeWeights(base64) {
   const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
   const view = new DataView(bytes.buffer);
@@ -62,6 +53,11 @@ function softmax(logits) {
   return powers.map((x) => x / sum);
 }
 
+// As calibration.py does, its least probability included.
+function tempered(probabilities, temperature) {
+  return softmax(probabilities.map((p) => Math.log(Math.max(p, 1e-30)) / temperature));
+}
+
 // { probabilities: [10], maps: name -> values of the first member } of 784 pixels 0..255.
 function makeNetwork(description) {
   const weights = decodeWeights(description.weights);
@@ -70,7 +66,7 @@ function makeNetwork(description) {
   const take = (count) => weights.subarray(at, (at += count));
   const members = Array.from({ length: description.members }, () =>
     Object.fromEntries(
-      SHAPES.map(([name, outputs, inputs, width]) => [
+      description.layers.map(([name, outputs, inputs, width]) => [
         name,
         { kernel: take(outputs * inputs * width * width), bias: take(outputs), outputs, inputs, width },
       ]),
@@ -87,8 +83,8 @@ function makeNetwork(description) {
   }
 
   function one(layers, padded) {
-    const [C1, S2] = subsample(convolve(padded, 32, layers.C1), 6, 28);
-    const [C3, S4] = subsample(convolve(S2, 14, layers.C3), 16, 10);
+    const [C1, S2] = subsample(convolve(padded, 32, layers.C1), layers.C1.outputs, 28);
+    const [C3, S4] = subsample(convolve(S2, 14, layers.C3), layers.C3.outputs, 10);
     const C5 = convolve(S4, 5, layers.C5).map(act);
     const F6 = convolve(C5, 1, layers.F6).map(act);
     return { probabilities: softmax(convolve(F6, 1, layers.output)), maps: { C1, S2, C3, S4, C5, F6 } };
@@ -101,9 +97,9 @@ function makeNetwork(description) {
       for (let column = 0; column < 28; column++)
         padded[(row + 2) * 32 + column + 2] = pixels[row * 28 + column];
     const results = members.map((layers) => one(layers, padded));
-    const probabilities = results[0].probabilities.map(
+    const mean = results[0].probabilities.map(
       (_, k) => results.reduce((sum, result) => sum + result.probabilities[k], 0) / results.length,
     );
-    return { probabilities, maps: results[0].maps };
+    return { probabilities: tempered(mean, description.temperature), maps: results[0].maps };
   };
 }

@@ -5,6 +5,7 @@ const description = JSON.parse(document.getElementById("network").textContent);
 const network = makeNetwork(description);
 const byId = (id) => document.getElementById(id);
 const pad = byId("pad");
+const sizes = Object.fromEntries(description.layers); // name -> maps or units
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 let strokes = [];
@@ -56,7 +57,7 @@ function show() {
   const pixels = pictureOf(strokes);
   paintPicture(byId("seen"), pixels);
   const { probabilities, maps } = empty ? { probabilities: Array(10).fill(0), maps: {} } : network(pixels);
-  for (const name of Object.keys(SHEETS)) paintMaps(byId(name), name, maps[name]);
+  for (const name of Object.keys(SHEETS)) paintMaps(byId(name), name, sizes[SHEETS[name][0]], sizes.C1 / 6, maps[name]);
   const best = probabilities.indexOf(Math.max(...probabilities));
   byId("digit").textContent = empty ? "?" : String(best);
   // On a narrow screen the bars are below the pad and out of sight.
@@ -139,8 +140,10 @@ pad.addEventListener("keydown", (event) => {
   } else if (event.key === " " || event.key === "Enter") {
     if (event.repeat) return event.preventDefault();
     keyboard.down = !keyboard.down;
-    if (keyboard.down) strokes.push([[keyboard.x, keyboard.y]]);
-    else tellEnd();
+    if (keyboard.down) {
+      strokes.push([[keyboard.x, keyboard.y]]);
+      byId("live").textContent = "The pen is down.";
+    } else tellEnd();
   } else if (event.key === "Backspace") {
     undo();
   } else if (event.key === "Escape" || event.key === "Delete") {
@@ -201,6 +204,13 @@ function resize() {
   inkPad(); // At once, for a new size has wiped it.
 }
 new ResizeObserver(resize).observe(pad);
+
+for (const [name, [layer, side]] of Object.entries(SHEETS)) {
+  const count = sizes[layer];
+  const what = side === 1 ? "units" : name[0] === "S" ? "averages, 2\u00d72" : "filters, 5\u00d75";
+  byId(name).setAttribute("aria-label", `The ${count} ${side === 1 ? "units" : "maps"} of ${name}` + (side > 1 ? `, ${side} by ${side}` : ""));
+  byId(name).nextElementSibling.append(name[0] === "S" ? ` ${what}` : ` ${count} ${what}`);
+}
 
 const { about, members } = description;
 byId("about").textContent =
