@@ -166,8 +166,7 @@ def _prepared() -> Iterator[None]:
 
 
 def _prepare() -> None:
-    folder = data.cache_folder()
-    mesh.prepare(None if folder is None else folder / "compiled")
+    mesh.prepare(data.programs_folder())
 
 
 @contextlib.contextmanager

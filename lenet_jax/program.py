@@ -151,8 +151,7 @@ def importing(*modules: str) -> Iterator[Callable[..., object]]:
 
 def compiled_folder() -> Path | None:
     """Where compiled programs are kept, None if the user wants none or has no cache folder."""
-    folder = data.cache_folder()
-    return folder / "compiled" if _keep.value and folder is not None else None
+    return data.programs_folder() if _keep.value else None
 
 
 def start_jax() -> None:

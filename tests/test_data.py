@@ -19,6 +19,7 @@ from lenet_jax.data import (
     load_train,
     overlap_warning,
     pixels,
+    programs_folder,
     sample,
     sample_submission,
 )
@@ -194,6 +195,14 @@ def test_sample_is_the_same_without_a_cache(monkeypatch):
     kept = load_test("sample")
     monkeypatch.setenv(cache.VARIABLE, "/dev/null/nowhere")
     assert load_test("sample").fingerprint == kept.fingerprint == "e2a2110857d40a0f"
+
+
+def test_compiled_programs_are_kept_where_they_can_be(tmp_path, monkeypatch):
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "new"))
+    assert programs_folder() == tmp_path / "new" / "compiled"
+    assert programs_folder().is_dir()
+    monkeypatch.setenv(cache.VARIABLE, "/dev/null/nowhere")
+    assert programs_folder() is None
 
 
 # --- splits

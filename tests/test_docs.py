@@ -63,6 +63,11 @@ def test_examples_of_docstrings_are_shown_as_code(site):
         assert "<blockquote>" not in page.read_text(), page.name
 
 
+def test_what_a_function_returns_is_one_sentence(site):
+    text = re.sub(r"<[^>]*>|\s+", " ", (site / "reference/library.html").read_text())
+    assert "for ink, and labels_N , int32 [N]" in re.sub(" +", " ", text)
+
+
 def test_the_tutorial_shows_the_code(site):
     text = (site / "tutorial.html").read_text()
     for name in ("data.load.load_train", "step.train_step", "mesh.over_members", "predict.logits"):

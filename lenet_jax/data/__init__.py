@@ -4,7 +4,7 @@ Importing this package costs no more than NumPy; pandas, scikit-learn and mlxten
 where they are first needed.
 """
 
-from lenet_jax.data.cache import folder as cache_folder
+from lenet_jax.data.cache import programs_folder
 from lenet_jax.data.dataset import Dataset
 from lenet_jax.data.honesty import overlap_warning
 from lenet_jax.data.load import HELP_TO_PREDICT, load_test, load_train, sample_submission
@@ -13,12 +13,12 @@ from lenet_jax.data.split import folds, held_out, holdout
 __all__ = [
     "HELP_TO_PREDICT",
     "Dataset",
-    "cache_folder",
     "folds",
     "held_out",
     "holdout",
     "load_test",
     "load_train",
     "overlap_warning",
+    "programs_folder",
     "sample_submission",
 ]

@@ -18,7 +18,7 @@ import numpy as np
 
 from lenet_jax.data.dataset import Dataset, Images, Labels
 from lenet_jax.errors import UserError
-from lenet_jax.files import write_atomically
+from lenet_jax.files import make_folder, write_atomically
 
 VARIABLE = "LENET_JAX_CACHE"
 # Of 33 MB each.
@@ -39,6 +39,16 @@ def folder() -> Path | None:
     place = Path(platformdirs.user_cache_dir("lenet-jax", appauthor=False))
     # Without a home this is the literal `~/.cache`, to be created wherever the user happens to be.
     return place if place.is_absolute() else None
+
+
+def programs_folder() -> Path | None:
+    """Where compiled programs are kept; None where they cannot be, of which JAX would warn."""
+    place = folder()
+    if place is None:
+        return None
+    with contextlib.suppress(UserError):
+        make_folder(place / "compiled")
+    return place / "compiled" if os.access(place / "compiled", os.W_OK) else None
 
 
 def key(content: bytes, member: str = "") -> str:
