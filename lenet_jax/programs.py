@@ -126,7 +126,6 @@ class Sizes:
     taught_by: int = 0
 
 
-@functools.lru_cache(maxsize=1)
 def compile_ahead(
     config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | None = None
 ) -> Programs:
@@ -136,6 +135,12 @@ def compile_ahead(
     compiled program takes arrays of just these shapes and shardings: what has a member axis split
     over members, all else replicated over the mesh.
     """
+    return _compile_ahead(config, mesh, sizes, teacher)
+
+
+# For a cache `teacher` left out is another call than `teacher=None`.
+@functools.lru_cache(maxsize=1)
+def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | None, /) -> Programs:
     lazy = compile_lazily(config, mesh, sizes.images, teacher)
     whole = meshes.replicated(mesh)
     data = (
