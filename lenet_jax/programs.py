@@ -72,11 +72,9 @@ def compile_lazily(
         logits_MxHxK = predict.logits(config, mesh, params_M, rows_MxH, images_NxHxW)
         labels_MxH = labels_N[jnp.maximum(rows_MxH, 0)]
         each = jax.vmap(metrics.evaluate)(logits_MxHxK, labels_MxH, rows_MxH >= 0)
+        average_FxHxK = metrics.average_folds(logits_MxHxK, config.folds)
         # All members of a fold have the same rows.
-        folds = max(1, config.folds)
-        by_fold = logits_MxHxK.reshape(folds, -1, *logits_MxHxK.shape[1:])
-        average_FxHxK = jax.vmap(metrics.average_members)(by_fold)
-        first = slice(None, None, rows_MxH.shape[0] // folds)
+        first = slice(None, None, rows_MxH.shape[0] // average_FxHxK.shape[0])
         ensemble = jax.vmap(metrics.evaluate)(
             average_FxHxK, labels_MxH[first], rows_MxH[first] >= 0
         )
