@@ -73,6 +73,17 @@ def evaluate(
     return masked(losses(logits_NxK, labels_N), logits_NxK, labels_N, mask_N)
 
 
+def average_folds(logits_MxHxK: jax.Array, folds: int) -> jax.Array:
+    """Log of the mean probabilities of each fold's members, [M, H, K] -> [folds, H, K].
+
+    Args:
+      logits_MxHxK: float32 [M, H, K], fold by fold; the members of a fold have the same H images.
+      folds: 0 and 1 stand for all members together.
+    """
+    by_fold = logits_MxHxK.reshape(max(1, folds), -1, *logits_MxHxK.shape[1:])
+    return jax.vmap(average_members)(by_fold)
+
+
 def average_members(logits_MxNxK: jax.Array, mean: str = "probabilities") -> jax.Array:
     """Log of the members' mean probabilities, [M, N, K] -> [N, K].
 

@@ -159,8 +159,7 @@ def out_of_fold(
     @partial(jax.jit, out_shardings=meshes.replicated(mesh))
     def program(params_M: Any, rows_MxH: jax.Array, images_NxHxW: jax.Array) -> jax.Array:
         logits_MxHxK = logits(config, mesh, params_M, rows_MxH, images_NxHxW)
-        by_fold = logits_MxHxK.reshape(max(1, config.folds), -1, *logits_MxHxK.shape[1:])
-        return jnp.exp(jax.vmap(metrics.average_members)(by_fold))
+        return jnp.exp(metrics.average_folds(logits_MxHxK, config.folds))
 
     members = hosts.put((params_M, rows_MxH), meshes.stacked(mesh))
     return np.asarray(program(*members, pixels.put(mesh, images_NxHxW)))

@@ -80,11 +80,9 @@ def compile_lazily(
         logits_MxHxK = predict.logits(config, mesh, params_M, rows_MxH, images_NxHxW)
         labels_MxH = labels_N[jnp.maximum(rows_MxH, 0)]
         each = jax.vmap(metrics.evaluate)(logits_MxHxK, labels_MxH, rows_MxH >= 0)
+        average_FxHxK = metrics.average_folds(logits_MxHxK, config.folds)
         # All members of a fold have the same rows.
-        folds = max(1, config.folds)
-        by_fold = logits_MxHxK.reshape(folds, -1, *logits_MxHxK.shape[1:])
-        average_FxHxK = jax.vmap(metrics.average_members)(by_fold)
-        first = slice(None, None, rows_MxH.shape[0] // folds)
+        first = slice(None, None, rows_MxH.shape[0] // average_FxHxK.shape[0])
         ensemble = jax.vmap(metrics.evaluate)(
             average_FxHxK, labels_MxH[first], rows_MxH[first] >= 0
         )
@@ -134,7 +132,6 @@ class Sizes:
     taught_by: int = 0
 
 
-@functools.lru_cache(maxsize=1)
 def compile_ahead(
     config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | None = None
 ) -> Programs:
@@ -144,6 +141,12 @@ def compile_ahead(
     compiled program takes arrays of just these shapes and shardings: what has a member axis split
     over members, images as `pixels.put` puts them, all else replicated over the mesh.
     """
+    return _compile_ahead(config, mesh, sizes, teacher)
+
+
+# For a cache `teacher` left out is another call than `teacher=None`.
+@functools.lru_cache(maxsize=1)
+def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | None, /) -> Programs:
     lazy = compile_lazily(config, mesh, sizes.images, teacher)
     whole = meshes.replicated(mesh)
     data = (

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
 
 from lenet_jax import calibration
 
@@ -26,6 +27,24 @@ def test_the_temperature_that_spoilt_probabilities_is_found(temperature):
     assert calibration.expected_error(mended_NxK, labels_N) < 0.01
     if temperature != 1:
         assert calibration.expected_error(spoilt_NxK, labels_N) > 0.03
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.03, 30), st.integers(0, 100), st.integers(1, 300))
+def test_the_temperature_is_the_one_that_a_search_finds(temperature, seed, count):
+    probabilities_NxK, labels_N = honest(count, seed)
+    spoilt_NxK = calibration.tempered(probabilities_NxK, 1 / temperature)
+    bounds = np.log(calibration.TEMPERATURES)
+
+    def loss(log):
+        tempered_NxK = calibration.tempered(spoilt_NxK, float(np.exp(log)))
+        return calibration.cross_entropy(tempered_NxK, labels_N)
+
+    found = np.log(calibration.fit_temperature(spoilt_NxK, labels_N))
+    searched = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    assert bounds[0] <= found <= bounds[1]
+    assert loss(found) <= searched.fun + 1e-9
+    np.testing.assert_allclose(found, searched.x, atol=1e-3)
 
 
 @settings(max_examples=50, deadline=None)

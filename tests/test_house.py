@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "data": {"errors", "extras", "files", "kaggle_account"},
     "submission": {"errors", "files"},
     "submit": {"data", "errors", "extras", "files", "kaggle_account"},
-    "report": {"checkout", "errors", "files"},
+    "report": {"calibration", "checkout", "errors", "files"},
     "workdir": {"checkout", "config", "data", "errors", "files", "lenet_jax"},
     "augment": {"config", "population"},
     "conv": set(),

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lenet_jax import report
+from lenet_jax import calibration, report
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
 from lenet_jax.report.figures import signed
@@ -239,7 +239,7 @@ def test_a_grid_takes_at_most_a_hundred_digits(count, height):
 def test_calibration_is_that_of_its_definition(labels, seed):
     labels_N = np.array(labels, np.int32)
     probabilities_NxK = guesses(labels_N, seed)
-    bins = report.calibration(labels_N, probabilities_NxK)
+    bins = calibration.sort_into_bins(probabilities_NxK, labels_N)
     assert bins.count_Q.sum() == len(labels)
     sure_N = probabilities_NxK.max(axis=1)
     right_N = probabilities_NxK.argmax(axis=1) == labels_N
@@ -258,10 +258,10 @@ def test_calibration_is_that_of_its_definition(labels, seed):
 
 def test_who_is_as_sure_as_right_has_no_calibration_error():
     probabilities_NxK = np.tile([0.75, 0.25], (4, 1))
-    assert report.calibration(np.array([0, 0, 0, 1]), probabilities_NxK).error == 0
+    assert calibration.expected_error(probabilities_NxK, np.array([0, 0, 0, 1])) == 0
     certain = np.eye(10)[[1, 2]]
-    assert report.calibration(np.array([1, 2]), certain).count_Q.tolist() == [0] * 9 + [2]
-    assert report.calibration(np.array([3, 4]), certain).error == 1
+    assert calibration.sort_into_bins(certain, np.array([1, 2])).count_Q.tolist() == [0] * 9 + [2]
+    assert calibration.expected_error(certain, np.array([3, 4])) == 1
 
 
 def test_intervals_hold_the_share_and_narrow_with_more_digits():
@@ -445,7 +445,7 @@ def test_a_file_in_the_way_is_the_users_mistake(tmp_path):
 def test_matplotlib_is_imported_late_and_pyplot_and_jax_never():
     code = """
 import sys
-from lenet_jax import report
+from lenet_jax import calibration, report
 assert "matplotlib" not in sys.modules
 report.png(report.draw_curves([{"epoch": 1.0, "train_loss": 0.5, "train_accuracy": 0.8}]))
 assert "matplotlib.figure" in sys.modules

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from lenet_jax import epochs, outcome, predict, programs, stopping, train, workdir
+from lenet_jax import epochs, outcome, population, predict, programs, stopping, train, workdir
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
@@ -59,6 +59,19 @@ def test_every_epoch_has_its_row(finished):
             [kept["train_loss"], kept["holdout_loss"]],
             rtol=1e-6,
         )
+
+
+def test_what_is_compiled_while_digits_are_read_is_what_training_calls(tmp_path, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(programs, "_compiled", lambda *arguments: compiled.append(arguments))
+    programs._compile_ahead.cache_clear()
+    train.compile_ahead(CONFIG, 150)
+    assert len(compiled) == 3
+    people = population.make(CONFIG, digits().labels_N)
+    mesh = meshes.make(len(people))
+    epochs.Epochs(CONFIG, mesh, digits(), people, None, tmp_path, None)
+    assert len(compiled) == 3
+    programs._compile_ahead.cache_clear()
 
 
 def test_the_result_is_what_prediction_gives(finished):

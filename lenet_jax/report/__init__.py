@@ -22,7 +22,7 @@ from lenet_jax.report.galleries import (
 from lenet_jax.report.html_page import Section, Table, page
 from lenet_jax.report.layer_maps import draw_layers, layers
 from lenet_jax.report.learning_curves import curves, draw_curves
-from lenet_jax.report.reliability_diagram import calibration, draw_reliability, reliability
+from lenet_jax.report.reliability_diagram import draw_reliability, reliability
 from lenet_jax.report.run import PAGE, Held, Run, facts, list_sections, write_report
 from lenet_jax.report.sweeps import draw_sweep, sweep
 
@@ -34,7 +34,6 @@ __all__ = [
     "Section",
     "Table",
     "augmented",
-    "calibration",
     "confidence",
     "confusion",
     "confusion_matrix",

@@ -1,11 +1,11 @@
 """The reliability diagram: whether a confidence of 90% means that nine in ten are right."""
 
-import dataclasses
 import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lenet_jax.calibration import BINS, sort_into_bins
 from lenet_jax.report.figures import (
     BLUE,
     FAINT,
@@ -19,55 +19,6 @@ from lenet_jax.report.figures import (
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-BINS = 10
-
-
-@dataclasses.dataclass(frozen=True)
-class Calibration:
-    """Digits sorted by the confidence of their prediction into Q bins of equal width.
-
-    Attributes:
-      count_Q: digits in a bin, int64.
-      confidence_Q: their mean confidence, NaN in an empty bin.
-      accuracy_Q: the share of them that is right, NaN in an empty bin.
-      error: expected calibration error, the mean distance of the two over all digits, in [0, 1];
-        NaN without digits (Guo et al. 2017, equation 3).
-    """
-
-    count_Q: np.ndarray
-    confidence_Q: np.ndarray
-    accuracy_Q: np.ndarray
-    error: float
-
-
-def calibration(
-    labels_N: np.ndarray, probabilities_NxK: np.ndarray, bins: int = BINS
-) -> Calibration:
-    """Sorts digits into bins of confidence; bin q holds those in (q / Q, (q + 1) / Q].
-
-    Args:
-      labels_N: true classes, integers in [0, K).
-      probabilities_NxK: predicted, in [0, 1]; the largest of a row is the prediction.
-      bins: Q, at least 1.
-
-    Examples:
-      >>> bins = calibration(np.array([0, 0, 0, 1]), np.tile([0.75, 0.25], (4, 1)))
-      >>> bins.count_Q.tolist(), bins.error
-      ([0, 0, 0, 0, 0, 0, 0, 4, 0, 0], 0.0)
-    """
-    # In double precision, or the mean of equal numbers might not be that number.
-    confidence_N = probabilities_NxK.max(axis=1).astype(np.float64)
-    right_N = probabilities_NxK.argmax(axis=1) == labels_N
-    bin_N = np.clip(np.ceil(confidence_N * bins).astype(int) - 1, 0, bins - 1)
-    count_Q = np.bincount(bin_N, minlength=bins)
-    with np.errstate(invalid="ignore"):
-        confidence_Q = np.bincount(bin_N, confidence_N, bins) / count_Q
-        accuracy_Q = np.bincount(bin_N, right_N, bins) / count_Q
-    gaps_Q = np.nan_to_num(np.abs(accuracy_Q - confidence_Q))
-    digits = count_Q.sum()
-    error = float((count_Q * gaps_Q).sum() / digits) if digits else float("nan")
-    return Calibration(count_Q, confidence_Q, accuracy_Q, error)
 
 
 def reliability(
@@ -94,7 +45,7 @@ def draw_reliability(labels_N: np.ndarray, probabilities_NxK: np.ndarray) -> "Fi
 
     if not len(labels_N):
         raise ValueError("there are no digits to draw")
-    bins = calibration(labels_N, probabilities_NxK)
+    bins = sort_into_bins(probabilities_NxK, labels_N)
     figure = empty_figure(900, 900)
     # Left, bottom, width and height of the two, one above the other.
     accuracy = figure.add_axes((100 / 900, 280 / 900, 760 / 900, 520 / 900))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lenet_jax import calibration
 from lenet_jax.files import make_folder, place, write_atomically
 from lenet_jax.report.confusion_matrix import confusion_matrix, draw_confusion
 from lenet_jax.report.figures import png
@@ -15,7 +16,7 @@ from lenet_jax.report.galleries import draw_augmented, draw_mistakes, worst_mist
 from lenet_jax.report.html_page import Section, Table, page
 from lenet_jax.report.layer_maps import draw_layers
 from lenet_jax.report.learning_curves import draw_curves
-from lenet_jax.report.reliability_diagram import BINS, calibration, draw_reliability
+from lenet_jax.report.reliability_diagram import draw_reliability
 
 PAGE = "report.html"
 
@@ -89,18 +90,16 @@ def facts(run: Run) -> Table:
         rows.append(("hold-out", "none, so no accuracy is claimed"))
     else:
         digits = len(held.labels_N)
-        chosen_N = held.probabilities_NxK[np.arange(digits), held.labels_N].astype(np.float64)
         right = int((held.probabilities_NxK.argmax(axis=1) == held.labels_N).sum())
         share = right / digits
         luck = math.sqrt(share * (1 - share) / digits)
-        bins = calibration(held.labels_N, held.probabilities_NxK)
-        # Of a probability that is zero in float32 the logarithm would be infinite.
-        loss = -np.log(np.maximum(chosen_N, np.finfo(np.float32).tiny)).mean()
+        loss = calibration.cross_entropy(held.probabilities_NxK, held.labels_N)
+        error = calibration.expected_error(held.probabilities_NxK, held.labels_N)
         rows += [
             ("hold-out accuracy", f"{share:.2%} ({right:,} of {digits:,} digits)"),
             ("one standard deviation of chance", f"{100 * luck:.2f} points"),
             ("hold-out loss (cross-entropy)", f"{loss:.4f}"),
-            ("expected calibration error", f"{bins.error:.2%}"),
+            ("expected calibration error", f"{error:.2%}"),
         ]
     members, seed = run.networks, config["seed"]
     rows += [
@@ -187,10 +186,10 @@ def _mistakes(held: Held) -> Section:
 
 
 def _reliability(held: Held) -> Section:
-    bins = calibration(held.labels_N, held.probabilities_NxK)
+    bins = calibration.sort_into_bins(held.probabilities_NxK, held.labels_N)
     rows = [
         (
-            f"{index / BINS:.0%} to {(index + 1) / BINS:.0%}",
+            f"{index / calibration.BINS:.0%} to {(index + 1) / calibration.BINS:.0%}",
             f"{count:,}",
             f"{sure:.1%}",
             f"{right:.1%}",
