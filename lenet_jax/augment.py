@@ -1,6 +1,7 @@
 """Random affine maps and elastic distortions on the device, with bilinear sampling."""
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,41 +20,52 @@ GRID = 7
 SIGMA = 4.0
 
 
+class Draws(NamedTuple):
+    """What chance decides about each image; None for what a config does not ask for.
+
+    `maps_BxD`, in [-1, 1), holds the numbers of an affine map and, in further columns, those of an
+    elastic distortion.
+    """
+
+    maps_BxD: jax.Array
+
+
 def is_identity(config: Config) -> bool:
     """Whether the config asks for no augmentation at all."""
     return not (config.rotation or config.scale or config.shear or config.shift or config.elastic)
 
 
-def draw(config: Config, key: jax.Array, count: int) -> jax.Array:
-    """What chance decides about each of `count` images, uniform in [-1, 1), float32 [count, D].
+def draw(config: Config, key: jax.Array, count: int) -> Draws:
+    """What chance decides about each of `count` images, float32 [count, ...].
 
     Row i is the same for any count: an image's fate depends on nothing around it.
     """
     columns = AFFINE + (2 * GRID * GRID if config.elastic else 0)
-    return jax.random.uniform(key, (count, columns), minval=-1.0, maxval=1.0)
+    return Draws(jax.random.uniform(key, (count, columns), minval=-1.0, maxval=1.0))
 
 
 def augment(
-    strengths: Config | Hyperparameters, draws_BxD: jax.Array, images_BxHxW: jax.Array
+    strengths: Config | Hyperparameters, draws: Draws, images_BxHxW: jax.Array
 ) -> jax.Array:
     """Maps each image by a random affine map and elastic distortion of its own.
 
     Args:
       strengths: rotation, scale, shear, shift and elastic; each draw is multiplied by its strength.
-      draws_BxD: rows of `draw`; without columns for it there is no elastic distortion.
+      draws: of `draw`; what is missing from them is not done, whatever its strength.
       images_BxHxW: uint8 [B, 28, 28].
 
     Returns:
       float32 [B, 28, 28] in 0..255.
     """
-    matrices_Bx2x3 = jax.vmap(lambda draws: _inverse_map(strengths, draws))(draws_BxD)
+    maps_BxD = draws.maps_BxD
+    matrices_Bx2x3 = jax.vmap(lambda maps_D: _inverse_map(strengths, maps_D))(maps_BxD)
     centre = (SIDE - 1) / 2
     row_HxW, column_HxW = jnp.mgrid[0:SIDE, 0:SIDE].astype(jnp.float32) - centre
     m = matrices_Bx2x3[:, :, :, None, None]
     rows_BxHxW = m[:, 0, 0] * row_HxW[None] + m[:, 0, 1] * column_HxW[None] + m[:, 0, 2] + centre
     columns_BxHxW = m[:, 1, 0] * row_HxW[None] + m[:, 1, 1] * column_HxW[None] + m[:, 1, 2] + centre
-    if draws_BxD.shape[1] > AFFINE:
-        noise = draws_BxD[:, AFFINE:].reshape(-1, GRID * GRID)
+    if maps_BxD.shape[1] > AFFINE:
+        noise = maps_BxD[:, AFFINE:].reshape(-1, GRID * GRID)
         basis = strengths.elastic * jnp.asarray(_elastic_basis())
         fields = (noise @ basis).reshape(-1, 2, SIDE, SIDE)
         rows_BxHxW, columns_BxHxW = rows_BxHxW + fields[:, 0], columns_BxHxW + fields[:, 1]

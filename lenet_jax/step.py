@@ -31,13 +31,13 @@ Targets = Callable[[jax.Array], jax.Array]
 class Batch(NamedTuple):
     """A device's share of a batch; `mask_B` is 0 for the padding of an epoch's last batch.
 
-    `draws_BxD` decides about the augmentation and `units_BxF`, uniform in [0, 1), about dropout.
+    `draws` decide about the augmentation and `units_BxF`, uniform in [0, 1), about dropout.
     """
 
     images_BxHxW: jax.Array
     labels_B: jax.Array
     mask_B: jax.Array
-    draws_BxD: jax.Array
+    draws: augment.Draws
     units_BxF: jax.Array
 
 
@@ -109,7 +109,7 @@ def _gradients(
     """Gradients of the summed loss, and the sums, of augmented images."""
     pixels = batch.images_BxHxW
     if not augment.is_identity(config):
-        pixels = augment.augment(hyper, batch.draws_BxD, pixels)
+        pixels = augment.augment(hyper, batch.draws, pixels)
     pixels = lax.optimization_barrier(pixels)
     keep_BxF = None
     if config.dropout:
@@ -199,6 +199,10 @@ def train_until(
     if teacher_config is not None:
         targets = _targets(teacher_config, teacher_params_FxT, member.fold)
 
+    def own(rows: jax.Array) -> jax.Array:
+        """This device's share of what there is for every slot of a batch."""
+        return lax.dynamic_slice_in_dim(rows, slots_B[0], share)
+
     def body(_: jax.Array, state: TrainState) -> TrainState:
         first = (state.step - epoch * steps) * config.batch_size
         rows_B = lax.dynamic_slice_in_dim(order_R, first + slots_B[0], share)
@@ -216,8 +220,8 @@ def train_until(
             images_BxHxW=lax.optimization_barrier(images_BxHxW),
             labels_B=labels_N.at[rows_B].get(mode="promise_in_bounds"),
             mask_B=inside_B.astype(jnp.float32),
-            draws_BxD=lax.dynamic_slice_in_dim(draws, slots_B[0], share),
-            units_BxF=lax.dynamic_slice_in_dim(units, slots_B[0], share),
+            draws=jax.tree.map(own, draws),
+            units_BxF=own(units),
         )
         return train_step(
             config,
