@@ -1,4 +1,4 @@
-"""Random affine maps and elastic distortions on the device, with bilinear sampling."""
+"""Random affine maps, elastic distortions and strokes on the device, with bilinear sampling."""
 
 import functools
 from typing import NamedTuple
@@ -18,21 +18,26 @@ AFFINE = 6
 # no detail finer than the Gaussian, so noise on a grid about as wide as it (4.5 pixels) does.
 GRID = 7
 SIGMA = 4.0
+# Of the key given, what the stroke is drawn with. What is optional has a key of its own: whether it
+# is there changes no other draw.
+STROKE = 2
 
 
 class Draws(NamedTuple):
     """What chance decides about each image; None for what a config does not ask for.
 
     `maps_BxD`, in [-1, 1), holds the numbers of an affine map and, in further columns, those of an
-    elastic distortion.
+    elastic distortion. `stroke_B`, in [-1, 1), thickens the strokes, or thins them below 0.
     """
 
     maps_BxD: jax.Array
+    stroke_B: jax.Array | None = None
 
 
 def is_identity(config: Config) -> bool:
     """Whether the config asks for no augmentation at all."""
-    return not (config.rotation or config.scale or config.shear or config.shift or config.elastic)
+    maps = config.rotation or config.scale or config.shear or config.shift or config.elastic
+    return not (maps or config.stroke)
 
 
 def draw(config: Config, key: jax.Array, count: int) -> Draws:
@@ -41,16 +46,22 @@ def draw(config: Config, key: jax.Array, count: int) -> Draws:
     Row i is the same for any count: an image's fate depends on nothing around it.
     """
     columns = AFFINE + (2 * GRID * GRID if config.elastic else 0)
-    return Draws(jax.random.uniform(key, (count, columns), minval=-1.0, maxval=1.0))
+    draws = Draws(jax.random.uniform(key, (count, columns), minval=-1.0, maxval=1.0))
+    if config.stroke:
+        stroke_key = jax.random.fold_in(key, STROKE)
+        stroke_B = jax.random.uniform(stroke_key, (count,), minval=-1.0, maxval=1.0)
+        draws = draws._replace(stroke_B=stroke_B)
+    return draws
 
 
 def augment(
     strengths: Config | Hyperparameters, draws: Draws, images_BxHxW: jax.Array
 ) -> jax.Array:
-    """Maps each image by a random affine map and elastic distortion of its own.
+    """Distorts each image by a random affine map, elastic field and stroke of its own.
 
     Args:
-      strengths: rotation, scale, shear, shift and elastic; each draw is multiplied by its strength.
+      strengths: rotation, scale, shear, shift, elastic and stroke; each draw is multiplied by its
+        strength.
       draws: of `draw`; what is missing from them is not done, whatever its strength.
       images_BxHxW: uint8 [B, 28, 28].
 
@@ -69,7 +80,10 @@ def augment(
         basis = strengths.elastic * jnp.asarray(_elastic_basis())
         fields = (noise @ basis).reshape(-1, 2, SIDE, SIDE)
         rows_BxHxW, columns_BxHxW = rows_BxHxW + fields[:, 0], columns_BxHxW + fields[:, 1]
-    return bilinear(images_BxHxW, rows_BxHxW, columns_BxHxW)
+    augmented_BxHxW = bilinear(images_BxHxW, rows_BxHxW, columns_BxHxW)
+    if draws.stroke_B is not None:
+        augmented_BxHxW = thicken(strengths.stroke * draws.stroke_B, augmented_BxHxW)
+    return augmented_BxHxW
 
 
 def _inverse_map(strengths: Config | Hyperparameters, u: jax.Array) -> jax.Array:
@@ -134,3 +148,27 @@ def bilinear(images_BxHxW: jax.Array, rows_BxHxW: jax.Array, columns_BxHxW: jax.
     upper = byte(0) + right * (byte(8) - byte(0))
     lower = byte(16) + right * (byte(24) - byte(16))
     return upper + down * (lower - upper)
+
+
+def thicken(shares_B: jax.Array, images_BxHxW: jax.Array) -> jax.Array:
+    """Moves each image towards its dilation, or its erosion, by a share of the way.
+
+    Both take a square of 3x3 pixels, the largest or the smallest of them; around the image is
+    background.
+
+    Args:
+      shares_B: in [-1, 1]; 1 is the dilation, 0 the image as it is, -1 the erosion.
+      images_BxHxW: float32 [B, 28, 28], at least 0.
+
+    Returns:
+      float32 [B, 28, 28], nowhere outside of the range from erosion to dilation.
+    """
+    # The erosion is the dilation of the negative.
+    sign_Bx1x1 = jnp.where(shares_B < 0, -1.0, 1.0)[:, None, None]
+    signed = sign_Bx1x1 * images_BxHxW
+    # The barriers have each pixel computed once, not by each of its neighbours.
+    padded = lax.optimization_barrier(jnp.pad(signed, ((0, 0), (1, 1), (1, 1))))
+    rows = jnp.maximum(jnp.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
+    rows = lax.optimization_barrier(rows)
+    most = jnp.maximum(jnp.maximum(rows[:, :, :-2], rows[:, :, 1:-1]), rows[:, :, 2:])
+    return sign_Bx1x1 * (signed + jnp.abs(shares_B)[:, None, None] * (most - signed))

@@ -69,6 +69,8 @@ class Config:
       shift: largest shift in pixels, along rows and along columns, in [0, 14].
       elastic: standard deviation in pixels of an elastic distortion (Simard et al. 2003), in
         [0, 14].
+      stroke: largest share of the way towards strokes a pixel thicker on each side (the dilation
+        by 3x3 pixels), or a pixel thinner (the erosion), in [0, 1].
       sweep: hyperparameters to try, `field=value,value; field=value`: every combination is trained
         side by side with the others, and `networks.csv` tells how each one did.
     """
@@ -106,6 +108,7 @@ class Config:
     shear: float = 0.1
     shift: float = 2.0
     elastic: float = 0.0
+    stroke: float = 0.0
     sweep: str = ""
 
     def __post_init__(self) -> None:
@@ -142,6 +145,7 @@ class Config:
         self._range("rotation", 0, 180)
         self._range("shift", 0, 14)
         self._range("elastic", 0, 14)
+        self._range("stroke", 0, 1)
 
     @property
     def networks(self) -> int:

@@ -37,6 +37,7 @@ class Hyperparameters:
     shear: Array
     shift: Array
     elastic: Array
+    stroke: Array
 
 
 @jax.tree_util.register_dataclass

@@ -20,6 +20,7 @@ FIELDS = (
     "shear",
     "shift",
     "elastic",
+    "stroke",
 )
 
 
