@@ -71,6 +71,8 @@ class Config:
         [0, 14].
       stroke: largest share of the way towards strokes a pixel thicker on each side (the dilation
         by 3x3 pixels), or a pixel thinner (the erosion), in [0, 1].
+      erasing: probability that a rectangle of 2% to 20% of an augmented image, anywhere in it,
+        becomes background (random erasing, Zhong et al. 2017), in [0, 1].
       sweep: hyperparameters to try, `field=value,value; field=value`: every combination is trained
         side by side with the others, and `networks.csv` tells how each one did.
     """
@@ -109,6 +111,7 @@ class Config:
     shift: float = 2.0
     elastic: float = 0.0
     stroke: float = 0.0
+    erasing: float = 0.0
     sweep: str = ""
 
     def __post_init__(self) -> None:
@@ -146,6 +149,7 @@ class Config:
         self._range("shift", 0, 14)
         self._range("elastic", 0, 14)
         self._range("stroke", 0, 1)
+        self._range("erasing", 0, 1)
 
     @property
     def networks(self) -> int:

@@ -38,6 +38,7 @@ class Hyperparameters:
     shift: Array
     elastic: Array
     stroke: Array
+    erasing: Array
 
 
 @jax.tree_util.register_dataclass

@@ -21,6 +21,7 @@ FIELDS = (
     "shift",
     "elastic",
     "stroke",
+    "erasing",
 )
 
 
