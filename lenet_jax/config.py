@@ -73,6 +73,8 @@ class Config:
         by 3x3 pixels), or a pixel thinner (the erosion), in [0, 1].
       erasing: probability that a rectangle of 2% to 20% of an augmented image, anywhere in it,
         becomes background (random erasing, Zhong et al. 2017), in [0, 1].
+      mixup: alpha of mixup (Zhang et al. 2018): each augmented image, and its target, is mixed with
+        the next one of the epoch by a share from Beta(alpha, alpha), in [0, 100]; 0 mixes nothing.
       sweep: hyperparameters to try, `field=value,value; field=value`: every combination is trained
         side by side with the others, and `networks.csv` tells how each one did.
     """
@@ -112,6 +114,7 @@ class Config:
     elastic: float = 0.0
     stroke: float = 0.0
     erasing: float = 0.0
+    mixup: float = 0.0
     sweep: str = ""
 
     def __post_init__(self) -> None:
@@ -150,6 +153,7 @@ class Config:
         self._range("elastic", 0, 14)
         self._range("stroke", 0, 1)
         self._range("erasing", 0, 1)
+        self._range("mixup", 0, 100)
 
     @property
     def networks(self) -> int:

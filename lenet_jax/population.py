@@ -39,6 +39,7 @@ class Hyperparameters:
     elastic: Array
     stroke: Array
     erasing: Array
+    mixup: Array
 
 
 @jax.tree_util.register_dataclass

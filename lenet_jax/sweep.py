@@ -22,6 +22,7 @@ FIELDS = (
     "elastic",
     "stroke",
     "erasing",
+    "mixup",
 )
 
 

@@ -76,7 +76,7 @@ def test_views_are_averaged_and_the_first_one_is_the_digit_itself():
     assert np.abs(maps).max() <= 1
     np.testing.assert_allclose(maps.mean(axis=0), 0, atol=0.05)
     # A view is an affine map, whatever else there was in training.
-    others = {"elastic": 1.0, "stroke": 1.0, "erasing": 1.0}
+    others = {"elastic": 1.0, "stroke": 1.0, "erasing": 1.0, "mixup": 1.0}
     still = Config(rotation=0.0, scale=0.0, shear=0.0, shift=0.0, **others)
     one, same, moved = (
         predict.probabilities(
