@@ -1,6 +1,7 @@
-"""Random affine maps and elastic distortions on the device, with bilinear sampling."""
+"""Random affine maps, elastic distortions, strokes and erasing of images, on the device."""
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,47 +18,83 @@ AFFINE = 6
 # no detail finer than the Gaussian, so noise on a grid about as wide as it (4.5 pixels) does.
 GRID = 7
 SIGMA = 4.0
+# Of the key given, what strokes and erasing are drawn with. What is optional has a key of its own:
+# whether it is there changes no other draw.
+STROKE, ERASING = 2, 3
+# What random erasing erases: share of the image's area, and height by width (r1 of the paper).
+LEAST_AREA, MOST_AREA = 0.02, 0.2
+ASPECT = 0.3
+
+
+class Draws(NamedTuple):
+    """What chance decides about each image; None for what a config does not ask for.
+
+    `maps_BxD`, in [-1, 1), holds the numbers of an affine map and, in further columns, those of an
+    elastic distortion. `stroke_B`, in [-1, 1), thickens the strokes, or thins them below 0.
+    `boxes_Bx5`, in [0, 1), tells whether a rectangle is erased, its area and aspect ratio, and its
+    place along rows and columns.
+    """
+
+    maps_BxD: jax.Array
+    stroke_B: jax.Array | None = None
+    boxes_Bx5: jax.Array | None = None
 
 
 def is_identity(config: Config) -> bool:
     """Whether the config asks for no augmentation at all."""
-    return not (config.rotation or config.scale or config.shear or config.shift or config.elastic)
+    maps = config.rotation or config.scale or config.shear or config.shift or config.elastic
+    return not (maps or config.stroke or config.erasing)
 
 
-def draw(config: Config, key: jax.Array, count: int) -> jax.Array:
-    """What chance decides about each of `count` images, uniform in [-1, 1), float32 [count, D].
+def draw(config: Config, key: jax.Array, count: int) -> Draws:
+    """What chance decides about each of `count` images, float32 [count, ...].
 
     Row i is the same for any count: an image's fate depends on nothing around it.
     """
     columns = AFFINE + (2 * GRID * GRID if config.elastic else 0)
-    return jax.random.uniform(key, (count, columns), minval=-1.0, maxval=1.0)
+    draws = Draws(jax.random.uniform(key, (count, columns), minval=-1.0, maxval=1.0))
+    if config.stroke:
+        stroke_key = jax.random.fold_in(key, STROKE)
+        stroke_B = jax.random.uniform(stroke_key, (count,), minval=-1.0, maxval=1.0)
+        draws = draws._replace(stroke_B=stroke_B)
+    if config.erasing:
+        boxes_Bx5 = jax.random.uniform(jax.random.fold_in(key, ERASING), (count, 5))
+        draws = draws._replace(boxes_Bx5=boxes_Bx5)
+    return draws
 
 
 def augment(
-    strengths: Config | Hyperparameters, draws_BxD: jax.Array, images_BxHxW: jax.Array
+    strengths: Config | Hyperparameters, draws: Draws, images_BxHxW: jax.Array
 ) -> jax.Array:
-    """Maps each image by a random affine map and elastic distortion of its own.
+    """Distorts each image by a random affine map, elastic field and stroke, and erases some of it.
 
     Args:
-      strengths: rotation, scale, shear, shift and elastic; each draw is multiplied by its strength.
-      draws_BxD: rows of `draw`; without columns for it there is no elastic distortion.
+      strengths: rotation, scale, shear, shift, elastic and stroke, by which draws are multiplied,
+        and erasing, the probability of it.
+      draws: of `draw`; what is missing from them is not done, whatever its strength.
       images_BxHxW: uint8 [B, 28, 28].
 
     Returns:
       float32 [B, 28, 28] in 0..255.
     """
-    matrices_Bx2x3 = jax.vmap(lambda draws: _inverse_map(strengths, draws))(draws_BxD)
+    maps_BxD = draws.maps_BxD
+    matrices_Bx2x3 = jax.vmap(lambda maps_D: _inverse_map(strengths, maps_D))(maps_BxD)
     centre = (SIDE - 1) / 2
     row_HxW, column_HxW = jnp.mgrid[0:SIDE, 0:SIDE].astype(jnp.float32) - centre
     m = matrices_Bx2x3[:, :, :, None, None]
     rows_BxHxW = m[:, 0, 0] * row_HxW[None] + m[:, 0, 1] * column_HxW[None] + m[:, 0, 2] + centre
     columns_BxHxW = m[:, 1, 0] * row_HxW[None] + m[:, 1, 1] * column_HxW[None] + m[:, 1, 2] + centre
-    if draws_BxD.shape[1] > AFFINE:
-        noise = draws_BxD[:, AFFINE:].reshape(-1, GRID * GRID)
+    if maps_BxD.shape[1] > AFFINE:
+        noise = maps_BxD[:, AFFINE:].reshape(-1, GRID * GRID)
         basis = strengths.elastic * jnp.asarray(_elastic_basis())
         fields = (noise @ basis).reshape(-1, 2, SIDE, SIDE)
         rows_BxHxW, columns_BxHxW = rows_BxHxW + fields[:, 0], columns_BxHxW + fields[:, 1]
-    return bilinear(images_BxHxW, rows_BxHxW, columns_BxHxW)
+    augmented_BxHxW = bilinear(images_BxHxW, rows_BxHxW, columns_BxHxW)
+    if draws.stroke_B is not None:
+        augmented_BxHxW = thicken(strengths.stroke * draws.stroke_B, augmented_BxHxW)
+    if draws.boxes_Bx5 is not None:
+        augmented_BxHxW = erase(strengths.erasing, draws.boxes_Bx5, augmented_BxHxW)
+    return augmented_BxHxW
 
 
 def _inverse_map(strengths: Config | Hyperparameters, u: jax.Array) -> jax.Array:
@@ -122,3 +159,60 @@ def bilinear(images_BxHxW: jax.Array, rows_BxHxW: jax.Array, columns_BxHxW: jax.
     upper = byte(0) + right * (byte(8) - byte(0))
     lower = byte(16) + right * (byte(24) - byte(16))
     return upper + down * (lower - upper)
+
+
+def thicken(shares_B: jax.Array, images_BxHxW: jax.Array) -> jax.Array:
+    """Moves each image towards its dilation, or its erosion, by a share of the way.
+
+    Both take a square of 3x3 pixels, the largest or the smallest of them; around the image is
+    background.
+
+    Args:
+      shares_B: in [-1, 1]; 1 is the dilation, 0 the image as it is, -1 the erosion.
+      images_BxHxW: float32 [B, 28, 28], at least 0.
+
+    Returns:
+      float32 [B, 28, 28], nowhere outside of the range from erosion to dilation.
+    """
+    # The erosion is the dilation of the negative.
+    sign_Bx1x1 = jnp.where(shares_B < 0, -1.0, 1.0)[:, None, None]
+    signed = sign_Bx1x1 * images_BxHxW
+    # The barriers have each pixel computed once, not by each of its neighbours.
+    padded = lax.optimization_barrier(jnp.pad(signed, ((0, 0), (1, 1), (1, 1))))
+    rows = jnp.maximum(jnp.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
+    rows = lax.optimization_barrier(rows)
+    most = jnp.maximum(jnp.maximum(rows[:, :, :-2], rows[:, :, 1:-1]), rows[:, :, 2:])
+    return sign_Bx1x1 * (signed + jnp.abs(shares_B)[:, None, None] * (most - signed))
+
+
+def erase(
+    probability: float | jax.Array, boxes_Bx5: jax.Array, images_BxHxW: jax.Array
+) -> jax.Array:
+    """Makes a rectangle of some images background (random erasing, Zhong et al. 2017).
+
+    Its area is uniform from 2% to 20% of the image, the logarithm of its aspect ratio uniform from
+    0.3 to 1 / 0.3, its place uniform among those inside of the image; sides are whole pixels. The
+    paper goes up to 40% of a photograph, which leaves nothing of some digits, and fills with noise.
+
+    Args:
+      probability: of an image to lose a rectangle, in [0, 1].
+      boxes_Bx5: uniform in [0, 1), see `Draws`.
+      images_BxHxW: float32 [B, 28, 28].
+
+    Returns:
+      float32 [B, 28, 28], unchanged outside of the rectangles.
+    """
+    chance, area, aspect, down, right = boxes_Bx5.T
+    area = SIDE**2 * (LEAST_AREA + area * (MOST_AREA - LEAST_AREA))
+    aspect = ASPECT ** (1 - 2 * aspect)
+    height = jnp.where(chance < probability, jnp.round(jnp.sqrt(area * aspect)), 0)
+    width = jnp.round(jnp.sqrt(area / aspect))
+
+    def covered(size: jax.Array, place: jax.Array) -> jax.Array:
+        """Which lines a side covers, bool [B, 28]."""
+        first = jnp.floor(place * (SIDE + 1 - size))[:, None]
+        line = jnp.arange(SIDE, dtype=jnp.float32)[None]
+        return (first <= line) & (line < first + size[:, None])
+
+    rows_BxH, columns_BxW = covered(height, down), covered(width, right)
+    return jnp.where(rows_BxH[:, :, None] & columns_BxW[:, None], 0, images_BxHxW)

@@ -69,6 +69,12 @@ class Config:
       shift: largest shift in pixels, along rows and along columns, in [0, 14].
       elastic: standard deviation in pixels of an elastic distortion (Simard et al. 2003), in
         [0, 14].
+      stroke: largest share of the way towards strokes a pixel thicker on each side (the dilation
+        by 3x3 pixels), or a pixel thinner (the erosion), in [0, 1].
+      erasing: probability that a rectangle of 2% to 20% of an augmented image, anywhere in it,
+        becomes background (random erasing, Zhong et al. 2017), in [0, 1].
+      mixup: alpha of mixup (Zhang et al. 2018): each augmented image, and its target, is mixed with
+        the next one of the epoch by a share from Beta(alpha, alpha), in [0, 100]; 0 mixes nothing.
       sweep: hyperparameters to try, `field=value,value; field=value`: every combination is trained
         side by side with the others, and `networks.csv` tells how each one did.
     """
@@ -106,6 +112,9 @@ class Config:
     shear: float = 0.1
     shift: float = 2.0
     elastic: float = 0.0
+    stroke: float = 0.0
+    erasing: float = 0.0
+    mixup: float = 0.0
     sweep: str = ""
 
     def __post_init__(self) -> None:
@@ -142,6 +151,9 @@ class Config:
         self._range("rotation", 0, 180)
         self._range("shift", 0, 14)
         self._range("elastic", 0, 14)
+        self._range("stroke", 0, 1)
+        self._range("erasing", 0, 1)
+        self._range("mixup", 0, 100)
 
     @property
     def networks(self) -> int:

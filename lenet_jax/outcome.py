@@ -207,8 +207,8 @@ def _augmented(record: workdir.Record, training: Dataset) -> np.ndarray:
     images_NxHxW = training.images_NxHxW[:100]
 
     def distort(key: jax.Array, images_NxHxW: jax.Array) -> jax.Array:
-        draws_NxD = augment.draw(config, key, len(images_NxHxW))
-        return augment.augment(config, draws_NxD, images_NxHxW)
+        draws = augment.draw(config, key, len(images_NxHxW))
+        return augment.augment(config, draws, images_NxHxW)
 
     return np.asarray(_run_once(distort)(jax.random.key(config.seed), images_NxHxW))
 

@@ -37,6 +37,9 @@ class Hyperparameters:
     shear: Array
     shift: Array
     elastic: Array
+    stroke: Array
+    erasing: Array
+    mixup: Array
 
 
 @jax.tree_util.register_dataclass

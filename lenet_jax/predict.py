@@ -104,9 +104,10 @@ def _averaged_views(
     fields = ("rotation", "scale", "shear", "shift", "elastic")
     strengths = replace(config, **{name: getattr(config, name) / 2 for name in fields})
 
-    def one_view(draws_D: jax.Array) -> jax.Array:
-        draws_BxD = jnp.broadcast_to(draws_D, (images_BxHxW.shape[0], augment.AFFINE))
-        return model.apply(config, params, augment.augment(strengths, draws_BxD, images_BxHxW))
+    def one_view(maps_D: jax.Array) -> jax.Array:
+        # An affine map and nothing else, whatever the network was trained with.
+        draws = augment.Draws(jnp.broadcast_to(maps_D, (images_BxHxW.shape[0], augment.AFFINE)))
+        return model.apply(config, params, augment.augment(strengths, draws, images_BxHxW))
 
     return metrics.average_members(lax.map(one_view, jnp.asarray(view_maps(views))))
 

@@ -6,6 +6,7 @@ computes its share of every batch. A mesh of one device is no special case.
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +15,7 @@ import optax
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from lenet_jax import augment, metrics, model, optimizer
+from lenet_jax import augment, metrics, mixup, model, optimizer
 from lenet_jax.config import Config
 from lenet_jax.population import Hyperparameters, Member
 from lenet_jax.state import TrainState
@@ -22,8 +23,8 @@ from lenet_jax.state import TrainState
 # `fold_in(key, step)` is the randomness of a step; what belongs to an epoch is folded in from the
 # end of the range of steps, and the initialisation takes step 0 before training starts at 1.
 ORDER = 2**32 - 1
-# Of the key of a step, what dropout decides with; the augmentation has the key itself.
-DROPOUT = 1
+# Of the key of a step, what dropout and mixup decide with; the augmentation has the key itself.
+DROPOUT, MIXUP = 1, 4
 
 # Pixels [B, 28, 28] -> probabilities [B, K].
 Targets = Callable[[jax.Array], jax.Array]
@@ -34,14 +35,17 @@ Take = Callable[[jax.Array, jax.Array], jax.Array]
 class Batch(NamedTuple):
     """A device's share of a batch; `mask_B` is 0 for the padding of an epoch's last batch.
 
-    `draws_BxD` decides about the augmentation and `units_BxF`, uniform in [0, 1), about dropout.
+    `draws` decide about the augmentation and `units_BxF`, uniform in [0, 1), about dropout. With
+    mixup each image takes `shares_B` of the next one; images, labels and draws then have one row
+    more, for the last one's partner.
     """
 
     images_BxHxW: jax.Array
     labels_B: jax.Array
     mask_B: jax.Array
-    draws_BxD: jax.Array
+    draws: augment.Draws
     units_BxF: jax.Array
+    shares_B: jax.Array | None = None
 
 
 def train_step(
@@ -70,9 +74,8 @@ def train_step(
     Returns:
       The state after the step; its loss is added to `epoch_metrics`.
     """
-    parts = jax.tree.map(
-        lambda rows: rows.reshape(turns, rows.shape[0] // turns, *rows.shape[1:]), batch
-    )
+    in_turns = partial(_in_turns, batch.mask_B.shape[0], turns)
+    parts = jax.tree.map(in_turns, batch)
     # One vector, one all-reduce: between CPU devices each costs a rendezvous of its own.
     nothing, unravel = ravel_pytree((jax.tree.map(jnp.zeros_like, state.params), metrics.zeros()))
 
@@ -102,6 +105,19 @@ def train_step(
     )
 
 
+def _in_turns(share: int, turns: int, rows: jax.Array) -> jax.Array:
+    """The rows of a share in parts; where there is a row more, each part has the first of the next.
+
+    >>> _in_turns(4, 2, jnp.arange(5)).tolist()
+    [[0, 1, 2], [2, 3, 4]]
+    """
+    each = share // turns
+    parts = rows[:share].reshape(turns, each, *rows.shape[1:])
+    if rows.shape[0] > share:
+        parts = jnp.concatenate([parts, rows[each::each, None]], axis=1)
+    return parts
+
+
 def _gradients(
     config: Config,
     params: model.Params,
@@ -109,11 +125,18 @@ def _gradients(
     batch: Batch,
     targets: Targets | None,
 ) -> tuple[model.Params, metrics.Metrics]:
-    """Gradients of the summed loss, and the sums, of augmented images."""
+    """Gradients of the summed loss, and the sums, of augmented images.
+
+    With mixup the teacher is asked about the mixed image, and correct is what equals the label of
+    the image that has the larger part in it.
+    """
     pixels = batch.images_BxHxW
     if not augment.is_identity(config):
-        pixels = augment.augment(hyper, batch.draws_BxD, pixels)
+        pixels = augment.augment(hyper, batch.draws, pixels)
     pixels = lax.optimization_barrier(pixels)
+    own_B, partners_B = batch.labels_B[: batch.mask_B.shape[0]], batch.labels_B[1:]
+    if batch.shares_B is not None:
+        pixels = lax.optimization_barrier(mixup.mix(batch.shares_B, pixels[:-1], pixels[1:]))
     keep_BxF = None
     if config.dropout:
         # What is left is scaled up, so that nothing need be scaled when predicting.
@@ -122,16 +145,20 @@ def _gradients(
 
     def loss(params: model.Params) -> tuple[jax.Array, metrics.Metrics]:
         logits_BxK = model.apply(config, params, pixels, keep_BxF)
-        losses_B = metrics.losses(
+        losses = partial(
+            metrics.losses,
             logits_BxK,
-            batch.labels_B,
             label_smoothing=hyper.label_smoothing,
             rubbish_class=config.rubbish_class,
         )
+        losses_B = losses(own_B)
+        if batch.shares_B is not None:
+            # Cross-entropy is linear in its target: to mix losses is to mix targets.
+            losses_B = mixup.mix(batch.shares_B, losses_B, losses(partners_B))
         if soft_BxK is not None:
             taught_B = metrics.soft_losses(logits_BxK, soft_BxK)
             losses_B = losses_B + hyper.teacher_weight * (taught_B - losses_B)
-        sums = metrics.masked(losses_B, logits_BxK, batch.labels_B, batch.mask_B)
+        sums = metrics.masked(losses_B, logits_BxK, own_B, batch.mask_B)
         return sums.loss, sums
 
     grads: tuple[model.Params, metrics.Metrics] = jax.grad(loss, has_aux=True)(params)
@@ -198,6 +225,8 @@ def train_until(
     share = -(-config.batch_size // shards)
     turns = 1 if at_once is None else -(-share // at_once)
     share = turns * -(-share // turns)
+    # With mixup an image takes some of the next one of the epoch, which the next device may have.
+    reach = share + (1 if config.mixup else 0)
     filling = steps * config.batch_size + share * shards - images
     order_R = jnp.pad(order_R, (0, filling), constant_values=-1)
     slots_B = lax.axis_index(batch_axis) * share + jnp.arange(share)
@@ -205,13 +234,26 @@ def train_until(
     if teacher_config is not None:
         targets = _targets(teacher_config, teacher_params_FxT, member.fold)
 
+    def own(rows: jax.Array, count: int = share) -> jax.Array:
+        """This device's share of what there is for every slot of a batch."""
+        return lax.dynamic_slice_in_dim(rows, slots_B[0], count)
+
     def body(_: jax.Array, state: TrainState) -> TrainState:
+        # What is computed from these alone would be moved out of the loop, or not, and rounded
+        # otherwise, depending on how many members there are.
+        hyper = lax.optimization_barrier(member.hyper)
         first = (state.step - epoch * steps) * config.batch_size
-        rows_B = lax.dynamic_slice_in_dim(order_R, first + slots_B[0], share)
-        inside_B = (slots_B < config.batch_size) & (rows_B >= 0)
-        rows_B = jnp.maximum(rows_B, 0)
+        rows_B = lax.dynamic_slice_in_dim(order_R, first + slots_B[0], reach)
+        inside_B = (slots_B < config.batch_size) & (rows_B[:share] >= 0)
         key = jax.random.fold_in(state.key, state.step + 1)
-        draws = augment.draw(config, key, share * shards)
+        shares_B = None
+        if config.mixup:
+            mixup_key = jax.random.fold_in(key, MIXUP)
+            shares = mixup.partner_shares(hyper.mixup, mixup_key, share * shards)
+            # Padding is nobody's partner.
+            shares_B = jnp.where(rows_B[1:] < 0, 0, own(shares))
+        rows_B = jnp.maximum(rows_B, 0)
+        draws = augment.draw(config, key, share * (shards - 1) + reach)
         units = jax.random.uniform(
             jax.random.fold_in(key, DROPOUT),
             (share * shards, model.F6 * config.width if config.dropout else 0),
@@ -222,16 +264,15 @@ def train_until(
             images_BxHxW=lax.optimization_barrier(images_BxHxW),
             labels_B=labels_N.at[rows_B].get(mode="promise_in_bounds"),
             mask_B=inside_B.astype(jnp.float32),
-            draws_BxD=lax.dynamic_slice_in_dim(draws, slots_B[0], share),
-            units_BxF=lax.dynamic_slice_in_dim(units, slots_B[0], share),
+            draws=jax.tree.map(partial(own, count=reach), draws),
+            units_BxF=own(units),
+            shares_B=shares_B,
         )
         return train_step(
             config,
             images,
             state,
-            # What is computed from these alone would be moved out of the loop, or not, and rounded
-            # otherwise, depending on how many members there are.
-            lax.optimization_barrier(member.hyper),
+            hyper,
             batch,
             batch_axis=batch_axis,
             turns=turns,

@@ -20,6 +20,9 @@ FIELDS = (
     "shear",
     "shift",
     "elastic",
+    "stroke",
+    "erasing",
+    "mixup",
 )
 
 

@@ -52,6 +52,9 @@ def test_round_trip_through_a_mapping():
         ({"learning_rat": 3}, "did you mean learning_rate"),
         ({"qqqq": 3}, "there are seed, members"),
         ({"warmup_epochs": -1.0}, "config.warmup_epochs=-1.0"),
+        ({"stroke": 1.1}, "config.stroke=1.1"),
+        ({"erasing": -0.1}, "config.erasing=-0.1"),
+        ({"mixup": 101}, "config.mixup=101.0"),
     ],
 )
 def test_mistakes_are_named(fields, told):

@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from lenet_jax import mesh as meshes
-from lenet_jax import model, population, programs, step
+from lenet_jax import mixup, model, population, programs, step, sweep
 from lenet_jax.config import Config
 
 # 150 images in batches of 64: the last batch holds 22, which no number of devices divides.
@@ -83,6 +83,9 @@ def distance(a, b):
 
 CONFIG = Config(**SHORT)
 PLAIN = Config(**SHORT, **STILL)
+OPTIONAL = {"stroke": 0.5, "erasing": 0.5, "mixup": 0.5}
+EXTRA = Config(**SHORT, **STILL, **OPTIONAL)
+plain_and_extra = pytest.mark.parametrize("config", [PLAIN, EXTRA], ids=["plain", "extra"])
 
 
 @pytest.mark.parametrize("config", [CONFIG, PLAIN], ids=["augmented", "plain"])
@@ -107,24 +110,28 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     assert distance(train(CONFIG, 2, [STEPS]), train(other, 2, [STEPS])) > 1e-3
 
 
-def test_one_device_and_two_agree_to_rounding():
+@plain_and_extra
+def test_one_device_and_two_agree_to_rounding(config):
     # The first step of the warm-up has a learning rate of 0. Adam divides a gradient by its own
     # size, which lifts the rounding where a gradient is almost 0.
-    one, two = train(PLAIN, 1, [2]), train(PLAIN, 2, [2])
-    assert distance(one, begin(PLAIN, 1)) > 1e-3
+    one, two = train(config, 1, [2]), train(config, 2, [2])
+    assert distance(one, begin(config, 1)) > 1e-3
     assert distance(one, two) < 1e-4
+    # The short batch at the end of the epoch too: its last image has no partner.
+    one, two = train(config, 1, [STEPS], one), train(config, 2, [STEPS], two)
     np.testing.assert_allclose(one.epoch_metrics.loss, two.epoch_metrics.loss, rtol=1e-5)
 
 
-def test_a_batch_in_several_turns_gives_the_same_to_rounding(monkeypatch):
+@plain_and_extra
+def test_a_batch_in_several_turns_gives_the_same_to_rounding(monkeypatch, config):
     # 32 images on each of two devices, in turns of at most 10: some slots stay empty.
-    whole = train(PLAIN, 2, [2])
+    whole = train(config, 2, [2])
     monkeypatch.setattr(programs, "AT_ONCE", 10)
     mesh = meshes.make(1, jax.devices()[:2])
-    compiled = programs.compile_lazily(PLAIN, mesh, IMAGES)
-    data = arrays(PLAIN, mesh)
+    compiled = programs.compile_lazily(config, mesh, IMAGES)
+    data = arrays(config, mesh)
     in_turns = jax.block_until_ready(
-        compiled.train_until(begin(PLAIN, 2), *data, jnp.int32(2), None)
+        compiled.train_until(begin(config, 2), *data, jnp.int32(2), None)
     )
     assert 0 < distance(whole, in_turns) < 1e-4
     np.testing.assert_allclose(whole.epoch_metrics.loss, in_turns.epoch_metrics.loss, rtol=1e-5)
@@ -147,10 +154,13 @@ def test_members_are_the_single_runs_with_their_seeds(devices):
             np.testing.assert_array_equal(x[k], y[0])
 
 
-def test_points_of_a_sweep_are_the_single_runs_with_their_numbers():
-    together = train(Config(**SHORT, sweep="shift=0,3"), 2, [STEPS])
-    for k, shift in enumerate([0.0, 3.0]):
-        alone = train(Config(**SHORT, seed=k, shift=shift), 1, [STEPS])
+@pytest.mark.parametrize("fields", [{"shift": 3.0}, OPTIONAL], ids=["shift", "optional"])
+def test_points_of_a_sweep_are_the_single_runs_with_their_numbers(fields):
+    text = ";".join(f"{name}=0,{value}" for name, value in fields.items())
+    config = Config(**SHORT, sweep=text)
+    together, points = train(config, 2, [STEPS]), sweep.points(text)
+    for k in (0, len(points) - 1):
+        alone = train(Config(**SHORT, seed=k, **points[k]), 1, [STEPS])
         # To rounding: what both programs have in common may be fused in another way.
         for x, y in zip(leaves(together), leaves(alone), strict=True):
             np.testing.assert_allclose(x[k], y[0], rtol=1e-3, atol=1e-5)
@@ -194,8 +204,10 @@ def test_a_network_of_a_fold_is_the_single_run_on_the_other_folds():
         )
 
 
-def test_a_network_learns_nothing_from_a_teacher_that_it_equals():
-    plain = {"optimizer": "sgd", "weight_decay": 0.0, "teacher": "t"}
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
+def test_a_network_learns_nothing_from_a_teacher_that_it_equals(alpha):
+    # Neither from one that is asked about mixed images.
+    plain = {"optimizer": "sgd", "weight_decay": 0.0, "teacher": "t", "mixup": alpha}
     config = Config(**SHORT, **plain)
     people = population.make(config, digits()[1])
     mesh = meshes.make(1, jax.devices()[:1])
@@ -218,19 +230,31 @@ def test_a_network_learns_nothing_from_a_teacher_that_it_equals():
     assert taught(2) < 1e-6
 
 
-def test_a_step_is_the_optimiser_on_the_mean_gradient():
-    plain = {"warmup_epochs": 0.0, "weight_decay": 0.0, **STILL}
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
+def test_a_step_is_the_optimiser_on_the_mean_gradient(alpha):
+    plain = {"warmup_epochs": 0.0, "weight_decay": 0.0, "mixup": alpha, **STILL}
     config = Config(holdout=0.0, epochs=1, batch_size=IMAGES + 11, optimizer="sgd", **plain)
     before = begin(config, 2)
     params = jax.tree.map(lambda leaf: np.asarray(leaf[0]), before.params)
     images, labels = digits()
+    targets = np.eye(10, dtype=np.float32)[labels]
+    if alpha:
+        # Every image and its target with those of the next one of the epoch.
+        order_key = jax.random.fold_in(jax.random.fold_in(before.key[0], step.ORDER), 0)
+        order = jax.random.permutation(order_key, IMAGES)
+        mixup_key = jax.random.fold_in(jax.random.fold_in(before.key[0], 1), step.MIXUP)
+        shares = mixup.partner_shares(jnp.float32(alpha), mixup_key, IMAGES).at[-1].set(0)
+        images, targets = (
+            mixup.mix(shares, rows[order], np.roll(rows[order], -1, 0))
+            for rows in (images, targets)
+        )
 
     @jax.jit
     def reference(params):
         def loss(params):
             native = Config(**config.as_dict() | {"conv": "native"})
             logits = model.apply(native, params, jnp.asarray(images))
-            return optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+            return optax.losses.softmax_cross_entropy(logits, targets).mean()
 
         value, grads = jax.value_and_grad(loss)(params)
         # Nesterov's first step: the momentum counts the gradient once more.
