@@ -220,10 +220,9 @@ def restore(
                 f"{shown(folder)}: holds no whole checkpoint yet; run_train.py "
                 f"--workdir={shown(folder)} goes on with the run"
             )
-        one = jax.eval_shape(partial(model.init, record.config), jax.random.key(0))
         target = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct((record.config.networks, *leaf.shape), leaf.dtype),
-            one,
+            model.shapes(record.config),
         )
         return checkpoints.restore_averaged(at, target)
     finally:

@@ -148,14 +148,15 @@ def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | N
     seeds_M = _split(mesh, jax.ShapeDtypeStruct((sizes.members,), jnp.uint32))
     held_MxH = _split(mesh, jax.ShapeDtypeStruct((sizes.members, sizes.held), jnp.int32))
     stop = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
-    first = abstract_state(config, mesh, sizes.members, sizes.images)
+    # Of the very program that is compiled below, which is so traced once.
+    first = _split(mesh, jax.eval_shape(lazy.create, seeds_M))
     member_M = _split(mesh, population.abstract(sizes.members, sizes.images))
     taught = None
     if teacher is not None:
-        one = jax.eval_shape(functools.partial(model.init, teacher), jax.random.key(0))
         lead = (max(1, config.folds), sizes.taught_by)
         taught = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype, sharding=whole), one
+            lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype, sharding=whole),
+            model.shapes(teacher),
         )
     with ThreadPoolExecutor() as pool:
         train_until = pool.submit(_compiled, lazy.train_until, first, member_M, *data, stop, taught)
