@@ -24,13 +24,17 @@ def is_identity(config: Config) -> bool:
     return not (config.rotation or config.scale or config.shear or config.shift or config.elastic)
 
 
+def columns(config: Config) -> int:
+    """How many numbers chance decides about an image, D of `draw`."""
+    return AFFINE + (2 * GRID * GRID if config.elastic else 0)
+
+
 def draw(config: Config, key: jax.Array, count: int) -> jax.Array:
     """What chance decides about each of `count` images, uniform in [-1, 1), float32 [count, D].
 
     Row i is the same for any count: an image's fate depends on nothing around it.
     """
-    columns = AFFINE + (2 * GRID * GRID if config.elastic else 0)
-    return jax.random.uniform(key, (count, columns), minval=-1.0, maxval=1.0)
+    return jax.random.uniform(key, (count, columns(config)), minval=-1.0, maxval=1.0)
 
 
 def augment(

@@ -94,7 +94,7 @@ def compile_lazily(
     return Programs(
         create=jax.jit(meshes.over_members(mesh, create, (), stacked), compiler_options=quick),
         train_until=jax.jit(train_until, donate_argnums=0, compiler_options=less),
-        evaluate=jax.jit(evaluate),
+        evaluate=jax.jit(evaluate, compiler_options=less),
     )
 
 
