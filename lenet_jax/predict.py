@@ -1,8 +1,9 @@
 """Logits of a run's members, and the average they predict with."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -129,18 +130,42 @@ def probabilities(
       views: of each image that are averaged, see `view_maps`.
       mean: of `probabilities` or of `log_probabilities`.
     """
-
-    @partial(jax.jit, out_shardings=meshes.replicated(mesh))
-    def program(params_M: Any, images_NxHxW: jax.Array) -> jax.Array:
-        members = jax.tree.leaves(params_M)[0].shape[0]
-        rows_N = jnp.arange(images_NxHxW.shape[0], dtype=jnp.int32)
-        rows_MxN = jnp.broadcast_to(rows_N, (members, len(images_NxHxW)))
-        logits_MxNxK = logits(config, mesh, params_M, rows_MxN, images_NxHxW, views)
-        return jnp.exp(metrics.average_members(logits_MxNxK, mean))
-
+    members = jax.tree.leaves(params_M)[0].shape[0]
+    program = _compiled(config, mesh, members, len(images_NxHxW), views, mean)
     params_M = hosts.put(params_M, meshes.stacked(mesh))
     images = hosts.put(images_NxHxW, meshes.replicated(mesh))
     return np.asarray(program(params_M, images))
+
+
+def compile_ahead(config: Config, views: int, mean: str, rows: int) -> None:
+    """Compiles what `from_run` will call for so many images, while they are read."""
+    mesh = meshes.make(config.networks)
+    _compiled(config, mesh, config.networks, rows, views, mean)
+
+
+@lru_cache(maxsize=1)
+def _compiled(
+    config: Config, mesh: Mesh, members: int, rows: int, views: int, mean: str, /
+) -> Callable[..., jax.Array]:
+    """(params, images) -> probabilities, for arrays of just these shapes."""
+    whole = meshes.replicated(mesh)
+
+    def program(params_M: Any, images_NxHxW: jax.Array) -> jax.Array:
+        rows_MxN = jnp.broadcast_to(jnp.arange(rows, dtype=jnp.int32), (members, rows))
+        logits_MxNxK = logits(config, mesh, params_M, rows_MxN, images_NxHxW, views)
+        return jnp.exp(metrics.average_members(logits_MxNxK, mean))
+
+    params_M = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(
+            (members, *leaf.shape), leaf.dtype, sharding=meshes.stacked(mesh)
+        ),
+        model.shapes(config),
+    )
+    images_NxHxW = jax.ShapeDtypeStruct((rows, 28, 28), jnp.uint8, sharding=whole)
+    compiled: Callable[..., jax.Array] = (
+        jax.jit(program, out_shardings=whole).lower(params_M, images_NxHxW).compile()
+    )
+    return compiled
 
 
 def out_of_fold(
