@@ -29,19 +29,21 @@ SUBMIT = DEFINE_string("submit", None, "Send the submission to Kaggle with this 
 def main() -> None:
     """Wires the flags to the rooms."""
     record = workdir.read_run(WORKDIR.value)
-    load = data.load_train if REPORT.value else partial(data.load_test, deskew=DESKEW.value)
-    with program.importing("lenet_jax.predict"):
+    which, views, mean = CHECKPOINT.value, VIEWS.value, MEAN.value
+    with program.importing("lenet_jax.predict") as then:
+        ahead = partial(then, program.compile_ahead, "predict", record.config, views, mean)
+        load_test = partial(data.load_test, counted=ahead, deskew=DESKEW.value)
+        load = data.load_train if REPORT.value else load_test
         dataset = load(DATA.value, say=program.tell)
     program.start_jax()
     if REPORT.value:
         from lenet_jax import outcome
 
-        print(outcome.rewrite_report(WORKDIR.value, record, dataset, CHECKPOINT.value))
+        print(outcome.rewrite_report(WORKDIR.value, record, dataset, which))
         return
     program.tell(data.overlap_warning(record.data_source, record.data_fingerprint, dataset))
     from lenet_jax import hosts, predict
 
-    which, views, mean = CHECKPOINT.value, VIEWS.value, MEAN.value
     images_NxHxW = dataset.images_NxHxW
     probabilities_NxK = predict.from_run(WORKDIR.value, record, images_NxHxW, which, views, mean)
     if not hosts.first():

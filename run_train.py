@@ -1,6 +1,6 @@
 """Trains LeNet-5 on digits; see `--help`. Kept short on purpose: all is in lenet_jax."""
 
-import functools
+from functools import partial
 
 from absl import flags
 
@@ -27,16 +27,9 @@ def main() -> None:
     """Wires the flags to the rooms."""
     recipe = config()
 
-    def compile_ahead(rows: int) -> None:
-        program.start_jax()
-        from lenet_jax import train
-
-        train.compile_ahead(recipe, rows)
-
     with program.importing("lenet_jax.outcome") as then:
-        dataset = data.load_train(
-            DATA.value, say=program.tell, counted=functools.partial(then, compile_ahead)
-        )
+        ahead = partial(then, program.compile_ahead, "train", recipe)
+        dataset = data.load_train(DATA.value, say=program.tell, counted=ahead)
     program.start_jax()
     from lenet_jax import outcome, train
 

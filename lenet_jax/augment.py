@@ -1,7 +1,8 @@
 """Random affine maps, elastic distortions, strokes and erasing of images, on the device."""
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +19,9 @@ AFFINE = 6
 # no detail finer than the Gaussian, so noise on a grid about as wide as it (4.5 pixels) does.
 GRID = 7
 SIGMA = 4.0
-# Of the key given, what strokes and erasing are drawn with. What is optional has a key of its own:
-# whether it is there changes no other draw.
-STROKE, ERASING = 2, 3
+# What is drawn: affine and elastic maps with the key given, and what else is optional with a key of
+# its own, folded in: whether it is there changes no other draw.
+MAPS, STROKE, ERASING = 0, 2, 3
 # What random erasing erases: share of the image's area, and height by width (r1 of the paper).
 LEAST_AREA, MOST_AREA = 0.02, 0.2
 ASPECT = 0.3
@@ -51,16 +52,30 @@ def draw(config: Config, key: jax.Array, count: int) -> Draws:
 
     Row i is the same for any count: an image's fate depends on nothing around it.
     """
+
+    def uniform(what: int, shape: tuple[int, ...], least: float) -> jax.Array:
+        own = key if what == MAPS else jax.random.fold_in(key, what)
+        return jax.random.uniform(own, shape, minval=least, maxval=1.0)
+
+    return draw_from(config, uniform, count)
+
+
+def draw_from(
+    config: Config, uniform: Callable[[int, tuple[int, ...], float], Any], count: int
+) -> Draws:
+    """Draws for `count` images from any generator.
+
+    Args:
+      config: decides what is drawn at all.
+      uniform: (`MAPS`, `STROKE` or `ERASING`; shape; least) -> float32 in [least, 1).
+      count: of images.
+    """
     columns = AFFINE + (2 * GRID * GRID if config.elastic else 0)
-    draws = Draws(jax.random.uniform(key, (count, columns), minval=-1.0, maxval=1.0))
-    if config.stroke:
-        stroke_key = jax.random.fold_in(key, STROKE)
-        stroke_B = jax.random.uniform(stroke_key, (count,), minval=-1.0, maxval=1.0)
-        draws = draws._replace(stroke_B=stroke_B)
-    if config.erasing:
-        boxes_Bx5 = jax.random.uniform(jax.random.fold_in(key, ERASING), (count, 5))
-        draws = draws._replace(boxes_Bx5=boxes_Bx5)
-    return draws
+    return Draws(
+        uniform(MAPS, (count, columns), -1.0),
+        uniform(STROKE, (count,), -1.0) if config.stroke else None,
+        uniform(ERASING, (count, 5), 0.0) if config.erasing else None,
+    )
 
 
 def augment(

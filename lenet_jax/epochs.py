@@ -72,6 +72,8 @@ class Epochs:
         self.probabilities_NxK: np.ndarray | None = None
         self.accuracy_M: np.ndarray | None = None
         self.piece = FIRST_PIECE
+        # One program in place of a dozen, each compiled for an operation.
+        self.rate = jax.jit(optimizer.schedule(config, self.images))
 
     def _whole(self, tree: Any) -> Any:
         return hosts.put(tree, meshes.replicated(self.mesh))
@@ -176,13 +178,12 @@ class Epochs:
         return current
 
     def _row(self, epoch: int, sums: metrics.Metrics, current: TrainState) -> workdir.Row:
-        schedule = optimizer.schedule(self.config, self.images)
         row: workdir.Row = dict.fromkeys(workdir.COLUMNS)
         row |= progress.training_columns(sums)
         row |= {
             "epoch": epoch,
             "step": epoch * self.steps,
-            "learning_rate": float(schedule(epoch * self.steps - 1)),
+            "learning_rate": float(self.rate(epoch * self.steps - 1)),
         }
         return row | self.evaluate(current)
 
@@ -206,7 +207,7 @@ class Epochs:
 
 def current_step(current: TrainState) -> int:
     """Steps done; the members march together, so those on this host tell of all."""
-    return int(current.step.addressable_data(0)[0])
+    return int(np.asarray(current.step.addressable_data(0))[0])
 
 
 def _check_finite(

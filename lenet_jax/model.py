@@ -5,6 +5,7 @@ maps are `[C, H, W, B]`, the layout of `conv.py`. A model maps pixels to logits,
 included, so that nobody can feed it wrongly.
 """
 
+import dataclasses
 import functools
 from typing import Any, NamedTuple, cast
 
@@ -262,7 +263,17 @@ def _module(config: Config) -> nn.Module:
 
 def init(config: Config, key: jax.Array) -> Params:
     """Parameters of one member, a dict layer -> name -> float32 array."""
-    return _module(config).init(key, jnp.zeros((1, 28, 28), jnp.uint8))["params"]
+    # Of the digit that goes through the network nothing is kept: the convolution that is traced
+    # soonest will do.
+    module = _module(dataclasses.replace(config, conv="native"))
+    return module.init(key, jnp.zeros((1, 28, 28), jnp.uint8))["params"]
+
+
+@functools.cache
+def shapes(config: Config) -> Params:
+    """Shapes and dtypes of the parameters of one member; nothing is computed."""
+    seed = jax.ShapeDtypeStruct((), jnp.uint32)
+    return jax.eval_shape(lambda seed: init(config, jax.random.key(seed)), seed)
 
 
 def apply(
@@ -325,7 +336,7 @@ def layers(config: Config) -> list[Layer]:
       >>> [(layer.name, layer.trainable) for layer in layers(Config()) if layer.trainable]
       [('C1', 156), ('C3', 2416), ('C5', 48120), ('F6', 10164), ('output', 850)]
     """
-    shapes = jax.eval_shape(functools.partial(init, config), jax.random.key(0))
+    parameters = shapes(config)
     c1, c3, c5_, f6 = (config.width * features for features in (6, 16, 120, F6))
     rows = (
         ("C1", f"{c1} filters 5x5", (28, 28, c1)),
@@ -334,10 +345,10 @@ def layers(config: Config) -> list[Layer]:
         ("S4", "average pooling 2x2", (5, 5, c3)),
         ("C5", f"{c5_} filters 5x5", (1, 1, c5_)),
         ("F6", "dense", (f6,)),
-        ("output", "dense, softmax" if "output" in shapes else "RBF units, fixed codes", (10,)),
+        ("output", "dense, softmax" if "output" in parameters else "RBF units, fixed codes", (10,)),
     )
     return [
-        Layer(name, what, output, sum(leaf.size for leaf in jax.tree.leaves(shapes.get(name, {}))))
+        Layer(name, what, output, sum(leaf.size for leaf in jax.tree.leaves(parameters.get(name))))
         for name, what, output in rows
     ]
 

@@ -1,8 +1,9 @@
 """Logits of a run's members, and the average they predict with."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -131,17 +132,41 @@ def probabilities(
       views: of each image that are averaged, see `view_maps`.
       mean: of `probabilities` or of `log_probabilities`.
     """
-    rows = len(images_NxHxW)
+    members = jax.tree.leaves(params_M)[0].shape[0]
+    program = _compiled(config, mesh, members, len(images_NxHxW), views, mean)
+    params_M = hosts.put(params_M, meshes.stacked(mesh))
+    return np.asarray(program(params_M, pixels.put(mesh, images_NxHxW)))
 
-    @partial(jax.jit, out_shardings=meshes.replicated(mesh))
+
+def compile_ahead(config: Config, views: int, mean: str, rows: int) -> None:
+    """Compiles what `from_run` will call for so many images, while they are read."""
+    mesh = meshes.make(config.networks)
+    _compiled(config, mesh, config.networks, rows, views, mean)
+
+
+@lru_cache(maxsize=1)
+def _compiled(
+    config: Config, mesh: Mesh, members: int, rows: int, views: int, mean: str, /
+) -> Callable[..., jax.Array]:
+    """(params, images) -> probabilities, for arrays of just these shapes."""
+    whole = meshes.replicated(mesh)
+
     def program(params_M: Any, images_NxHxW: jax.Array) -> jax.Array:
-        members = jax.tree.leaves(params_M)[0].shape[0]
         rows_MxN = jnp.broadcast_to(jnp.arange(rows, dtype=jnp.int32), (members, rows))
         logits_MxNxK = logits(config, mesh, params_M, rows_MxN, images_NxHxW, views)
         return jnp.exp(metrics.average_members(logits_MxNxK, mean))
 
-    params_M = hosts.put(params_M, meshes.stacked(mesh))
-    return np.asarray(program(params_M, pixels.put(mesh, images_NxHxW)))
+    params_M = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(
+            (members, *leaf.shape), leaf.dtype, sharding=meshes.stacked(mesh)
+        ),
+        model.shapes(config),
+    )
+    images_NxHxW = pixels.abstract(mesh, rows)
+    compiled: Callable[..., jax.Array] = (
+        jax.jit(program, out_shardings=whole).lower(params_M, images_NxHxW).compile()
+    )
+    return compiled
 
 
 def out_of_fold(
@@ -221,10 +246,9 @@ def restore(
                 f"{shown(folder)}: holds no whole checkpoint yet; {checkout.command('train')} "
                 f"--workdir={shown(folder)} goes on with the run"
             )
-        one = jax.eval_shape(partial(model.init, record.config), jax.random.key(0))
         target = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct((record.config.networks, *leaf.shape), leaf.dtype),
-            one,
+            model.shapes(record.config),
         )
         return checkpoints.restore_averaged(at, target)
     finally:

@@ -169,6 +169,12 @@ def start_jax() -> None:
         mesh.require(_platform.value)
 
 
+def compile_ahead(room: str, *arguments: object) -> None:
+    """Starts JAX and has a room compile what it will call; to be done while files are read."""
+    start_jax()
+    importlib.import_module(f"lenet_jax.{room}").compile_ahead(*arguments)
+
+
 def tell(line: str | None) -> None:
     """Prints a line about the data, if there is one, on standard error, apart from the results."""
     if line is not None:

@@ -102,7 +102,7 @@ def compile_lazily(
     return Programs(
         create=jax.jit(meshes.over_members(mesh, create, (), stacked), compiler_options=quick),
         train_until=jax.jit(train_until, donate_argnums=0, compiler_options=less),
-        evaluate=jax.jit(evaluate),
+        evaluate=jax.jit(evaluate, compiler_options=less),
     )
 
 
@@ -156,14 +156,15 @@ def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | N
     seeds_M = _split(mesh, jax.ShapeDtypeStruct((sizes.members,), jnp.uint32))
     held_MxH = _split(mesh, jax.ShapeDtypeStruct((sizes.members, sizes.held), jnp.int32))
     stop = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
-    first = abstract_state(config, mesh, sizes.members, sizes.images)
+    # Of the very program that is compiled below, which is so traced once.
+    first = _split(mesh, jax.eval_shape(lazy.create, seeds_M))
     member_M = _split(mesh, population.abstract(sizes.members, sizes.images))
     taught = None
     if teacher is not None:
-        one = jax.eval_shape(functools.partial(model.init, teacher), jax.random.key(0))
         lead = (max(1, config.folds), sizes.taught_by)
         taught = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype, sharding=whole), one
+            lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype, sharding=whole),
+            model.shapes(teacher),
         )
     pool = ThreadPoolExecutor()
     try:

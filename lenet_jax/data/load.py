@@ -50,6 +50,7 @@ def load_test(
     *,
     cwd: str | os.PathLike[str] | None = None,
     say: Say | None = None,
+    counted: Counted | None = None,
     deskew: bool = False,
 ) -> Dataset:
     """Digits to predict; with labels where the source has them (the sample, IDX, some CSVs).
@@ -57,7 +58,7 @@ def load_test(
     The other arguments and errors are those of `load_train`; `data` may also be the path of a
     picture or of a folder of pictures, whose slanted digits `deskew` straightens.
     """
-    return _load(data, "test", cwd, say, None, deskew)
+    return _load(data, "test", cwd, say, counted, deskew)
 
 
 def sample_submission(
