@@ -98,9 +98,10 @@ def sort_into_bins(probabilities_NxK: NDArray[np.floating], labels_N: NDArray[np
       probabilities_NxK: predicted, in [0, 1]; the largest of a row is the prediction.
       labels_N: true classes, integers in [0, K).
 
-    >>> bins = sort_into_bins(np.tile([0.75, 0.25], (4, 1)), np.array([0, 0, 0, 1]))
-    >>> bins.count_Q.tolist(), bins.error
-    ([0, 0, 0, 0, 0, 0, 0, 4, 0, 0], 0.0)
+    Examples:
+      >>> bins = sort_into_bins(np.tile([0.75, 0.25], (4, 1)), np.array([0, 0, 0, 1]))
+      >>> bins.count_Q.tolist(), bins.error
+      ([0, 0, 0, 0, 0, 0, 0, 4, 0, 0], 0.0)
     """
     # In double precision, or the mean of equal numbers might not be that number.
     confidence_N = probabilities_NxK.max(axis=1).astype(np.float64)

@@ -133,7 +133,7 @@ def probabilities(
       mean: of `probabilities` or of `log_probabilities`.
     """
     members = jax.tree.leaves(params_M)[0].shape[0]
-    program = _compiled(config, mesh, members, len(images_NxHxW), views, mean)
+    program = _program(config, mesh, members, len(images_NxHxW), views, mean)
     params_M = hosts.put(params_M, meshes.stacked(mesh))
     return np.asarray(program(params_M, pixels.put(mesh, images_NxHxW)))
 
@@ -141,14 +141,27 @@ def probabilities(
 def compile_ahead(config: Config, views: int, mean: str, rows: int) -> None:
     """Compiles what `from_run` will call for so many images, while they are read."""
     mesh = meshes.make(config.networks)
-    _compiled(config, mesh, config.networks, rows, views, mean)
+    _program(config, mesh, config.networks, rows, views, mean)
+
+
+def _program(
+    config: Config, mesh: Mesh, members: int, rows: int, views: int, mean: str
+) -> Callable[..., jax.Array]:
+    """(params, images) -> probabilities, for arrays of just these shapes and shardings."""
+    return _compiled(config, mesh, members, rows, pixels.abstract(mesh, rows), views, mean)
 
 
 @lru_cache(maxsize=1)
 def _compiled(
-    config: Config, mesh: Mesh, members: int, rows: int, views: int, mean: str, /
+    config: Config,
+    mesh: Mesh,
+    members: int,
+    rows: int,
+    images_NxHxW: jax.ShapeDtypeStruct,
+    views: int,
+    mean: str,
+    /,
 ) -> Callable[..., jax.Array]:
-    """(params, images) -> probabilities, for arrays of just these shapes."""
     whole = meshes.replicated(mesh)
 
     def program(params_M: Any, images_NxHxW: jax.Array) -> jax.Array:
@@ -162,7 +175,6 @@ def _compiled(
         ),
         model.shapes(config),
     )
-    images_NxHxW = pixels.abstract(mesh, rows)
     compiled: Callable[..., jax.Array] = (
         jax.jit(program, out_shardings=whole).lower(params_M, images_NxHxW).compile()
     )
