@@ -3,7 +3,8 @@
 python benchmarks/accuracy.py --data=digit-recognizer.zip accurate=runs/accurate ...
 
 Each run is one of `run_train.py --config.folds=K`; the first of `--ablation`'s is the baseline of
-the others, whose networks differ from its own in one ingredient, seed by seed and fold by fold.
+the others, whose networks differ from its own in one ingredient, seed by seed and fold by fold. The
+digits that the first recipe gets wrong are drawn.
 """
 
 from lenet_jax import mesh as meshes
@@ -20,6 +21,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from absl import logging
 
 from lenet_jax import calibration, data, model, population, predict, report, workdir
 from lenet_jax.data import Dataset
@@ -202,6 +204,8 @@ def main() -> None:
     parser.add_argument("--ablation", nargs="*", default=[], metavar="TEXT=WORKDIR")
     parser.add_argument("runs", nargs="*", metavar="RECIPE=WORKDIR")
     flags = parser.parse_args()
+    # Orbax warns of what is asked for on purpose.
+    logging.set_verbosity(logging.ERROR)
     dataset = data.load_train(flags.data)
 
     def scored(pairs: list[str], views: int = 1) -> list[Scored]:
@@ -209,23 +213,22 @@ def main() -> None:
         return [score(name, folder, dataset, views) for name, folder in named]
 
     runs, viewed = scored(flags.runs), scored(flags.runs, 8)
-    parts = [
-        accuracy_table(runs, viewed),
-        average_table(runs, viewed),
-        calibration_table(runs),
-        ablation_table(scored(flags.ablation)) if flags.ablation else iter(()),
-    ]
-    text = "\n\n".join("\n".join(part) for part in parts)
-    print(text)
     several = [run for run in runs if run.each_FxM.shape[1] > 1]
+    parts = [("Accuracy", accuracy_table(runs, viewed)), ("Calibration", calibration_table(runs))]
+    if several:
+        parts.append(("Which average", average_table(runs, viewed)))
+    if flags.ablation:
+        parts.append(("Ingredients", ablation_table(scored(flags.ablation))))
+    text = "\n\n".join("\n".join([f"## {title}\n", *part]) for title, part in parts)
+    print(text)
     if several:
         report.write(draw_members(several), PICTURES / "members.png")
-    best = max(runs, key=lambda run: run.accuracy(run.averaged()))
-    inside = best.labels_FxH >= 0
+    first = runs[0]
+    inside = first.labels_FxH >= 0
     report.mistakes(
-        dataset.images_NxHxW[best.rows_FxH[inside]],
-        best.labels_FxH[inside],
-        best.averaged()[inside],
+        dataset.images_NxHxW[first.rows_FxH[inside]],
+        first.labels_FxH[inside],
+        first.averaged()[inside],
         PICTURES / "wrong_digits.png",
         limit=240,
     )

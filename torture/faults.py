@@ -113,8 +113,8 @@ def another_version(place, reference):
     work = shutil.copytree(reference, place / "w")
     path = work / "config.json"
     record = json.loads(path.read_text())
-    path.write_text(json.dumps(record | {"config": record["config"] | {"dropout": 0.5}}))
-    mistake(train(work, EPOCHS), "config.json: there is no field config.dropout")
+    path.write_text(json.dumps(record | {"config": record["config"] | {"drop_path": 0.5}}))
+    mistake(train(work, EPOCHS), "config.json: there is no field config.drop_path")
     path.write_text(json.dumps(record | {"config": record["config"] | {"members": 2}}))
     (work / "README.md").unlink()
     mistake(train(work, EPOCHS, "--config.members=2"), "cannot be read")

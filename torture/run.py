@@ -167,6 +167,12 @@ def main():
     arguments = parser.parse_args()
     begun = time.monotonic()
     lines = []
+
+    def add(line):
+        # Told at once: what comes after it may fail.
+        print(line, flush=True)
+        lines.append(line)
+
     with tempfile.TemporaryDirectory(prefix="torture-") as name:
         place = Path(name)
         os.environ["LENET_JAX_CACHE"] = str(place / "cache")
@@ -183,7 +189,7 @@ def main():
             return kill(folder, short, expected, seconds, seed)
 
         counts = [sum(column) for column in zip(*many(kills, arguments.kills, place), strict=True)]
-        lines.append(
+        add(
             f"| `kill -9` | {sum(counts)}: {counts[0]} at a random moment of training, {counts[1]} "
             f"while a checkpoint was written, {counts[2]} in prediction | 0 runs with another bit "
             "of a parameter, another row of metrics.csv or another byte of the submission |"
@@ -195,7 +201,7 @@ def main():
 
         stops = many(signals, arguments.signals, place)
         took = [second for result in stops for second in result[0]]
-        lines.append(
+        add(
             f"| SIGTERM or SIGINT | {len(took)}, {sum(middle for _, middle in stops)} of them in "
             f"the middle of an epoch | status 75, saved and ended after {max(took):.1f} s at most "
             f"({sum(took) / len(took):.1f} s on average), the same bits after going on |"
@@ -205,11 +211,10 @@ def main():
             folder = place / fault.__name__
             folder.mkdir()
             fault(folder, tiny)
-            print(f"{fault.__name__}: as promised", flush=True)
             outcome = fault.__doc__.strip().removesuffix(".")
-            lines.append(f"| {fault.__name__.replace('_', ' ')} | 1 | {outcome} |")
+            add(f"| {fault.__name__.replace('_', ' ')} | 1 | {outcome} |")
     examples = fuzz(arguments.examples)
-    lines.append(
+    add(
         f"| fuzzed CSV, zip, gzip and IDX files and submissions | {examples:,} examples | 0 "
         "tracebacks, 0 wrong arrays |"
     )
