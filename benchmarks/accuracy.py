@@ -23,7 +23,7 @@ import jax
 import numpy as np
 from absl import logging
 
-from lenet_jax import calibration, data, model, population, predict, report, workdir
+from lenet_jax import calibration, data, metrics, model, population, predict, report, workdir
 from lenet_jax.data import Dataset
 from lenet_jax.report import figures
 
@@ -60,11 +60,9 @@ class Scored:
 
     def averaged(self, mean: str = "probabilities") -> np.ndarray:
         """Probabilities of each fold's networks together, [F, H, K]."""
-        if mean == "probabilities":
-            return self.probabilities_FxMxHxK.mean(axis=1)
-        logs = np.log(np.maximum(self.probabilities_FxMxHxK, 1e-30)).mean(axis=1)
-        powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
-        return powers / powers.sum(axis=-1, keepdims=True)
+        log_probabilities = np.log(np.maximum(self.probabilities_FxMxHxK, calibration.LEAST))
+        average = functools.partial(metrics.average_members, mean=mean)
+        return np.exp(np.asarray(jax.vmap(average)(log_probabilities), np.float64))
 
     def accuracy(self, probabilities_FxHxK: np.ndarray) -> float:
         """In percent of all digits."""
