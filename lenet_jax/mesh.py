@@ -29,9 +29,16 @@ _DEVICE_FILES = {
     "a TPU": ("dev/accel[0-9]*", "dev/vfio/[0-9]*"),
 }
 
-# XLA:CPU before jax 0.12 removes optimisation barriers ahead of fusion, and then computes a feature
-# map anew for each slice of it that is read: half the speed. Later ones do not know the pass.
-_CPU_FLAGS = "--xla_cpu_multi_thread_eigen=false --xla_disable_hlo_passes=cse_barrier_expander"
+# Passes of XLA:CPU that are left out; a version that does not know one of them ignores its name.
+_LEFT_OUT = (
+    # Before jax 0.12 it removes optimisation barriers ahead of fusion, and a feature map is then
+    # computed anew for each slice of it that is read: half the speed.
+    "cse_barrier_expander",
+    # It splits kernels into tasks for several cores, of which a device here has one; and with
+    # several devices, products were seen to read what such tasks had not yet written (jax 0.10.2).
+    "cpu-parallel-task-assigner",
+)
+_CPU_FLAGS = f"--xla_cpu_multi_thread_eigen=false --xla_disable_hlo_passes={','.join(_LEFT_OUT)}"
 
 
 def prepare(compiled: str | os.PathLike[str] | None = None, platform: str | None = None) -> None:

@@ -1,4 +1,5 @@
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -30,13 +31,20 @@ def reference(count):
     return np.asarray(apply(params(), jnp.asarray(digits(count))))
 
 
-def logits(members, count, devices):
+def compiled(members, count, devices, views=1):
+    """The program of `predict.logits`, and what it takes."""
     config = Config(members=members)
     mesh = meshes.make(members, jax.devices()[:devices])
     params_M = jax.tree.map(lambda leaf: leaf[:members], params())
-    program = jax.jit(functools.partial(predict.logits, config, mesh))
+    program = jax.jit(functools.partial(predict.logits, config, mesh, views=views))
     rows_MxN = np.tile(np.arange(count, dtype=np.int32), (members, 1))
-    return program(jax.device_put(params_M, meshes.stacked(mesh)), rows_MxN, digits(count))
+    arguments = (jax.device_put(params_M, meshes.stacked(mesh)), rows_MxN, digits(count))
+    return program.lower(*arguments).compile(), arguments
+
+
+def logits(members, count, devices, views=1):
+    program, arguments = compiled(members, count, devices, views)
+    return np.asarray(program(*arguments))
 
 
 @pytest.mark.parametrize(("count", "devices"), [(1, 2), (127, 1), (301, 2)])
@@ -44,6 +52,18 @@ def test_every_image_counts_whatever_the_batch(count, devices):
     got = logits(MEMBERS, count, devices)
     assert got.shape == (MEMBERS, count, 10)
     np.testing.assert_allclose(got, reference(count), rtol=1e-4, atol=1e-3)
+
+
+def test_views_do_not_depend_on_the_mesh():
+    np.testing.assert_allclose(
+        logits(MEMBERS, 601, 2, views=3), logits(MEMBERS, 601, 1, views=3), rtol=1e-5, atol=1e-4
+    )
+
+
+def test_no_kernel_is_split_into_tasks_for_other_cores():
+    """A product that reads its operand while such tasks write it gives other numbers, at times."""
+    program, _ = compiled(1, 2000, 2, views=2)
+    assert not re.search(r'"outer_dimension_partitions":\["', program.as_text())
 
 
 def test_an_ensemble_predicts_with_the_average_of_its_members():
