@@ -15,7 +15,7 @@ import argparse
 import dataclasses
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,28 +74,29 @@ class Scored:
         return np.ma.masked_array(right, filling)
 
 
-def score(name: str, folder: str, dataset: Dataset, views: int = 1) -> Scored:
-    """Predicts with every network of a run what it has not seen."""
+def score(name: str, folder: str, dataset: Dataset, views: Sequence[int]) -> list[Scored]:
+    """Predicts with every network of a run what it has not seen, with so many views each time."""
     record = workdir.read_run(folder)
     if record.data_fingerprint != dataset.fingerprint or not record.config.folds:
         sys.exit(f"{folder}: not a cross-validation on {dataset.name}")
     people = population.make(record.config, dataset.labels_N)
     mesh = meshes.make(len(people))
-    program = jax.jit(
-        functools.partial(predict.logits, people.config, mesh, views=views),
-        out_shardings=meshes.replicated(mesh),
-    )
-    logits_MxHxK = program(predict.restore(folder, record), people.held_MxH, dataset.images_NxHxW)
-    probabilities = np.asarray(jax.nn.softmax(logits_MxHxK), np.float64)
+    params_M = predict.restore(folder, record)
     folds = record.config.folds
     rows_FxH = people.held_MxH[:: len(people) // folds]
-    return Scored(
-        name,
-        record,
-        probabilities.reshape(folds, -1, *probabilities.shape[1:]),
-        np.where(rows_FxH < 0, -1, dataset.labels_N[rows_FxH]),
-        rows_FxH,
-    )
+    labels_FxH = np.where(rows_FxH < 0, -1, dataset.labels_N[rows_FxH])
+
+    def viewed(count: int) -> Scored:
+        program = jax.jit(
+            functools.partial(predict.logits, people.config, mesh, views=count),
+            out_shardings=meshes.replicated(mesh),
+        )
+        logits_MxHxK = program(params_M, people.held_MxH, dataset.images_NxHxW)
+        probabilities = np.asarray(jax.nn.softmax(logits_MxHxK), np.float64)
+        probabilities_FxMxHxK = probabilities.reshape(folds, -1, *probabilities.shape[1:])
+        return Scored(name, record, probabilities_FxMxHxK, labels_FxH, rows_FxH)
+
+    return [viewed(count) for count in views]
 
 
 def accuracy_table(runs: list[Scored], viewed: list[Scored]) -> Iterator[str]:
@@ -206,17 +207,18 @@ def main() -> None:
     logging.set_verbosity(logging.ERROR)
     dataset = data.load_train(flags.data)
 
-    def scored(pairs: list[str], views: int = 1) -> list[Scored]:
+    def scored(pairs: list[str], *views: int) -> list[list[Scored]]:
         named = [pair.rpartition("=")[::2] for pair in pairs]
         return [score(name, folder, dataset, views) for name, folder in named]
 
-    runs, viewed = scored(flags.runs), scored(flags.runs, 8)
+    runs, viewed = map(list, zip(*scored(flags.runs, 1, 8), strict=True))
     several = [run for run in runs if run.each_FxM.shape[1] > 1]
     parts = [("Accuracy", accuracy_table(runs, viewed)), ("Calibration", calibration_table(runs))]
     if several:
         parts.append(("Which average", average_table(runs, viewed)))
     if flags.ablation:
-        parts.append(("Ingredients", ablation_table(scored(flags.ablation))))
+        ingredients = [run for (run,) in scored(flags.ablation, 1)]
+        parts.append(("Ingredients", ablation_table(ingredients)))
     text = "\n\n".join("\n".join([f"## {title}\n", *part]) for title, part in parts)
     print(text)
     if several:

@@ -175,6 +175,13 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, P())
 
 
+def abstract(tree: Any, sharding: NamedSharding) -> Any:
+    """Shapes and dtypes of arrays, with a sharding that all of them are to have."""
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree
+    )
+
+
 def over_members(
     mesh: Mesh, function: Callable[..., Any], shared: Sequence[P], out: P
 ) -> Callable[..., Any]:

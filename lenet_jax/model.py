@@ -270,10 +270,16 @@ def init(config: Config, key: jax.Array) -> Params:
 
 
 @functools.cache
-def shapes(config: Config) -> Params:
-    """Shapes and dtypes of the parameters of one member; nothing is computed."""
+def shapes(config: Config, lead: tuple[int, ...] = ()) -> Params:
+    """Shapes and dtypes of the parameters of one member; nothing is computed.
+
+    Args:
+      config: which model.
+      lead: leading axes of every parameter, such as one of members.
+    """
     seed = jax.ShapeDtypeStruct((), jnp.uint32)
-    return jax.eval_shape(lambda seed: init(config, jax.random.key(seed)), seed)
+    one = jax.eval_shape(lambda seed: init(config, jax.random.key(seed)), seed)
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype), one)
 
 
 def apply(

@@ -169,12 +169,7 @@ def _compiled(
         logits_MxNxK = logits(config, mesh, params_M, rows_MxN, images_NxHxW, views)
         return jnp.exp(metrics.average_members(logits_MxNxK, mean))
 
-    params_M = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(
-            (members, *leaf.shape), leaf.dtype, sharding=meshes.stacked(mesh)
-        ),
-        model.shapes(config),
-    )
+    params_M = meshes.abstract(model.shapes(config, (members,)), meshes.stacked(mesh))
     compiled: Callable[..., jax.Array] = (
         jax.jit(program, out_shardings=whole).lower(params_M, images_NxHxW).compile()
     )
@@ -258,10 +253,7 @@ def restore(
                 f"{shown(folder)}: holds no whole checkpoint yet; {checkout.command('train')} "
                 f"--workdir={shown(folder)} goes on with the run"
             )
-        target = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((record.config.networks, *leaf.shape), leaf.dtype),
-            model.shapes(record.config),
-        )
+        target = model.shapes(record.config, (record.config.networks,))
         return checkpoints.restore_averaged(at, target)
     finally:
         checkpoints.close()

@@ -112,7 +112,7 @@ def abstract_state(config: Config, mesh: Mesh, members: int, images: int) -> Tra
     """Shapes, dtypes and shardings of the members' states, without computing any."""
     seeds_M = jax.ShapeDtypeStruct((members,), jnp.uint32)
     one_member = functools.partial(state.create, config, images)
-    return _split(mesh, jax.eval_shape(jax.vmap(one_member), seeds_M))
+    return meshes.abstract(jax.eval_shape(jax.vmap(one_member), seeds_M), meshes.stacked(mesh))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -151,23 +151,21 @@ def compile_ahead(
 def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | None, /) -> Programs:
     lazy = compile_lazily(config, mesh, sizes.images, teacher)
     whole = meshes.replicated(mesh)
+    split = functools.partial(meshes.abstract, sharding=meshes.stacked(mesh))
     data = (
         pixels.abstract(mesh, sizes.rows),
         jax.ShapeDtypeStruct((sizes.rows,), jnp.int32, sharding=whole),
     )
-    seeds_M = _split(mesh, jax.ShapeDtypeStruct((sizes.members,), jnp.uint32))
-    held_MxH = _split(mesh, jax.ShapeDtypeStruct((sizes.members, sizes.held), jnp.int32))
+    seeds_M = split(jax.ShapeDtypeStruct((sizes.members,), jnp.uint32))
+    held_MxH = split(jax.ShapeDtypeStruct((sizes.members, sizes.held), jnp.int32))
     stop = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
     # Of the very program that is compiled below, which is so traced once.
-    first = _split(mesh, jax.eval_shape(lazy.create, seeds_M))
-    member_M = _split(mesh, population.abstract(sizes.members, sizes.images))
+    first = split(jax.eval_shape(lazy.create, seeds_M))
+    member_M = split(population.abstract(sizes.members, sizes.images))
     taught = None
     if teacher is not None:
         lead = (max(1, config.folds), sizes.taught_by)
-        taught = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype, sharding=whole),
-            model.shapes(teacher),
-        )
+        taught = meshes.abstract(model.shapes(teacher, lead), whole)
     pool = ThreadPoolExecutor()
     try:
         train_until = pool.submit(_compiled, lazy.train_until, first, member_M, *data, stop, taught)
@@ -179,14 +177,6 @@ def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | N
     finally:
         # Who is asked to stop need not wait for the compiler, which nothing can interrupt.
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _split(mesh: Mesh, tree: Any) -> Any:
-    """The same shapes and dtypes, split over members along their first axis."""
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=meshes.stacked(mesh)),
-        tree,
-    )
 
 
 def _compiled(program: Any, *arguments: Any) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from digit_files import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lenet_jax.data import load_test, load_train, pixels, sample_submission
+from lenet_jax.data import csv_table, load_test, load_train, sample_submission
 from lenet_jax.errors import UserError
 
 IMAGES, LABELS = digits(3)
@@ -52,7 +52,7 @@ def test_columns_are_found_by_name_in_any_order_and_form(rows, seed, labelled, f
     columns = table(images_NxHxW, labels_N if labelled else None)
     names = np.random.default_rng(seed).permutation(list(columns)).tolist()
     content = csv_bytes({name: columns[name] for name in names}, **form)
-    read_NxHxW, read_N = pixels.parse(content, "train.csv")
+    read_NxHxW, read_N = csv_table.parse(content, "train.csv")
     np.testing.assert_array_equal(read_NxHxW, images_NxHxW)
     assert read_NxHxW.flags.c_contiguous
     assert (read_N is not None) == labelled
@@ -62,7 +62,7 @@ def test_columns_are_found_by_name_in_any_order_and_form(rows, seed, labelled, f
 
 def test_every_value_of_a_pixel_is_read():
     images_NxHxW = np.arange(256 * 784).astype(np.uint8).reshape(-1, 28, 28)
-    read_NxHxW, _ = pixels.parse(csv_bytes(table(images_NxHxW)), "")
+    read_NxHxW, _ = csv_table.parse(csv_bytes(table(images_NxHxW)), "")
     np.testing.assert_array_equal(read_NxHxW, images_NxHxW)
 
 
@@ -71,16 +71,16 @@ def test_a_value_is_refused_across_the_windows_of_the_check(place):
     # 300 in the text at `place`, whatever the window it falls into.
     content = bytearray(b"," * (2**18 + 100))
     content[place : place + 3] = b"255"
-    assert not pixels._has_above_255(bytes(content), 0)
+    assert not csv_table._has_above_255(bytes(content), 0)
     content[place : place + 3] = b"300"
-    assert pixels._has_above_255(bytes(content), 0)
+    assert csv_table._has_above_255(bytes(content), 0)
     content[place : place + 4] = b"1000"
-    assert pixels._has_above_255(bytes(content), 0)
+    assert csv_table._has_above_255(bytes(content), 0)
 
 
 def test_every_number_of_up_to_four_figures_is_known_to_be_in_range_or_not():
     for number in range(10_000):
-        assert pixels._has_above_255(b"1,%d,1\n" % number, 0) == (number > 255)
+        assert csv_table._has_above_255(b"1,%d,1\n" % number, 0) == (number > 255)
 
 
 def test_a_labelled_csv_may_be_predicted(tmp_path):
@@ -238,7 +238,7 @@ def oracle(content):
 def test_a_mutated_csv_is_read_right_or_refused_in_one_line(mutations):
     content = mutated(TRAIN, mutations)
     try:
-        images_NxHxW, labels_N = pixels.parse(content, "train.csv")
+        images_NxHxW, labels_N = csv_table.parse(content, "train.csv")
     except UserError as error:
         assert str(error).startswith("train.csv: ")
         assert str(error).isprintable()

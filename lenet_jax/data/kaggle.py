@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from lenet_jax.data import bounded, cache, pixels
+from lenet_jax.data import bounded, cache, csv_table
 from lenet_jax.data.dataset import Dataset, Part
 from lenet_jax.data.honesty import identify
 from lenet_jax.errors import UserError
@@ -47,7 +47,7 @@ def load(
     entry = cache.key(content, base if zipped else "")
     arrays = cache.load(entry)
     if arrays is None:
-        arrays = pixels.parse(_unpacked(content, base, name), place, counted)
+        arrays = csv_table.parse(_unpacked(content, base, name), place, counted)
         cache.store(entry, *arrays)
     images_NxHxW, labels_N = arrays
     if part == "train" and labels_N is None:
