@@ -47,8 +47,9 @@ class Run:
     def epoch(self, state: TrainState, epoch: int) -> TrainState:
         """The state after the epoch, the first of which is 0."""
         stop = jax.device_put(np.int32((epoch + 1) * self.steps), self.whole)
+        shuffled_M = jax.block_until_ready(self.programs.shuffle(state, self.member_M))
         return jax.block_until_ready(
-            self.programs.train_until(state, self.member_M, *self.data, stop, None)
+            self.programs.train_until(state, shuffled_M, *self.data, stop, None)
         )
 
     def accuracies(self, state: TrainState) -> np.ndarray:

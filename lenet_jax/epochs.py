@@ -28,7 +28,7 @@ from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
-from lenet_jax.population import Population
+from lenet_jax.population import Member, Population
 from lenet_jax.state import TrainState
 
 # An epoch is cut into pieces of about this many seconds, between which the host can look up.
@@ -108,13 +108,16 @@ class Epochs:
         first = current_step(current)
         stop = (epoch + 1) * self.steps
         label = f"Epoch {epoch + 1}/{self.config.epochs}"
+        # Once, for a sort takes a core as long as hundreds of images: with many networks a piece
+        # has few steps.
+        shuffled_M = jax.block_until_ready(self.programs.shuffle(current, self.member_M))
         # Without a terminal there is no bar, and a line per epoch instead.
         hidden = None if hosts.first() else True
         with tqdm(
             total=self.images, desc=label, unit="img", unit_scale=True, disable=hidden
         ) as bar:
             while (at := current_step(current)) < stop:
-                current = self._piece(current, at, stop)
+                current = self._piece(current, shuffled_M, at, stop)
                 sums = hosts.whole(current.epoch_metrics)
                 _check_finite(sums, current, self.config, self.images, checkpoints)
                 asked = self._asked(request)
@@ -163,14 +166,14 @@ class Epochs:
         epochs = f"{at / self.steps:.2f} of {self.config.epochs} epochs"
         raise stopping.Stopped(f"{epochs} are done and saved in {shown(self.folder)}")
 
-    def _piece(self, current: TrainState, at: int, stop: int) -> TrainState:
+    def _piece(self, current: TrainState, shuffled_M: Member, at: int, stop: int) -> TrainState:
         """Some steps of an epoch, about `PIECE_SECONDS` of them."""
         left = stop - at
         # Not a full piece and then a scrap.
         until = stop if left < 1.5 * self.piece else at + self.piece
         begun = time.perf_counter()
         current = self.programs.train_until(
-            current, self.member_M, *self.data, self._whole(np.int32(until)), self.taught
+            current, shuffled_M, *self.data, self._whole(np.int32(until)), self.taught
         )
         jax.block_until_ready(current)
         seconds_per_step = (time.perf_counter() - begun) / (until - at)

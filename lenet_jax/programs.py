@@ -34,13 +34,15 @@ class Programs:
 
     Attributes:
       create: uint32 [M] seeds -> the first state.
-      train_until: (state, members, images, labels, stop, teacher's params) -> state at step `stop`;
-        donates the state.
+      shuffle: (state, members) -> the members, their rows in the order of the state's epoch.
+      train_until: (state, shuffled members, images, labels, stop, teacher's params) -> state at
+        step `stop`, of the same epoch; donates the state.
       evaluate: (averaged params, rows [M, H], images, labels) -> (metrics per member on its rows,
         metrics of the average of each fold's members, its probabilities [F, H, K]).
     """
 
     create: Callable[..., TrainState]
+    shuffle: Callable[..., Member]
     train_until: Callable[..., TrainState]
     evaluate: Callable[..., tuple[metrics.Metrics, metrics.Metrics, jax.Array]]
 
@@ -59,6 +61,14 @@ def compile_lazily(
     stacked = P(meshes.MEMBER)
     create = functools.partial(state.create, config, images)
     at_once = AT_ONCE if meshes.platform(mesh) == "cpu" else None
+
+    def shuffle(state_M: TrainState, member_M: Member) -> Member:
+        def one_member(given: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+            return step.shuffled(config, *given)
+
+        every_member = meshes.over_members(mesh, one_member, (), stacked)
+        order_MxR = every_member((state_M.key, state_M.step, member_M.rows_R))
+        return dataclasses.replace(member_M, rows_R=order_MxR)
 
     def train_until(
         state_M: TrainState, member_M: Member, images_NxHxW: jax.Array, *shared: Any
@@ -103,6 +113,7 @@ def compile_lazily(
     less = level(2)
     return Programs(
         create=jax.jit(meshes.over_members(mesh, create, (), stacked), compiler_options=quick),
+        shuffle=jax.jit(shuffle, compiler_options=quick),
         train_until=jax.jit(train_until, donate_argnums=0, compiler_options=less),
         evaluate=jax.jit(evaluate, compiler_options=less),
     )
@@ -170,9 +181,13 @@ def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | N
     try:
         train_until = pool.submit(_compiled, lazy.train_until, first, member_M, *data, stop, taught)
         create = pool.submit(_compiled, lazy.create, seeds_M)
+        shuffle = pool.submit(_compiled, lazy.shuffle, first, member_M)
         evaluate = pool.submit(_compiled, lazy.evaluate, first.averaged_params, held_MxH, *data)
         return Programs(
-            create=create.result(), train_until=train_until.result(), evaluate=evaluate.result()
+            create=create.result(),
+            shuffle=shuffle.result(),
+            train_until=train_until.result(),
+            evaluate=evaluate.result(),
         )
     finally:
         # Who is asked to stop need not wait for the compiler, which nothing can interrupt.

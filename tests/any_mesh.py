@@ -66,7 +66,8 @@ def trained(first, on):
     member = hosts.put(population.make(CONFIG, labels).member, mesh.stacked(on))
     shared = pixels.put(on, images), *hosts.put((labels, STEPS), mesh.replicated(on))
     run = programs.compile_lazily(CONFIG, on, IMAGES)
-    return jax.block_until_ready(run.train_until(state, member, *shared, None))
+    shuffled = jax.block_until_ready(run.shuffle(state, member))
+    return jax.block_until_ready(run.train_until(state, shuffled, *shared, None))
 
 
 def evaluated(state, on):

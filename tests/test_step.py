@@ -52,11 +52,18 @@ def arrays(config, mesh):
 def train(config, devices, stops, state=None):
     mesh, compiled = built(config, devices)
     state = begin(config, devices) if state is None else state
-    data = arrays(config, mesh)
+    member_M, *data = arrays(config, mesh)
     for stop in stops:
-        # Two programs with collectives in flight can starve each other of XLA:CPU's threads.
-        state = jax.block_until_ready(compiled.train_until(state, *data, jnp.int32(stop), None))
+        state = steps(compiled, state, member_M, *data, stop)
     return state
+
+
+def steps(compiled, state, member_M, images, labels, stop, teacher=None):
+    # Two programs with collectives in flight can starve each other of XLA:CPU's threads.
+    shuffled_M = jax.block_until_ready(compiled.shuffle(state, member_M))
+    return jax.block_until_ready(
+        compiled.train_until(state, shuffled_M, images, labels, jnp.int32(stop), teacher)
+    )
 
 
 def leaves(state):
@@ -95,6 +102,18 @@ def test_an_epoch_sees_every_image_once_and_no_padding(config):
     assert state.step.tolist() == [STEPS]
 
 
+def test_every_epoch_has_an_order_of_its_own_from_its_first_step_to_its_last():
+    mesh, compiled = built(CONFIG, 2)
+    member_M = arrays(CONFIG, mesh)[0]
+    orders = []
+    for stops in ([], [1], [STEPS], [STEPS, STEPS + 1]):
+        shuffled_M = compiled.shuffle(train(CONFIG, 2, stops), member_M)
+        orders.append(np.asarray(shuffled_M.rows_R[0]).tolist())
+    first, within, second, within_second = orders
+    assert first == within != second == within_second
+    assert sorted(first) == sorted(second) == list(range(IMAGES)) != first
+
+
 def test_the_sums_begin_anew_with_each_epoch():
     state = train(CONFIG, 2, [STEPS, STEPS + 1])
     assert state.epoch_metrics.count.tolist() == [BATCH]
@@ -129,10 +148,7 @@ def test_a_batch_in_several_turns_gives_the_same_to_rounding(monkeypatch, config
     monkeypatch.setattr(programs, "AT_ONCE", 10)
     mesh = meshes.make(1, jax.devices()[:2])
     compiled = programs.compile_lazily(config, mesh, IMAGES)
-    data = arrays(config, mesh)
-    in_turns = jax.block_until_ready(
-        compiled.train_until(begin(config, 2), *data, jnp.int32(2), None)
-    )
+    in_turns = steps(compiled, begin(config, 2), *arrays(config, mesh), 2)
     assert 0 < distance(whole, in_turns) < 1e-4
     np.testing.assert_allclose(whole.epoch_metrics.loss, in_turns.epoch_metrics.loss, rtol=1e-5)
     np.testing.assert_array_equal(whole.epoch_metrics.count, in_turns.epoch_metrics.count)
@@ -174,9 +190,7 @@ def test_a_network_of_a_fold_is_the_single_run_on_the_other_folds():
     member_M = jax.device_put(people.member, meshes.stacked(mesh))
     compiled = programs.compile_lazily(people.config, mesh, people.images)
     data = jax.device_put((images, labels), meshes.replicated(mesh))
-    together = compiled.train_until(
-        begin(Config(**SHORT, members=3), 1), member_M, *data, jnp.int32(2), None
-    )
+    together = steps(compiled, begin(Config(**SHORT, members=3), 1), member_M, *data, 2)
     each, ensemble, probabilities_FxHxK = compiled.evaluate(
         together.averaged_params, people.held_MxH, *data
     )
@@ -184,16 +198,16 @@ def test_a_network_of_a_fold_is_the_single_run_on_the_other_folds():
     assert float(ensemble.count) == IMAGES
     one = meshes.make(1, jax.devices()[:1])
     single = population.make(Config(**SHORT), labels[people.member.rows_R[0]])
-    train_until = programs.compile_lazily(single.config, one, 100).train_until
+    compiled = programs.compile_lazily(single.config, one, 100)
     for fold in range(3):
         own = people.member.rows_R[fold]
-        alone = train_until(
+        alone = steps(
+            compiled,
             begin(Config(**SHORT, seed=fold), 1),
             jax.device_put(single.member, meshes.stacked(one)),
             images[own],
             labels[own],
-            jnp.int32(2),
-            None,
+            2,
         )
         for x, y in zip(leaves(together), leaves(alone), strict=True):
             np.testing.assert_array_equal(x[fold], y[0])
@@ -219,9 +233,7 @@ def test_a_network_learns_nothing_from_a_teacher_that_it_equals(alpha):
     def taught(networks):
         # The same network several times says on average what it says once.
         teacher = jax.tree.map(lambda leaf: np.stack([leaf[0]] * networks)[None], before)
-        after = compiled.train_until(
-            jax.tree.map(jnp.copy, first), member_M, *digits(), jnp.int32(2), teacher
-        )
+        after = steps(compiled, jax.tree.map(jnp.copy, first), member_M, *digits(), 2, teacher)
         return max(
             float(np.abs(np.asarray(x) - y).max())
             for x, y in zip(jax.tree.leaves(after.params), jax.tree.leaves(before), strict=True)
@@ -241,7 +253,7 @@ def test_a_step_is_the_optimiser_on_the_mean_gradient(alpha):
     if alpha:
         # Every image and its target with those of the next one of the epoch.
         order_key = jax.random.fold_in(jax.random.fold_in(before.key[0], step.ORDER), 0)
-        order = jax.random.permutation(order_key, IMAGES)
+        order = np.argsort(jax.random.bits(order_key, (IMAGES,)), stable=True)
         mixup_key = jax.random.fold_in(jax.random.fold_in(before.key[0], 1), step.MIXUP)
         shares = mixup.partner_shares(jnp.float32(alpha), mixup_key, IMAGES).at[-1].set(0)
         images, targets = (
