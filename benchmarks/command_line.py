@@ -14,7 +14,7 @@ from spread import spread
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 # Of configs/fast.py and of the peers' scripts.
-EPOCHS = 12
+EPOCHS = 14
 NAMES = ("lenet-jax, warm caches", "lenet-jax, cold caches", "PyTorch script", "Keras script")
 
 
