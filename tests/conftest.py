@@ -1,7 +1,9 @@
 """Strict types, strict ranks and two CPU devices for every test."""
 
+import atexit
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,16 +14,17 @@ os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 # A test is compilation for the most part.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=1"
 # Before anything of the package is imported: no test reads or writes the user's own cache. The
-# processes of one test run share theirs, with what the programs have compiled.
+# processes of one test run share theirs, with whatever has been compiled.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["LENET_JAX_CACHE"] = tempfile.mkdtemp(prefix="lenet-jax-tests-")
+    atexit.register(shutil.rmtree, os.environ["LENET_JAX_CACHE"], ignore_errors=True)
 
 import jax
 import pytest
 
 from lenet_jax import mesh
 
-mesh.prepare()
+mesh.prepare(Path(os.environ["LENET_JAX_CACHE"]) / "compiled")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
