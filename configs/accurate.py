@@ -1,4 +1,4 @@
-"""The best single LeNet-5 of 61,706 parameters so far: elastic distortions, squashed before pooling.
+"""The best single LeNet-5 of 61,706 parameters so far: elastic distortions, squashed, then pooled.
 
 python run_train.py --config=configs/accurate.py --data=digit-recognizer.zip --workdir=runs/accurate
 python run_predict.py --workdir=runs/accurate --data=digit-recognizer.zip --views=8
