@@ -2,8 +2,8 @@
 
 python run_train.py --config=configs/default.py --data=digit-recognizer.zip --workdir=runs/first
 
-29 s on two CPU cores (39 s at the very first start), 99.22 +- 0.08% of a 10% hold-out of train.csv
-(5 seeds); 2026-11-24.
+29 s on two CPU cores with AVX-512 (39 s at the very first start; 2026-11-24), 99.31 +- 0.08% of a
+10% hold-out of train.csv (5 seeds; 2026-11-25).
 """
 
 from ml_collections import ConfigDict
