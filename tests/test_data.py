@@ -13,12 +13,12 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from lenet_jax.data import (
     Dataset,
     cache,
+    csv_table,
     folds,
     holdout,
     load_test,
     load_train,
     overlap_warning,
-    pixels,
     programs_folder,
     sample,
     sample_submission,
@@ -55,7 +55,7 @@ def no_parsing(monkeypatch):
     def parse(content, name):
         raise AssertionError(f"{name} was parsed")
 
-    monkeypatch.setattr(pixels, "parse", parse)
+    monkeypatch.setattr(csv_table, "parse", parse)
 
 
 # --- Dataset

@@ -66,11 +66,11 @@ def test_what_is_compiled_while_digits_are_read_is_what_training_calls(tmp_path,
     monkeypatch.setattr(programs, "_compiled", lambda *arguments: compiled.append(arguments))
     programs._compile_ahead.cache_clear()
     train.compile_ahead(CONFIG, 150)
-    assert len(compiled) == 3
+    assert len(compiled) == 4
     people = population.make(CONFIG, digits().labels_N)
     mesh = meshes.make(len(people))
     epochs.Epochs(CONFIG, mesh, digits(), people, None, tmp_path, None)
-    assert len(compiled) == 3
+    assert len(compiled) == 4
     programs._compile_ahead.cache_clear()
 
 
