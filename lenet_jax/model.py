@@ -269,7 +269,6 @@ def init(config: Config, key: jax.Array) -> Params:
     return module.init(key, jnp.zeros((1, 28, 28), jnp.uint8))["params"]
 
 
-@functools.cache
 def shapes(config: Config, lead: tuple[int, ...] = ()) -> Params:
     """Shapes and dtypes of the parameters of one member; nothing is computed.
 
@@ -277,9 +276,15 @@ def shapes(config: Config, lead: tuple[int, ...] = ()) -> Params:
       config: which model.
       lead: leading axes of every parameter, such as one of members.
     """
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype), _traced_shapes(config)
+    )
+
+
+@functools.cache
+def _traced_shapes(config: Config) -> Params:
     seed = jax.ShapeDtypeStruct((), jnp.uint32)
-    one = jax.eval_shape(lambda seed: init(config, jax.random.key(seed)), seed)
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype), one)
+    return jax.eval_shape(lambda seed: init(config, jax.random.key(seed)), seed)
 
 
 def apply(
