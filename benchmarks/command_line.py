@@ -1,6 +1,7 @@
 """The whole way from Kaggle's zip to a submission, each step a process of its own."""
 
 import csv
+import runpy
 import shutil
 import statistics
 import sys
@@ -13,8 +14,9 @@ from spread import spread
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-# Of configs/fast.py and of the peers' scripts.
-EPOCHS = 14
+FAST = ROOT / "configs" / "fast.py"
+# The peers' scripts train as long.
+EPOCHS = runpy.run_path(str(FAST))["get_config"]().epochs
 NAMES = ("lenet-jax, warm caches", "lenet-jax, cold caches", "PyTorch script", "Keras script")
 
 
@@ -56,7 +58,7 @@ def _ours(data: str, folder: str, cache: Path, seed: int) -> Way | None:
     workdir = Path(folder) / "run"
     shutil.rmtree(workdir, ignore_errors=True)
     common = [f"--workdir={workdir}", f"--data={data}"]
-    train = ["run_train.py", f"--config={ROOT}/configs/fast.py", f"--config.seed={seed}"]
+    train = ["run_train.py", f"--config={FAST}", f"--config.seed={seed}"]
     predict = ["run_predict.py", f"--output={folder}/ours.csv"]
     steps = []
     for program, *rest in (train, predict):
