@@ -91,9 +91,9 @@ def pad_and_normalise(images_BxHxW: jax.Array, mean: float, std: float) -> jax.A
     return (x_HxWxB * (1 / (255 * std)) - mean / std)[None]
 
 
-def per_map(vector_C: jax.Array) -> jax.Array:
-    """Gives a vector with a number per feature map the axes of `[C, H, W, B]`."""
-    return vector_C[:, None, None, None]
+def per_map(vector_C: jax.Array, axes: int = 4) -> jax.Array:
+    """Gives a vector with a number per feature map the axes of `[C, H, W, B]`, or as many."""
+    return vector_C.reshape(-1, *[1] * (axes - 1))
 
 
 def keep_convolved(
@@ -105,12 +105,11 @@ def keep_convolved(
     and only for who asks.
     """
     if module.is_mutable_collection(INTERMEDIATES):
-        convolve, _ = conv.implementation("native")
-        module.sow(INTERMEDIATES, "maps", convolve(x_CxHxWxB, kernel) + per_map(bias))
+        module.sow(INTERMEDIATES, "maps", conv.convolve(x_CxHxWxB, kernel) + per_map(bias))
 
 
 class Convolution(nn.Module):
-    """A 5x5 convolution with a bias, followed by average pooling or not."""
+    """A 5x5 convolution with a bias, by one of the functions of `conv.implementation`."""
 
     features: int
     operation: conv.Conv
@@ -118,12 +117,13 @@ class Convolution(nn.Module):
 
     @nn.compact
     def __call__(self, x_CxHxWxB: jax.Array) -> jax.Array:
-        """[C, H, W, B] -> [features, H', W', B]."""
+        """[C, H, W, B] -> [features, ...], what the operation makes of it."""
         shape = (conv.SIZE, conv.SIZE, x_CxHxWxB.shape[0], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         keep_convolved(self, x_CxHxWxB, kernel, bias)
-        return self.operation(x_CxHxWxB, kernel) + per_map(bias)
+        y = self.operation(x_CxHxWxB, kernel)
+        return y + per_map(bias, y.ndim)
 
 
 class Dense(nn.Module):
@@ -167,12 +167,12 @@ class LeNet5(nn.Module):
     def __call__(self, images_BxHxW: jax.Array, keep_BxF: jax.Array | None = None) -> jax.Array:
         """Pixels 0..255, [B, 28, 28] -> logits [B, 10]; `keep_BxF` multiplies the units of F6."""
         act = ACTIVATIONS[self.activation]
-        plain, pooled = conv.implementation(self.conv)
+        phases, pooled = conv.implementation(self.conv)
 
         def convolve_and_subsample(x_CxHxWxB: jax.Array, features: int, name: str) -> jax.Array:
             if self.subsampling == "pool_act":
                 return act(Convolution(features, pooled, name=name)(x_CxHxWxB))
-            return conv.average_pool(act(Convolution(features, plain, name=name)(x_CxHxWxB)))
+            return conv.average_phases(act(Convolution(features, phases, name=name)(x_CxHxWxB)))
 
         x = pad_and_normalise(images_BxHxW, *LENET5_PIXELS)
         x = convolve_and_subsample(x, 6 * self.width, "C1")

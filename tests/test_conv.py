@@ -19,13 +19,18 @@ def reference(x_CxHxWxB, kernel):
     )
 
 
+def reference_phases(x_CxHxWxB, kernel):
+    y = reference(x_CxHxWxB, kernel)
+    return jnp.stack([y[:, i::2, j::2] for i in range(2) for j in range(2)], axis=1)
+
+
 def reference_pool(x_CxHxWxB, kernel):
     y = reference(x_CxHxWxB, kernel)
     c, h, w, b = y.shape
     return y.reshape(c, h // 2, 2, w // 2, 2, b).mean((2, 4))
 
 
-REFERENCES = (reference, reference_pool)
+REFERENCES = (reference_phases, reference_pool)
 
 
 def arrays(shape, batch, lead=()):
@@ -61,7 +66,7 @@ def assert_close(got, expected):
 
 
 @pytest.mark.parametrize("name", ["matmul", "native"])
-@pytest.mark.parametrize("which", [0, 1], ids=["conv", "conv_pool"])
+@pytest.mark.parametrize("which", [0, 1], ids=["conv_phases", "conv_pool"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("batch", BATCHES)
 def test_equals_lax(name, which, shape, batch):
@@ -71,7 +76,7 @@ def test_equals_lax(name, which, shape, batch):
     assert_close(got, exactly(REFERENCES[which], x, kernel))
 
 
-@pytest.mark.parametrize("which", [0, 1], ids=["conv", "conv_pool"])
+@pytest.mark.parametrize("which", [0, 1], ids=["conv_phases", "conv_pool"])
 @pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
 def test_equals_lax_under_vmap_over_members(which, shape):
     x, kernel = arrays(shape, 5, lead=(3,))
@@ -91,8 +96,12 @@ def test_auto_is_matmul_on_a_cpu():
     )
 
 
-def test_average_pool_is_the_mean_of_four():
-    x, _ = arrays(SHAPES[1], 2)
-    pooled = conv.average_pool(x)
-    assert pooled.shape == (6, 7, 7, 2)
-    np.testing.assert_allclose(pooled[4, 2, 3, 1], x[4, 4:6, 6:8, 1].mean(), rtol=1e-6)
+def test_the_average_of_phases_is_the_mean_of_four_neighbours_and_so_are_its_gradients():
+    x, kernel = arrays(SHAPES[1], 2)
+    phases, _ = conv.implementation("matmul")
+
+    def averaged(x, kernel):
+        return conv.average_phases(phases(x, kernel))
+
+    got = jax.jit(lambda x, k: value_and_gradients(averaged, x, k))(x, kernel)
+    assert_close(got, exactly(reference_pool, x, kernel))

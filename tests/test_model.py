@@ -156,7 +156,7 @@ def test_sparse_c3_is_a_convolution_without_the_other_connections():
     config = Config(model="lecun1998")
     kernels = params(config)["C3"]["kernel"]
     x_CxHxWxB = jax.random.normal(jax.random.key(1), (6, 8, 8, 2))
-    c3 = model.SparseConvolution(conv.implementation("native")[0])
+    c3 = model.SparseConvolution(conv.convolve)
     maps = jax.jit(c3.apply)({"params": params(config)["C3"]}, x_CxHxWxB)
     sources, targets = (np.asarray(a) for a in model.connections())
     for c in (0, 7, 15):
