@@ -10,7 +10,8 @@ from lenet_jax import conv
 
 # Input maps, side, output maps: C1, C3, and odd sizes that no layer has.
 SHAPES = ((1, 32, 6), (6, 14, 16), (3, 12, 2))
-BATCHES = (1, 7, 64)
+# Of one image, of fewer than a vector has lanes, and of no whole number of vectors.
+CASES = [*((shape, 7) for shape in SHAPES), (SHAPES[2], 1), (SHAPES[2], 67)]
 
 
 def reference(x_CxHxWxB, kernel):
@@ -67,8 +68,7 @@ def assert_close(got, expected):
 
 @pytest.mark.parametrize("name", ["matmul", "native"])
 @pytest.mark.parametrize("which", [0, 1], ids=["conv_phases", "conv_pool"])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize(("shape", "batch"), CASES, ids=str)
 def test_equals_lax(name, which, shape, batch):
     operation = conv.implementation(name)[which]
     x, kernel = arrays(shape, batch)
@@ -77,7 +77,7 @@ def test_equals_lax(name, which, shape, batch):
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["conv_phases", "conv_pool"])
-@pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
+@pytest.mark.parametrize("shape", SHAPES[1:2], ids=str)
 def test_equals_lax_under_vmap_over_members(which, shape):
     x, kernel = arrays(shape, 5, lead=(3,))
     operation = conv.implementation("matmul")[which]
@@ -97,7 +97,7 @@ def test_auto_is_matmul_on_a_cpu():
 
 
 def test_the_average_of_phases_is_the_mean_of_four_neighbours_and_so_are_its_gradients():
-    x, kernel = arrays(SHAPES[1], 2)
+    x, kernel = arrays(SHAPES[2], 2)
     phases, _ = conv.implementation("matmul")
 
     def averaged(x, kernel):

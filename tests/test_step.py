@@ -15,7 +15,8 @@ from lenet_jax.config import Config
 IMAGES, BATCH = 150, 64
 STEPS = 3
 STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0}
-SHORT = {"holdout": 0.0, "epochs": 2, "batch_size": BATCH, "warmup_epochs": 1.0}
+# All that the loss needs to fall, so that no test asks for a program of its own for it.
+SHORT = {"holdout": 0.0, "epochs": 30, "batch_size": BATCH, "warmup_epochs": 1.0}
 
 
 @functools.cache
@@ -88,14 +89,17 @@ def distance(a, b):
     )
 
 
-CONFIG = Config(**SHORT)
-PLAIN = Config(**SHORT, **STILL)
+# Every program takes seconds to compile: one with all that is optional in it, and one without.
 OPTIONAL = {"stroke": 0.5, "erasing": 0.5, "mixup": 0.5}
-EXTRA = Config(**SHORT, **STILL, **OPTIONAL)
-plain_and_extra = pytest.mark.parametrize("config", [PLAIN, EXTRA], ids=["plain", "extra"])
+AUGMENTED = {**SHORT, **OPTIONAL}
+CONFIG = Config(**AUGMENTED)
+PLAIN = Config(**SHORT, **STILL)
+augmented_and_plain = pytest.mark.parametrize("config", [CONFIG, PLAIN], ids=["augmented", "plain"])
+
+mixed_or_not = pytest.mark.parametrize("alpha", [pytest.param(0.0, marks=pytest.mark.slow), 0.5])
 
 
-@pytest.mark.parametrize("config", [CONFIG, PLAIN], ids=["augmented", "plain"])
+@augmented_and_plain
 def test_an_epoch_sees_every_image_once_and_no_padding(config):
     state = train(config, 2, [STEPS])
     assert state.epoch_metrics.count.tolist() == [IMAGES]
@@ -125,11 +129,11 @@ def test_stopping_inside_an_epoch_changes_no_bit():
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     assert_same(train(CONFIG, 2, [STEPS]), train(CONFIG, 2, [STEPS]))
-    other = Config(**SHORT, seed=5)
+    other = Config(**AUGMENTED, seed=5)
     assert distance(train(CONFIG, 2, [STEPS]), train(other, 2, [STEPS])) > 1e-3
 
 
-@plain_and_extra
+@augmented_and_plain
 def test_one_device_and_two_agree_to_rounding(config):
     # The first step of the warm-up has a learning rate of 0. Adam divides a gradient by its own
     # size, which lifts the rounding where a gradient is almost 0.
@@ -141,7 +145,7 @@ def test_one_device_and_two_agree_to_rounding(config):
     np.testing.assert_allclose(one.epoch_metrics.loss, two.epoch_metrics.loss, rtol=1e-5)
 
 
-@plain_and_extra
+@pytest.mark.parametrize("config", [CONFIG, pytest.param(PLAIN, marks=pytest.mark.slow)])
 def test_a_batch_in_several_turns_gives_the_same_to_rounding(monkeypatch, config):
     # 32 images on each of two devices, in turns of at most 10: some slots stay empty.
     whole = train(config, 2, [2])
@@ -160,22 +164,24 @@ def test_an_image_is_augmented_alike_on_any_mesh():
     assert abs(mean_loss(one) - mean_loss(still)) > 1e-4
 
 
-@pytest.mark.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("devices", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_members_are_the_single_runs_with_their_seeds(devices):
-    together = train(Config(**SHORT, seed=3, members=4), devices, [STEPS, 6])
+    together = train(Config(**AUGMENTED, seed=3, members=4), devices, [STEPS, 6])
     for k in range(4):
         # On as many devices along the batch as each member has: one.
-        alone = train(Config(**SHORT, seed=3 + k), 1, [STEPS, 6])
+        alone = train(Config(**AUGMENTED, seed=3 + k), 1, [STEPS, 6])
         for x, y in zip(leaves(together), leaves(alone), strict=True):
             np.testing.assert_array_equal(x[k], y[0])
 
 
-@pytest.mark.parametrize("fields", [{"shift": 3.0}, OPTIONAL], ids=["shift", "optional"])
-def test_points_of_a_sweep_are_the_single_runs_with_their_numbers(fields):
+@pytest.mark.parametrize(
+    ("fields", "compared"),
+    [pytest.param({"shift": 3.0}, (0, 1), marks=pytest.mark.slow), (OPTIONAL, (7,))],
+)
+def test_points_of_a_sweep_are_the_single_runs_with_their_numbers(fields, compared):
     text = ";".join(f"{name}=0,{value}" for name, value in fields.items())
-    config = Config(**SHORT, sweep=text)
-    together, points = train(config, 2, [STEPS]), sweep.points(text)
-    for k in (0, len(points) - 1):
+    together, points = train(Config(**SHORT, sweep=text), 2, [STEPS]), sweep.points(text)
+    for k in compared:
         alone = train(Config(**SHORT, seed=k, **points[k]), 1, [STEPS])
         # To rounding: what both programs have in common may be fused in another way.
         for x, y in zip(leaves(together), leaves(alone), strict=True):
@@ -183,28 +189,29 @@ def test_points_of_a_sweep_are_the_single_runs_with_their_numbers(fields):
 
 
 def test_a_network_of_a_fold_is_the_single_run_on_the_other_folds():
-    images, labels = digits()[0], (np.arange(IMAGES) % 10).astype(np.int32)
-    config = Config(**SHORT, folds=3)
-    people = population.make(config, labels)
+    # Each fold leaves as many images as a single run of this file has.
+    rng, count = np.random.default_rng(1), IMAGES * 3 // 2
+    images = rng.integers(0, 256, (count, 28, 28)).astype(np.uint8)
+    labels = (np.arange(count) % 10).astype(np.int32)
+    people = population.make(Config(**AUGMENTED, folds=3), labels)
+    assert people.images == IMAGES
     mesh = meshes.make(3, jax.devices()[:1])
     member_M = jax.device_put(people.member, meshes.stacked(mesh))
-    compiled = programs.compile_lazily(people.config, mesh, people.images)
+    compiled = programs.compile_lazily(people.config, mesh, IMAGES)
     data = jax.device_put((images, labels), meshes.replicated(mesh))
-    together = steps(compiled, begin(Config(**SHORT, members=3), 1), member_M, *data, 2)
+    together = steps(compiled, begin(Config(**AUGMENTED, members=3), 1), member_M, *data, 2)
     each, ensemble, probabilities_FxHxK = compiled.evaluate(
         together.averaged_params, people.held_MxH, *data
     )
-    assert each.count.tolist() == [50, 50, 50]
-    assert float(ensemble.count) == IMAGES
-    one = meshes.make(1, jax.devices()[:1])
-    single = population.make(Config(**SHORT), labels[people.member.rows_R[0]])
-    compiled = programs.compile_lazily(single.config, one, 100)
+    assert each.count.tolist() == [count // 3] * 3
+    assert float(ensemble.count) == count
+    one, single = built(CONFIG, 1)
     for fold in range(3):
         own = people.member.rows_R[fold]
         alone = steps(
-            compiled,
-            begin(Config(**SHORT, seed=fold), 1),
-            jax.device_put(single.member, meshes.stacked(one)),
+            single,
+            begin(Config(**AUGMENTED, seed=fold), 1),
+            jax.device_put(population.make(CONFIG, labels[own]).member, meshes.stacked(one)),
             images[own],
             labels[own],
             2,
@@ -212,13 +219,15 @@ def test_a_network_of_a_fold_is_the_single_run_on_the_other_folds():
         for x, y in zip(leaves(together), leaves(alone), strict=True):
             np.testing.assert_array_equal(x[fold], y[0])
         params = jax.tree.map(lambda leaf: leaf[0], alone.averaged_params)
-        logits = model.apply(config, params, images[people.held_MxH[fold]])
+        logits = jax.jit(functools.partial(model.apply, CONFIG))(
+            params, images[people.held_MxH[fold]]
+        )
         np.testing.assert_allclose(
             probabilities_FxHxK[fold], jax.nn.softmax(logits), rtol=1e-4, atol=1e-6
         )
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.5])
+@mixed_or_not
 def test_a_network_learns_nothing_from_a_teacher_that_it_equals(alpha):
     # Neither from one that is asked about mixed images.
     plain = {"optimizer": "sgd", "weight_decay": 0.0, "teacher": "t", "mixup": alpha}
@@ -242,7 +251,7 @@ def test_a_network_learns_nothing_from_a_teacher_that_it_equals(alpha):
     assert taught(2) < 1e-6
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.5])
+@mixed_or_not
 def test_a_step_is_the_optimiser_on_the_mean_gradient(alpha):
     plain = {"warmup_epochs": 0.0, "weight_decay": 0.0, "mixup": alpha, **STILL}
     config = Config(holdout=0.0, epochs=1, batch_size=IMAGES + 11, optimizer="sgd", **plain)
@@ -291,7 +300,7 @@ def test_averaging_rate_makes_the_debiased_average():
 
 
 def test_without_averaging_the_average_is_the_parameters():
-    state = train(Config(**SHORT, ema_decay=0.0), 2, [STEPS])
+    state = train(Config(**AUGMENTED, ema_decay=0.0), 2, [STEPS])
     for a, b in zip(
         jax.tree.leaves(state.params), jax.tree.leaves(state.averaged_params), strict=True
     ):
@@ -306,18 +315,18 @@ def test_a_run_compiles_its_steps_once():
         if event == "/jax/core/compile/backend_compile_duration" and "train_until" in fun_name:
             compiled.append(fun_name)
 
-    state = train(Config(**SHORT, label_smoothing=0.1), 2, [])
+    config = Config(**AUGMENTED, label_smoothing=0.1)
+    state = train(config, 2, [])
     jax.monitoring.register_event_duration_secs_listener(listen)
     # Between epochs, inside of one, and for the last batch.
-    train(Config(**SHORT, label_smoothing=0.1), 2, [1, 2, STEPS, 4, 6], state)
+    train(config, 2, [1, 2, STEPS, 4, 6], state)
     assert len(compiled) == 1
 
 
 def test_the_loss_falls():
-    config = Config(holdout=0.0, epochs=30, batch_size=BATCH, warmup_epochs=1.0, **STILL)
-    first = train(config, 2, [STEPS])
+    first = train(PLAIN, 2, [STEPS])
     start = mean_loss(first)
-    assert mean_loss(train(config, 2, range(6, 31, 3), first)) < 0.8 * start
+    assert mean_loss(train(PLAIN, 2, range(6, 31, 3), first)) < 0.8 * start
 
 
 @pytest.mark.parametrize("part", ["params", "averaged_params", "opt_state"])

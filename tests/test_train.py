@@ -23,6 +23,8 @@ ROOT = Path(__file__).parent.parent
 ENV = os.environ | {"PYTHONPATH": str(ROOT)}
 STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
 CONFIG = Config(epochs=3, batch_size=32, warmup_epochs=1.0, members=2, **STILL)
+# Of the runs that are processes: enough for a stop and a kill before the end.
+EPOCHS = 8
 
 
 def digits(count=150, seed=0):
@@ -126,16 +128,14 @@ def test_differing_fields_are_named(finished):
     assert "\n" not in str(caught.value)
 
 
-def test_nothing_held_out_trains_on_everything(tmp_path):
-    config = dataclasses.replace(CONFIG, members=1, holdout=0.0, epochs=2)
-    result = train.train(config, digits(), tmp_path, say=quiet)
-    assert result.record.train_rows == 150
-    assert result.holdout is None
-    assert workdir.read_metrics(tmp_path)[-1]["holdout_accuracy"] is None
+def test_nothing_held_out_trains_on_everything(trained):
+    assert workdir.read_run(trained).train_rows == 4000
+    assert workdir.read_metrics(trained)[-1]["holdout_accuracy"] is None
 
 
 def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
-    config = dataclasses.replace(CONFIG, optimizer="sgd", learning_rate=1000.0, momentum=0.99)
+    # Numbers of the members: the program is the one that is compiled already.
+    config = dataclasses.replace(CONFIG, learning_rate=1000.0, weight_decay=1000.0)
     with pytest.raises(UserError, match=r"not finite at step \d+, learning rate .*checkpoint"):
         train.train(config, digits(), tmp_path, say=quiet)
     for _, params in saved(tmp_path):
@@ -161,7 +161,7 @@ def command(folder):
         sys.executable,
         ROOT / "run_train.py",
         f"--config={ROOT}/configs/smoke.py",
-        "--config.epochs=6",
+        f"--config.epochs={EPOCHS}",
         "--data=sample",
         f"--workdir={folder}",
     ]
@@ -250,39 +250,39 @@ def test_a_signal_does_not_wait_for_the_compiler(monkeypatch):
         signal.signal(signal.SIGINT, before)
 
 
-def test_a_terminated_run_says_how_to_go_on(tmp_path, undisturbed):
-    process = subprocess.Popen(
-        command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENV
+def started(folder):
+    return subprocess.Popen(
+        command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENV
     )
+
+
+def wait_until(there_is):
     deadline = time.monotonic() + 200
-    while len(workdir.read_metrics(tmp_path)) < 1 and time.monotonic() < deadline:
+    while not there_is() and time.monotonic() < deadline:
         time.sleep(0.01)
+
+
+def test_a_run_that_is_stopped_killed_and_damaged_goes_on_to_the_same_bits(
+    tmp_path, undisturbed, capfd
+):
+    process = started(tmp_path)
+    wait_until(lambda: workdir.read_metrics(tmp_path))
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=60)
     assert process.returncode == stopping.STOPPED, told
     assert told.splitlines()[-1].startswith("to go on: python ")
-    run_to_the_end(tmp_path)
-    assert_same_run(undisturbed, tmp_path)
+    stopped = newest(tmp_path)
 
-
-def test_a_killed_run_goes_on_to_the_same_bits_though_its_checkpoint_is_damaged(
-    tmp_path, undisturbed, capfd
-):
-    killed = tmp_path
-
-    process = subprocess.Popen(
-        command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENV
-    )
-    deadline = time.monotonic() + 200
-    # Until there are two checkpoints, of which the newest will be damaged.
-    while len(whole_checkpoints(killed)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    process = started(tmp_path)
+    # Until there is a newer checkpoint to damage beside one that is whole.
+    wait_until(lambda: newest(tmp_path) != stopped and len(whole_checkpoints(tmp_path)) >= 2)
     process.send_signal(signal.SIGKILL)
-    assert process.wait(60) == -signal.SIGKILL
-    assert 2 <= len(workdir.read_metrics(killed)) < 6
-    flip_a_bit(newest(killed))
-    predict.restore(killed, workdir.read_run(killed))
-    damaged = f"WARNING: {newest(killed)}: damaged checkpoint ("
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert 2 <= len(workdir.read_metrics(tmp_path)) < EPOCHS
+    flip_a_bit(newest(tmp_path))
+    predict.restore(tmp_path, workdir.read_run(tmp_path))
+    damaged = f"WARNING: {newest(tmp_path)}: damaged checkpoint ("
     assert capfd.readouterr().err.startswith(damaged)
-    assert damaged in run_to_the_end(killed)
-    assert_same_run(undisturbed, killed)
+    assert damaged in run_to_the_end(tmp_path)
+    assert_same_run(undisturbed, tmp_path)

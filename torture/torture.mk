@@ -2,4 +2,5 @@
 .PHONY: torture
 
 torture: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m slow
 	$(BIN)/python torture/run.py $(if $(QUICK),--kills=6 --signals=2 --examples=1000 --report=)
