@@ -35,7 +35,9 @@ def write(folder: str | os.PathLike[str], result: Result) -> None:
         lambda leaf: np.asarray(leaf.addressable_data(0))[0], result.state.averaged_params
     )
     held = _held(result.holdout, result.probabilities_NxK)
-    _write_report(folder, result.record, result.rows, result.training, held, params)
+    # The numbers as the file has them: drawn again from it, the report is the same to the last byte.
+    rows = workdir.read_metrics(folder)
+    _write_report(folder, result.record, rows, result.training, held, params)
     if held is not None:
         workdir.write_calibration(folder, _calibration(held.probabilities_NxK, held.labels_N))
         if len(result.population) > 1:

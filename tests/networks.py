@@ -5,6 +5,7 @@ import shutil
 
 import jax
 import numpy as np
+import pytest
 
 from lenet_jax import model, workdir
 from lenet_jax.config import ACTIVATIONS, SUBSAMPLINGS, Config
@@ -18,11 +19,17 @@ ONE_OF_EACH = [
     Config(width=2),
     Config(model="lecun1998"),
 ]
+# What compiles for seconds and differs from another one of them by an activation.
+FEW = [ONE_OF_EACH[0], ONE_OF_EACH[2], ONE_OF_EACH[-1]]
 assert {config.activation for config in ONE_OF_EACH} == set(ACTIVATIONS)
 assert {config.subsampling for config in ONE_OF_EACH} == set(SUBSAMPLINGS)
 # Far from 1, so that an export without it is found out.
 TEMPERATURE = 1.6
 ENSEMBLES = [Config(members=3), Config(members=2, model="lecun1998")]
+EVERY = [
+    config if config in FEW or config in ENSEMBLES else pytest.param(config, marks=pytest.mark.slow)
+    for config in [*ONE_OF_EACH, *ENSEMBLES]
+]
 
 
 def name(config):

@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from networks import ENSEMBLES, ONE_OF_EACH, TEMPERATURE, calibrated, name, params, record
+from networks import ENSEMBLES, EVERY, ONE_OF_EACH, TEMPERATURE, calibrated, name, params, record
 from serving import serving
 
 import lenet_jax
@@ -38,7 +38,7 @@ def expected(config):
     return calibration.tempered(untempered_NxK, TEMPERATURE)
 
 
-@pytest.mark.parametrize("config", [*ONE_OF_EACH, *ENSEMBLES], ids=name)
+@pytest.mark.parametrize("config", EVERY, ids=name)
 def test_onnx_is_the_network(config, tmp_path):
     path = tmp_path / "lenet5.onnx"
     export.write(path, "onnx", record(config), params(config), TEMPERATURE)

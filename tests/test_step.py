@@ -133,7 +133,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     assert distance(train(CONFIG, 2, [STEPS]), train(other, 2, [STEPS])) > 1e-3
 
 
-@augmented_and_plain
+@pytest.mark.parametrize("config", [CONFIG, pytest.param(PLAIN, marks=pytest.mark.slow)])
 def test_one_device_and_two_agree_to_rounding(config):
     # The first step of the warm-up has a learning rate of 0. Adam divides a gradient by its own
     # size, which lifts the rounding where a gradient is almost 0.

@@ -12,6 +12,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import recipe
 
 from lenet_jax import epochs, outcome, population, predict, programs, stopping, train, workdir
 from lenet_jax import mesh as meshes
@@ -23,8 +24,6 @@ ROOT = Path(__file__).parent.parent
 ENV = os.environ | {"PYTHONPATH": str(ROOT)}
 STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
 CONFIG = Config(epochs=3, batch_size=32, warmup_epochs=1.0, members=2, **STILL)
-# Of the runs that are processes: enough for a stop and a kill before the end.
-EPOCHS = 8
 
 
 def digits(count=150, seed=0):
@@ -128,9 +127,13 @@ def test_differing_fields_are_named(finished):
     assert "\n" not in str(caught.value)
 
 
-def test_nothing_held_out_trains_on_everything(trained):
-    assert workdir.read_run(trained).train_rows == 4000
-    assert workdir.read_metrics(trained)[-1]["holdout_accuracy"] is None
+@pytest.mark.slow
+def test_nothing_held_out_trains_on_everything(tmp_path):
+    config = dataclasses.replace(CONFIG, members=1, holdout=0.0, epochs=2)
+    result = train.train(config, digits(), tmp_path, say=quiet)
+    assert result.record.train_rows == 150
+    assert result.holdout is None
+    assert workdir.read_metrics(tmp_path)[-1]["holdout_accuracy"] is None
 
 
 def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
@@ -157,14 +160,7 @@ def saved(folder):
 
 
 def command(folder):
-    return [
-        sys.executable,
-        ROOT / "run_train.py",
-        f"--config={ROOT}/configs/smoke.py",
-        f"--config.epochs={EPOCHS}",
-        "--data=sample",
-        f"--workdir={folder}",
-    ]
+    return [sys.executable, ROOT / "run_train.py", *recipe.FLAGS, f"--workdir={folder}"]
 
 
 def run_to_the_end(folder):
@@ -187,13 +183,6 @@ def flip_a_bit(checkpoint):
     content = bytearray(largest.read_bytes())
     content[len(content) // 2] ^= 1
     largest.write_bytes(content)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed")
-    run_to_the_end(folder)
-    return folder
 
 
 def assert_same_run(expected, got):
@@ -263,7 +252,7 @@ def wait_until(there_is):
 
 
 def test_a_run_that_is_stopped_killed_and_damaged_goes_on_to_the_same_bits(
-    tmp_path, undisturbed, capfd
+    tmp_path, trained, capfd
 ):
     process = started(tmp_path)
     wait_until(lambda: workdir.read_metrics(tmp_path))
@@ -279,10 +268,10 @@ def test_a_run_that_is_stopped_killed_and_damaged_goes_on_to_the_same_bits(
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
-    assert 2 <= len(workdir.read_metrics(tmp_path)) < EPOCHS
+    assert 2 <= len(workdir.read_metrics(tmp_path)) < recipe.EPOCHS
     flip_a_bit(newest(tmp_path))
     predict.restore(tmp_path, workdir.read_run(tmp_path))
     damaged = f"WARNING: {newest(tmp_path)}: damaged checkpoint ("
     assert capfd.readouterr().err.startswith(damaged)
     assert damaged in run_to_the_end(tmp_path)
-    assert_same_run(undisturbed, tmp_path)
+    assert_same_run(trained, tmp_path)

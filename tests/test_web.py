@@ -6,7 +6,7 @@ import numpy as np
 import page_pictures
 import pytest
 from browser import BROWSER, DRIVER, chromium, draw, lift, settle
-from networks import ENSEMBLES, ONE_OF_EACH, TEMPERATURE, calibrated, name, params, record
+from networks import EVERY, TEMPERATURE, calibrated, name, params, record
 from PIL import Image
 from serving import serving
 from strokes import STROKES
@@ -104,7 +104,7 @@ def test_its_probabilities_are_those_of_a_prediction(page, run):
     np.testing.assert_allclose(probabilities(page, images), predicted, atol=1e-4)
 
 
-@pytest.mark.parametrize("config", [*ONE_OF_EACH, *ENSEMBLES], ids=name)
+@pytest.mark.parametrize("config", EVERY, ids=name)
 def test_a_page_opened_from_a_disk_computes_every_kind_of_network(
     config, browser, console, tmp_path
 ):

@@ -57,7 +57,9 @@ def test_the_console_scripts_do_what_the_files_do(distributions, tmp_path):
     (site / "shared.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
     empty.mkdir()
     flags = ["--workdir=run", "--data=sample"]
-    out = run(binaries / "lenet-train", "--config=configs/smoke.py", *flags, cwd=empty)
+    everything = ["--config=configs/smoke.py", "--config.holdout=0"]
+    out = run(binaries / "lenet-train", *everything, *flags, cwd=empty)
+    assert "on 4,000 digits" in out
     assert "lenet-predict --workdir=run --data=sample" in out
     assert "Accuracy on sample" in run(binaries / "lenet-predict", *flags, cwd=empty)
     out = run(binaries / "lenet-export", "--help", cwd=empty)
