@@ -35,7 +35,7 @@ def write(folder: str | os.PathLike[str], result: Result) -> None:
         lambda leaf: np.asarray(leaf.addressable_data(0))[0], result.state.averaged_params
     )
     held = _held(result.holdout, result.probabilities_NxK)
-    # The numbers as the file has them: drawn again from it, the report is the same to the last byte.
+    # As the file has them, so that a report that is drawn again is the same to the last byte.
     rows = workdir.read_metrics(folder)
     _write_report(folder, result.record, rows, result.training, held, params)
     if held is not None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
-# A test is compilation for the most part; without the fusion emitters a fifth less of it. What users
-# have is compiled by `make torture`, and by `any_mesh.py`.
+# A test is compilation for the most part; without the fusion emitters a fifth less of it. The
+# programs of `make torture`, and `any_mesh.py`, are compiled as users have them.
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "")
     + " --xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
