@@ -79,6 +79,7 @@ def score(name: str, folder: str, dataset: Dataset, views: Sequence[int]) -> lis
     record = workdir.read_run(folder)
     if record.data_fingerprint != dataset.fingerprint or not record.config.folds:
         sys.exit(f"{folder}: not a cross-validation on {dataset.name}")
+    assert dataset.labels_N is not None
     people = population.make(record.config, dataset.labels_N)
     mesh = meshes.make(len(people))
     params_M = predict.restore(folder, record)

@@ -26,7 +26,7 @@ class Run:
         first = 0 if held is train else count
         held_N = np.arange(first, first + held_count, dtype=np.int32)
         if held is not train:
-            train = tuple(map(np.concatenate, zip(train, held, strict=True)))
+            train = np.concatenate([train[0], held[0]]), np.concatenate([train[1], held[1]])
         self.mesh, self.members = meshes.make(config.members), config.members
         self.whole, self.split = meshes.replicated(self.mesh), meshes.stacked(self.mesh)
         self.steps = optimizer.steps_per_epoch(config, count)

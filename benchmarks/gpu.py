@@ -43,9 +43,10 @@ def main() -> None:
     flags = parser.parse_args()
     everything = data.load_train(flags.data)
     order = np.random.default_rng(0).permutation(len(everything))
+    assert everything.labels_N is not None
     train, held = (
-        (part.images_NxHxW, part.labels_N)
-        for part in map(everything.take, (np.sort(order[HELD:]), np.sort(order[:HELD])))
+        (everything.images_NxHxW[rows], everything.labels_N[rows])
+        for rows in (np.sort(order[HELD:]), np.sort(order[:HELD]))
     )
     print(f"{meshes.describe(meshes.make(1))}, jax {jax.__version__}")
     for batch, conv in itertools.product((128, 512), ("native", "matmul")):

@@ -1,6 +1,7 @@
 """lenet-jax, by its own programs. Variants: members=M, affine, elastic."""
 
 import itertools
+from typing import Any
 
 from common import arguments, load, measure
 from epochs import Run
@@ -15,7 +16,9 @@ def main() -> None:
     flags = arguments()
     variant = flags.variant.split("=")
     members = int(variant[1]) if variant[0] == "members" else 1
-    strengths = {"affine": {}, "elastic": {"elastic": 0.5}}.get(flags.variant, STILL)
+    strengths: dict[str, Any] = {"affine": {}, "elastic": {"elastic": 0.5}}.get(
+        flags.variant, STILL
+    )
     digits = load(flags.digits)
     config = Config(batch_size=flags.batch, members=members, epochs=1000, **strengths)
     run = Run(config, digits, digits)

@@ -60,10 +60,11 @@ def main() -> None:
     count, repetitions = (4096, 1) if flags.quick else (DIGITS, 3)
     with tempfile.TemporaryDirectory() as folder:
         dataset = data.load_train(flags.data)
+        assert dataset.labels_N is not None
         for times in (1, 2, 4, 8):
             rows = np.arange(count * times) % len(dataset)
-            digits = {"images": dataset.images_NxHxW[rows], "labels": dataset.labels_N[rows]}
-            np.savez(f"{folder}/{times}.npz", **digits)
+            images, labels = dataset.images_NxHxW[rows], dataset.labels_N[rows]
+            np.savez(f"{folder}/{times}.npz", images=images, labels=labels)
         results: Results = {}
         for repetition in range(repetitions):
             for name, peer, program, variant in PROGRAMS:
@@ -96,7 +97,10 @@ def run(python: str, program: str, digits: str, batch: int, variant: str) -> dic
     """The line of JSON of one process with its peak memory, None where it failed."""
     command = [python, str(HERE / program), f"--digits={digits}", f"--batch={batch}"]
     done = process.run([*command, f"--variant={variant}"], limit=300)
-    return done and json.loads(done.out.splitlines()[-1]) | {"peak_mb": done.peak_mb}
+    if done is None:
+        return None
+    figures: dict = json.loads(done.out.splitlines()[-1])
+    return figures | {"peak_mb": done.peak_mb}
 
 
 def head(flags: argparse.Namespace, count: int, repetitions: int) -> str:

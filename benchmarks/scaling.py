@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,8 @@ def child(most):
         state = jax.block_until_ready(run.create(seeds))
         given = hosts.put(people.member, split), *hosts.put((images, labels), whole)
         stop = hosts.put(np.int32(1), whole)
-        program = run.train_until.lower(state, *given, stop, None).compile()
+        jitted: Any = run.train_until
+        program = jitted.lower(state, *given, stop, None).compile()
         held = {device.id: 0 for device in jax.devices()}
         for leaf in jax.tree.leaves(state):
             if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
@@ -102,7 +104,7 @@ def child(most):
         return {"devices": devices, "bytes": 4 * numbers, "seconds": min(seconds)}
 
     cores = len(os.sched_getaffinity(0))
-    out = {"points": [], "memory": [], "reduces": []}
+    out: dict[str, list] = {"points": [], "memory": [], "reduces": []}
     if devices <= cores:
         for members in MEMBERS:
             if members <= most:
@@ -149,7 +151,7 @@ def main():
     if arguments.child:
         child(arguments.most)
         return
-    found = {"points": [], "memory": [], "reduces": []}
+    found: dict[str, list] = {"points": [], "memory": [], "reduces": []}
     for devices in arguments.devices.split(","):
         done = subprocess.run(
             [sys.executable, __file__, "--child", f"--most={arguments.most}"],
