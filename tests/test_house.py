@@ -152,3 +152,13 @@ def test_the_rule_has_no_circle():
 def test_no_file_is_a_drawer():
     names = {path.stem for path in rooms()}
     assert not names & {"utils", "util", "helpers", "common", "misc"}
+
+
+def test_no_text_is_half_merged():
+    root = PACKAGE.parent
+    folders = ("lenet_jax", "configs", "docs", "tests", "benchmarks", "torture", "notebooks")
+    texts = [*root.glob("*.*"), *(path for name in folders for path in (root / name).rglob("*.*"))]
+    texts = [path for path in texts if path.suffix in {".md", ".py", ".toml", ".mk", ".ipynb"}]
+    assert len(texts) > 100
+    mark = "<" * 7 + " "
+    assert not [path.name for path in texts if mark in path.read_text(encoding="utf-8")]
