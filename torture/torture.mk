@@ -1,4 +1,4 @@
-# `make torture`: about a quarter of an hour on two cores; writes RELIABILITY.md. QUICK=1 a short one.
+# `make torture`: the tests marked slow, then twenty minutes on two cores; writes RELIABILITY.md. QUICK=1 a short one.
 .PHONY: torture
 
 torture: $(VENV)/installed-test
