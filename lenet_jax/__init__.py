@@ -9,6 +9,7 @@ Array names carry their axes, one letter each:
     H  row of an image or feature map
     W  column of an image or feature map
     C  channel (feature map)
+    P  which of the four units that are pooled together
     K  class, 0..9
 
 A notebook needs no more than `load_data`, `train`, `predict`, `load` and `Config` of this package;

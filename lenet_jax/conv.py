@@ -26,8 +26,8 @@ from jax import lax
 SIZE = 5
 # Of the pooling, and of the convolutions that have it built in.
 STRIDE = 2
-# With fewer maps, products of matrices are slower than multiply-adds on vectors: 6 maps of 28x28 for
-# 64 digits take 2.5 ms as one and 1.0 ms as the other.
+# With fewer maps, products of matrices are slower than multiply-adds on vectors: 6 maps of 28x28
+# take 2.5 ms for 64 digits as one and 1.0 ms as the other.
 FEW_MAPS = 16
 
 Conv = Callable[[jax.Array, jax.Array], jax.Array]
