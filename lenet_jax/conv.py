@@ -128,8 +128,9 @@ def _strided_conv_forward(
         y = functools.reduce(
             jnp.add,
             (
-                kernel[i, j, 0][:, None, None, None] * slice_
-                for (i, j), slice_ in _slices(x_CxHxWxB, side).items()
+                kernel[i, j, 0][:, None, None, None] * seen
+                for i, rows in enumerate(_slices(x_CxHxWxB, 1, side))
+                for j, seen in enumerate(_slices(rows, 2, side))
             ),
         )
         # A product is materialised by itself; these sums would be computed again by each reader.
@@ -187,22 +188,15 @@ def _overlap_add(parts: jax.Array, size: int) -> jax.Array:
     return jnp.stack(positions, axis=2)
 
 
-def _slices(x_CxHxWxB: jax.Array, side: int) -> dict[tuple[int, int], jax.Array]:
-    """What each weight of a kernel sees: (i, j) -> [C, H', W', B]."""
-    stop_h = x_CxHxWxB.shape[1] - side + 1
-    stop_w = x_CxHxWxB.shape[2] - side + 1
-    return {
-        (i, j): x_CxHxWxB[:, i : i + stop_h : STRIDE, j : j + stop_w : STRIDE]
-        for i in range(side)
-        for j in range(side)
-    }
+def _slices(x: jax.Array, axis: int, side: int) -> list[jax.Array]:
+    """What each row of a kernel, or each column, sees: x along one axis, from k on in strides."""
+    stop = x.shape[axis] - side + 1
+    return [lax.slice_in_dim(x, k, k + stop, STRIDE, axis=axis) for k in range(side)]
 
 
 def _patches(x_CxHxWxB: jax.Array, side: int) -> jax.Array:
-    """All slices in one array, [side * side, C, H', W', B]."""
+    """What each weight of a kernel sees, in one array, [side * side, C, H', W', B]."""
     # Along columns first and rows after: 2 * side slices to compile instead of side * side.
-    stop_h = x_CxHxWxB.shape[1] - side + 1
-    stop_w = x_CxHxWxB.shape[2] - side + 1
-    columns = jnp.stack([x_CxHxWxB[:, :, j : j + stop_w : STRIDE] for j in range(side)])
-    rows = jnp.stack([columns[:, :, i : i + stop_h : STRIDE] for i in range(side)])
+    columns = jnp.stack(_slices(x_CxHxWxB, 2, side))
+    rows = jnp.stack(_slices(columns, 2, side))
     return rows.reshape(side * side, *rows.shape[2:])
