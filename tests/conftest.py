@@ -5,7 +5,6 @@ import fcntl
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -61,9 +60,8 @@ def trained(tmp_path_factory):
         if not place.exists():
             # Apart and then renamed, so that a run that was cut off is no trained one.
             training = Path(tempfile.mkdtemp(dir=shared, prefix="training-"))
-            program = [sys.executable, str(ROOT / "run_train.py"), *recipe.FLAGS]
             done = subprocess.run(
-                [*program, "--workdir=run", "--tensorboard"],
+                [*recipe.COMMAND, "--workdir=run", "--tensorboard"],
                 cwd=training,
                 env=os.environ | {"PYTHONPATH": str(ROOT)},
                 check=True,

@@ -19,7 +19,7 @@ ONE_OF_EACH = [
     Config(width=2),
     Config(model="lecun1998"),
 ]
-# What compiles for seconds and differs from another one of them by an activation.
+# The others differ from one of these by an activation or a size, and compile for seconds each.
 FEW = [ONE_OF_EACH[0], ONE_OF_EACH[2], ONE_OF_EACH[-1]]
 assert {config.activation for config in ONE_OF_EACH} == set(ACTIVATIONS)
 assert {config.subsampling for config in ONE_OF_EACH} == set(SUBSAMPLINGS)

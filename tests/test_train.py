@@ -4,7 +4,6 @@ import dataclasses
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -160,7 +159,7 @@ def saved(folder):
 
 
 def command(folder):
-    return [sys.executable, ROOT / "run_train.py", *recipe.FLAGS, f"--workdir={folder}"]
+    return [*recipe.COMMAND, f"--workdir={folder}"]
 
 
 def run_to_the_end(folder):
