@@ -14,7 +14,7 @@ MODELS = ("lenet5", "lecun1998")
 ACTIVATIONS = ("relu", "silu", "tanh", "scaled_tanh")
 SUBSAMPLINGS = ("pool_act", "act_pool")
 CONVOLUTIONS = ("auto", "native", "matmul")
-OPTIMIZERS = ("adamw", "sgd")
+OPTIMIZERS = ("adamw", "muon", "sgd")
 
 # Fields that may differ between the run that wrote a checkpoint and the one that goes on from it:
 # they change neither the arrays of the state nor the numbers that come out of a step.
@@ -48,7 +48,8 @@ class Config:
       mesh: how devices are shared out: `auto` (as many along members as divide them evenly, the
         rest along the batch) or sizes, e.g. `member:4,batch:2`, whose product is the number of
         devices in use; an axis left out has size 1. Results are the same to float rounding.
-      optimizer: `adamw` or `sgd` (with Nesterov momentum).
+      optimizer: `adamw`, `muon` (the output layer and biases by Adam) or `sgd` (with Nesterov
+        momentum).
       learning_rate: peak of the schedule, above 0.
       momentum: of `sgd`, in [0, 1).
       warmup_epochs: epochs of linear warm-up before the cosine decay to zero, at least 0; never

@@ -4,9 +4,13 @@ from typing import Any
 
 import jax
 import optax
+from optax import contrib
 
 from lenet_jax.config import Config
 from lenet_jax.population import Hyperparameters
+
+# Root mean square of a number's update, in learning rates (Liu et al. 2025, section 2.2).
+RMS_OF_ADAMW = 0.2
 
 
 def steps_per_epoch(config: Config, images: int) -> int:
@@ -55,8 +59,37 @@ def make(
             optax.add_decayed_weights(hyper.weight_decay, mask=_kernels),
             optax.sgd(rate, momentum=hyper.momentum, nesterov=True),
         )
-    adamw = optax.adamw(rate, weight_decay=hyper.weight_decay, mask=_kernels)
-    return optax.chain(*clip, adamw) if clip else adamw
+    rule = _muon if config.optimizer == "muon" else _adamw
+    updates = rule(rate, hyper.weight_decay)
+    return optax.chain(*clip, updates) if clip else updates
+
+
+def _adamw(rate: optax.Schedule, weight_decay: Any) -> optax.GradientTransformation:
+    return optax.adamw(rate, weight_decay=weight_decay, mask=_kernels)
+
+
+def _muon(rate: optax.Schedule, weight_decay: Any) -> optax.GradientTransformation:
+    """Muon (Jordan 2024) for the kernels of all layers but the last, Adam for what is left.
+
+    A kernel is a matrix from what a unit sees to units. Updates are of AdamW's size (Liu et al.
+    2025, equation 4), so that a learning rate for the one will do for the other.
+    """
+
+    def matrices(params: Any) -> Any:
+        def one(path: Any, leaf: Any) -> contrib.MuonDimensionNumbers | None:
+            if path[-1].key != "kernel" or path[0].key == "output":
+                return None
+            *seen, units = range(leaf.ndim)
+            return contrib.MuonDimensionNumbers(tuple(seen), units)
+
+        return jax.tree_util.tree_map_with_path(one, params)
+
+    return contrib.muon(
+        rate,
+        weight_decay=weight_decay,
+        muon_weight_dimension_numbers=matrices,
+        consistent_rms=RMS_OF_ADAMW,
+    )
 
 
 def update(

@@ -94,33 +94,41 @@ def undisturbed(place):
     return train.train(CONFIG, digits, place / "undisturbed", say=lambda _: None)
 
 
-def wait_for_row(pair, folder, row):
-    """Until a row is there; it is written before its checkpoint."""
+def wait_until(done, pair):
     deadline = time.monotonic() + 200
-    while len(workdir.read_metrics(folder)) < row and time.monotonic() < deadline:
+    while not done() and time.monotonic() < deadline:
         assert all(process.poll() is None for process in pair), [p.communicate() for p in pair]
         time.sleep(0.01)
 
 
-def test_two_processes_are_stopped_lose_one_and_go_on(place, undisturbed):
-    folder = place / "w"
-    pair = by_flags(folder)
-    wait_for_row(pair, folder, 1)
-    # A request to one process stops both.
-    pair[1].send_signal(signal.SIGTERM)
-    outputs = [process.communicate(timeout=200) for process in pair]
-    assert [process.returncode for process in pair] == [stopping.STOPPED] * 2, outputs
-    stopped = len(workdir.read_metrics(folder))
-    assert 1 <= stopped < CONFIG.epochs
-    assert predict.restore(folder, workdir.read_run(folder))
+def has_checkpoint(folder, after=-1):
+    """Whether there is a finished checkpoint of a step after this one."""
+    names = (path.name for path in (folder / "checkpoints").glob("*"))
+    return any(name.isdecimal() and int(name) > after for name in names)
+
+
+@pytest.mark.parametrize("stopped_first", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_two_processes_lose_one_and_go_on(stopped_first, place, undisturbed):
+    folder = place / f"stopped-{stopped_first}"
+    saved = -1
+    if stopped_first:
+        pair = by_flags(folder)
+        wait_until(lambda: has_checkpoint(folder), pair)
+        # A request to one process stops both.
+        pair[1].send_signal(signal.SIGTERM)
+        outputs = [process.communicate(timeout=200) for process in pair]
+        assert [process.returncode for process in pair] == [stopping.STOPPED] * 2, outputs
+        assert 1 <= len(workdir.read_metrics(folder)) < CONFIG.epochs
+        assert predict.restore(folder, workdir.read_run(folder))
+        saved = max(int(path.name) for path in (folder / "checkpoints").iterdir())
 
     pair = by_slurm(folder)
-    wait_for_row(pair, folder, stopped + 1)
+    wait_until(lambda: has_checkpoint(folder, after=saved), pair)
     pair[1].kill()
     begun = time.monotonic()
     said, told = pair[0].communicate(timeout=200)
     assert time.monotonic() - begun < BOUND
-    assert "Going on from epoch" in said
+    assert ("Going on from epoch" in said) == stopped_first
     # JAX's runtime ends a process by itself where it hears first; before jax 0.8 with status 1.
     assert pair[0].returncode in (stopping.LOST, -signal.SIGABRT, 1)
     assert re.search("error: another process of this run was lost|another task died", told), told

@@ -1,10 +1,12 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lenet_jax import optimizer
-from lenet_jax.config import Config
+from lenet_jax import model, optimizer
+from lenet_jax.config import OPTIMIZERS, Config
 
 PARAMS = {"C1": {"kernel": jnp.full((2, 2), 3.0), "bias": jnp.full((2,), 3.0)}}
 ZEROS = jax.tree.map(jnp.zeros_like, PARAMS)
@@ -34,7 +36,7 @@ def test_a_short_run_is_not_all_warm_up(epochs):
     np.testing.assert_allclose(rates[-1], 0, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_only_kernels_decay(name):
     config = Config(optimizer=name, weight_decay=0.1, warmup_epochs=0.0, epochs=1)
     state = optimizer.make(config, 100).init(PARAMS)
@@ -43,10 +45,31 @@ def test_only_kernels_decay(name):
     assert jnp.all(params["C1"]["bias"] == 3)
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_step_goes_against_the_gradient(name):
     config = Config(optimizer=name, warmup_epochs=0.0, epochs=1)
     ones = jax.tree.map(jnp.ones_like, PARAMS)
     state = optimizer.make(config, 100).init(PARAMS)
     params, _ = optimizer.update(config, 100, ones, state, PARAMS)
     assert all(bool(jnp.all(leaf < 3)) for leaf in jax.tree.leaves(params))
+
+
+def test_muon_takes_a_step_in_every_direction_alike():
+    config = Config(optimizer="muon", weight_decay=0.0, warmup_epochs=0.0, epochs=1)
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), model.shapes(config))
+    keys = iter(jax.random.split(jax.random.key(1), 10))
+    grads = jax.tree.map(lambda leaf: jax.random.normal(next(keys), leaf.shape), params)
+    state = optimizer.make(config, 100).init(params)
+    update = jax.jit(functools.partial(optimizer.update, config, 100))
+    changed, _ = update(grads, state, params)
+    for name in ("C1", "C3", "C5", "F6"):
+        step = np.asarray(changed[name]["kernel"])
+        matrix = step.reshape(-1, step.shape[-1])
+        singular = np.linalg.svd(matrix, compute_uv=False)
+        each = optimizer.RMS_OF_ADAMW * np.sqrt(max(matrix.shape)) * config.learning_rate
+        # Five turns of Jordan's polynomial bring singular values to about 1, not to 1.
+        assert 0.5 < (singular / each).min() < (singular / each).max() < 1.3, name
+    # Adam's first step is the sign of the gradient, times some length.
+    signs = -np.sign(np.asarray(grads["output"]["kernel"]))
+    step = np.asarray(changed["output"]["kernel"])
+    np.testing.assert_allclose(step, signs * np.abs(step).max(), rtol=0.01)
