@@ -1,7 +1,6 @@
 """The host loop with real files, and a real process that is really killed."""
 
 import dataclasses
-import os
 import signal
 import subprocess
 import threading
@@ -20,7 +19,6 @@ from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
 
 ROOT = Path(__file__).parent.parent
-ENV = os.environ | {"PYTHONPATH": str(ROOT)}
 STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
 CONFIG = Config(epochs=3, batch_size=32, warmup_epochs=1.0, members=2, **STILL)
 
@@ -163,7 +161,9 @@ def command(folder):
 
 
 def run_to_the_end(folder):
-    done = subprocess.run(command(folder), capture_output=True, text=True, env=ENV, timeout=200)
+    done = subprocess.run(
+        command(folder), capture_output=True, text=True, env=recipe.ENVIRONMENT, timeout=200
+    )
     assert done.returncode == 0, done.stderr
     return done.stderr
 
@@ -240,7 +240,11 @@ def test_a_signal_does_not_wait_for_the_compiler(monkeypatch):
 
 def started(folder):
     return subprocess.Popen(
-        command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENV
+        command(folder),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=recipe.ENVIRONMENT,
     )
 
 

@@ -8,19 +8,20 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import recipe
 
 ROOT = Path(__file__).parent.parent
 
 
 def run(*command, cwd):
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {key: value for key, value in recipe.ENVIRONMENT.items() if key != "PYTHONPATH"}
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
         capture_output=True,
         text=True,
         timeout=240,
-        env=environment | {"JAX_NUM_CPU_DEVICES": "2"},
+        env=environment,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -45,6 +46,7 @@ def test_both_are_clean(distributions, tmp_path):
     assert len(tops) == 2, tops
 
 
+@pytest.mark.slow
 def test_the_console_scripts_do_what_the_files_do(distributions, tmp_path):
     venv, empty = tmp_path / "venv", tmp_path / "empty"
     run(sys.executable, "-m", "venv", "--without-pip", venv, cwd=tmp_path)
@@ -57,9 +59,9 @@ def test_the_console_scripts_do_what_the_files_do(distributions, tmp_path):
     (site / "shared.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
     empty.mkdir()
     flags = ["--workdir=run", "--data=sample"]
-    everything = ["--config=configs/smoke.py", "--config.holdout=0"]
-    out = run(binaries / "lenet-train", *everything, *flags, cwd=empty)
-    assert "on 4,000 digits" in out
+    packaged = ["--config=configs/default.py", *recipe.FLAGS]
+    out = run(binaries / "lenet-train", *packaged, "--workdir=run", cwd=empty)
+    assert "on 3,600 digits" in out
     assert "lenet-predict --workdir=run --data=sample" in out
     assert "Accuracy on sample" in run(binaries / "lenet-predict", *flags, cwd=empty)
     out = run(binaries / "lenet-export", "--help", cwd=empty)
