@@ -155,7 +155,8 @@ def test_one_device_and_two_agree_to_rounding(config):
     np.testing.assert_allclose(one.epoch_metrics.loss, two.epoch_metrics.loss, rtol=1e-5)
 
 
-@augmented_first
+@pytest.mark.slow
+@augmented_and_plain
 def test_a_batch_in_several_turns_gives_the_same_to_rounding(monkeypatch, config):
     # 32 images on each of two devices, in turns of at most 10: some slots stay empty.
     whole = train(config, 2, [2])
@@ -191,7 +192,7 @@ def test_members_are_the_single_runs_with_their_seeds(devices):
     [
         pytest.param({"shift": 3.0}, (0, 1), marks=pytest.mark.slow, id="shift"),
         pytest.param(OPTIONAL, (0,), marks=pytest.mark.slow, id="optional, none of it"),
-        pytest.param(OPTIONAL, (7,), id="optional, all of it"),
+        pytest.param(OPTIONAL, (7,), marks=pytest.mark.slow, id="optional, all of it"),
     ],
 )
 def test_points_of_a_sweep_are_the_single_runs_with_their_numbers(fields, compared):
@@ -205,16 +206,14 @@ def test_points_of_a_sweep_are_the_single_runs_with_their_numbers(fields, compar
 
 
 @pytest.mark.parametrize("exactly", [pytest.param(True, marks=pytest.mark.slow), False])
-def test_networks_of_folds_are_the_single_runs_with_their_seeds_on_the_other_folds(
-    exactly, request
-):
+def test_networks_of_folds_and_a_sweep_are_the_single_runs_on_the_other_folds(exactly, request):
     if exactly:
         request.getfixturevalue("compiled_as_by_users")
     # Each fold leaves as many images as a single run of this file has.
     rng, folds = np.random.default_rng(1), 2
     images = rng.integers(0, 256, (folds * IMAGES, 28, 28)).astype(np.uint8)
     labels = (np.arange(len(images)) % 10).astype(np.int32)
-    config = Config(**AUGMENTED, seed=3, folds=folds, members=2)
+    config = Config(**AUGMENTED, seed=3, folds=folds, sweep="shift=0,3")
     people = population.make(config, labels)
     assert people.images == IMAGES
     mesh = meshes.make(len(people), jax.devices()[:2])
@@ -231,10 +230,12 @@ def test_networks_of_folds_are_the_single_runs_with_their_seeds_on_the_other_fol
     one, single = built(CONFIG, 1)
     said_MxHxK = []
     for network, (own, held) in enumerate(zip(people.member.rows_R, people.held_MxH, strict=True)):
+        # Numbers are data: the program is that of any single run.
+        point = Config(**AUGMENTED, shift=(0.0, 3.0)[network % 2])
         alone = steps(
             single,
             begin(Config(**AUGMENTED, seed=3 + network), 1),
-            jax.device_put(population.make(CONFIG, labels[own]).member, meshes.stacked(one)),
+            jax.device_put(population.make(point, labels[own]).member, meshes.stacked(one)),
             images[own],
             labels[own],
             2,
