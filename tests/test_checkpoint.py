@@ -16,7 +16,8 @@ from lenet_jax.checkpoint import Checkpoints
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
 
-CONFIG = Config(members=2)
+# Of all optimisers the state with the most parts.
+CONFIG = Config(members=2, optimizer="muon")
 
 
 CREATE = jax.jit(jax.vmap(functools.partial(state.create, CONFIG, 100)))

@@ -107,7 +107,13 @@ def has_checkpoint(folder, after=-1):
     return any(name.isdecimal() and int(name) > after for name in names)
 
 
-@pytest.mark.parametrize("stopped_first", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "stopped_first",
+    [
+        pytest.param(False, id="killed"),
+        pytest.param(True, id="stopped and killed", marks=pytest.mark.slow),
+    ],
+)
 def test_two_processes_lose_one_and_go_on(stopped_first, place, undisturbed):
     folder = place / f"stopped-{stopped_first}"
     saved = -1

@@ -205,7 +205,13 @@ def test_points_of_a_sweep_are_the_single_runs_with_their_numbers(fields, compar
             np.testing.assert_allclose(x[k], y[0], rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("exactly", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.parametrize(
+    "exactly",
+    [
+        pytest.param(False, id="to rounding"),
+        pytest.param(True, id="exactly", marks=pytest.mark.slow),
+    ],
+)
 def test_networks_of_folds_and_a_sweep_are_the_single_runs_on_the_other_folds(exactly, request):
     if exactly:
         request.getfixturevalue("compiled_as_by_users")
