@@ -54,7 +54,7 @@ class Config:
       momentum: of `sgd`, in [0, 1).
       warmup_epochs: epochs of linear warm-up before the cosine decay to zero, at least 0; never
         more than half of the run.
-      weight_decay: decoupled, applied to kernels only, at least 0.
+      weight_decay: decoupled, applied to kernels only, at least 0; `muon` leaves out the last one.
       clip_norm: largest norm of a step's gradients, longer ones are scaled down to it; 0 for none.
       ema_decay: decay of the exponential moving average of the parameters, in [0, 1); the
         averaged parameters are those evaluated and predicted with; 0 averages nothing.

@@ -59,13 +59,11 @@ def make(
             optax.add_decayed_weights(hyper.weight_decay, mask=_kernels),
             optax.sgd(rate, momentum=hyper.momentum, nesterov=True),
         )
-    rule = _muon if config.optimizer == "muon" else _adamw
-    updates = rule(rate, hyper.weight_decay)
-    return optax.chain(*clip, updates) if clip else updates
-
-
-def _adamw(rate: optax.Schedule, weight_decay: Any) -> optax.GradientTransformation:
-    return optax.adamw(rate, weight_decay=weight_decay, mask=_kernels)
+    if config.optimizer == "muon":
+        rule = _muon(rate, hyper.weight_decay)
+    else:
+        rule = optax.adamw(rate, weight_decay=hyper.weight_decay, mask=_kernels)
+    return optax.chain(*clip, rule) if clip else rule
 
 
 def _muon(rate: optax.Schedule, weight_decay: Any) -> optax.GradientTransformation:
@@ -77,7 +75,7 @@ def _muon(rate: optax.Schedule, weight_decay: Any) -> optax.GradientTransformati
 
     def matrices(params: Any) -> Any:
         def one(path: Any, leaf: Any) -> contrib.MuonDimensionNumbers | None:
-            if path[-1].key != "kernel" or path[0].key == "output":
+            if not _is_kernel(path) or path[0].key == "output":
                 return None
             *seen, units = range(leaf.ndim)
             return contrib.MuonDimensionNumbers(tuple(seen), units)
@@ -109,4 +107,8 @@ def update(
 
 def _kernels(params: Any) -> Any:
     """Which leaves decay: kernels, not biases nor the coefficients of subsampling."""
-    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key == "kernel", params)
+    return jax.tree_util.tree_map_with_path(lambda path, _: _is_kernel(path), params)
+
+
+def _is_kernel(path: Any) -> bool:
+    return bool(path[-1].key == "kernel")

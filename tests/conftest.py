@@ -32,7 +32,6 @@ mesh.prepare(Path(os.environ["LENET_JAX_CACHE"]) / "compiled")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-ROOT = Path(__file__).parent.parent
 # Slowest first, so that no process is left with half a minute of one file when the other is done;
 # files that need the trained run apart, so that no process waits while the other one trains it.
 FIRST = ("hosts", "step", "train", "any_mesh", "notebook", "program", "pictures", "checkpoint")

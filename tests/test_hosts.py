@@ -13,6 +13,7 @@ import jax
 import numpy as np
 import pytest
 from digit_files import idx_folder
+from runs import newest, wait_until
 
 from lenet_jax import data, hosts, predict, stopping, train, workdir
 from lenet_jax.config import Config
@@ -94,19 +95,6 @@ def undisturbed(place):
     return train.train(CONFIG, digits, place / "undisturbed", say=lambda _: None)
 
 
-def wait_until(done, pair):
-    deadline = time.monotonic() + 200
-    while not done() and time.monotonic() < deadline:
-        assert all(process.poll() is None for process in pair), [p.communicate() for p in pair]
-        time.sleep(0.01)
-
-
-def has_checkpoint(folder, after=-1):
-    """Whether there is a finished checkpoint of a step after this one."""
-    names = (path.name for path in (folder / "checkpoints").glob("*"))
-    return any(name.isdecimal() and int(name) > after for name in names)
-
-
 @pytest.mark.parametrize(
     "stopped_first",
     [
@@ -116,20 +104,20 @@ def has_checkpoint(folder, after=-1):
 )
 def test_two_processes_lose_one_and_go_on(stopped_first, place, undisturbed):
     folder = place / f"stopped-{stopped_first}"
-    saved = -1
+    saved = None
     if stopped_first:
         pair = by_flags(folder)
-        wait_until(lambda: has_checkpoint(folder), pair)
+        wait_until(lambda: newest(folder), pair)
         # A request to one process stops both.
         pair[1].send_signal(signal.SIGTERM)
         outputs = [process.communicate(timeout=200) for process in pair]
         assert [process.returncode for process in pair] == [stopping.STOPPED] * 2, outputs
         assert 1 <= len(workdir.read_metrics(folder)) < CONFIG.epochs
         assert predict.restore(folder, workdir.read_run(folder))
-        saved = max(int(path.name) for path in (folder / "checkpoints").iterdir())
+        saved = newest(folder)
 
     pair = by_slurm(folder)
-    wait_until(lambda: has_checkpoint(folder, after=saved), pair)
+    wait_until(lambda: newest(folder) != saved, pair)
     pair[1].kill()
     begun = time.monotonic()
     said, told = pair[0].communicate(timeout=200)

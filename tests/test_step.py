@@ -103,9 +103,6 @@ CONFIG = Config(**AUGMENTED)
 PLAIN = Config(**SHORT, **STILL)
 augmented_and_plain = pytest.mark.parametrize("config", [CONFIG, PLAIN], ids=["augmented", "plain"])
 
-augmented_first = pytest.mark.parametrize(
-    "config", [CONFIG, pytest.param(PLAIN, marks=pytest.mark.slow)], ids=["augmented", "plain"]
-)
 mixed_or_not = pytest.mark.parametrize("alpha", [pytest.param(0.0, marks=pytest.mark.slow), 0.5])
 
 
@@ -143,7 +140,9 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     assert distance(train(CONFIG, 2, [STEPS]), train(other, 2, [STEPS])) > 1e-3
 
 
-@augmented_first
+@pytest.mark.parametrize(
+    "config", [CONFIG, pytest.param(PLAIN, marks=pytest.mark.slow)], ids=["augmented", "plain"]
+)
 def test_one_device_and_two_agree_to_rounding(config):
     # The first step of the warm-up has a learning rate of 0. Adam divides a gradient by its own
     # size, which lifts the rounding where a gradient is almost 0.
@@ -187,13 +186,11 @@ def test_members_are_the_single_runs_with_their_seeds(devices):
             np.testing.assert_array_equal(x[k], y[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "compared"),
-    [
-        pytest.param({"shift": 3.0}, (0, 1), marks=pytest.mark.slow, id="shift"),
-        pytest.param(OPTIONAL, (0,), marks=pytest.mark.slow, id="optional, none of it"),
-        pytest.param(OPTIONAL, (7,), marks=pytest.mark.slow, id="optional, all of it"),
-    ],
+    [({"shift": 3.0}, (0, 1)), (OPTIONAL, (0,)), (OPTIONAL, (7,))],
+    ids=["shift", "optional, none of it", "optional, all of it"],
 )
 def test_points_of_a_sweep_are_the_single_runs_with_their_numbers(fields, compared):
     text = ";".join(f"{name}=0,{value}" for name, value in fields.items())

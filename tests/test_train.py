@@ -5,12 +5,12 @@ import signal
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 import recipe
+from runs import newest, wait_until, whole_checkpoints
 
 from lenet_jax import epochs, outcome, population, predict, programs, stopping, train, workdir
 from lenet_jax import mesh as meshes
@@ -18,7 +18,6 @@ from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
 
-ROOT = Path(__file__).parent.parent
 STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
 CONFIG = Config(epochs=3, batch_size=32, warmup_epochs=1.0, members=2, **STILL)
 
@@ -168,14 +167,6 @@ def run_to_the_end(folder):
     return done.stderr
 
 
-def whole_checkpoints(folder):
-    return [path for path in (folder / "checkpoints").glob("*") if path.name.isdigit()]
-
-
-def newest(folder):
-    return max(whole_checkpoints(folder), key=lambda path: int(path.name))
-
-
 def flip_a_bit(checkpoint):
     files = (path for path in checkpoint.rglob("*") if path.is_file())
     largest = max(files, key=lambda path: path.stat().st_size)
@@ -246,12 +237,6 @@ def started(folder):
         text=True,
         env=recipe.ENVIRONMENT,
     )
-
-
-def wait_until(there_is):
-    deadline = time.monotonic() + 200
-    while not there_is() and time.monotonic() < deadline:
-        time.sleep(0.01)
 
 
 def test_a_run_that_is_stopped_killed_and_damaged_goes_on_to_the_same_bits(

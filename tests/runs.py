@@ -1,0 +1,21 @@
+"""What tests ask of a run that goes on in other processes."""
+
+import time
+
+
+def wait_until(there_is, processes=()):
+    """Until something is there, while all of these processes go on."""
+    deadline = time.monotonic() + 200
+    while not there_is() and time.monotonic() < deadline:
+        ended = any(process.poll() is not None for process in processes)
+        assert not ended, [process.communicate() for process in processes]
+        time.sleep(0.01)
+
+
+def whole_checkpoints(folder):
+    return [path for path in (folder / "checkpoints").glob("*") if path.name.isdigit()]
+
+
+def newest(folder):
+    """The newest whole checkpoint, None where there is none."""
+    return max(whole_checkpoints(folder), key=lambda path: int(path.name), default=None)
