@@ -62,6 +62,8 @@ class Config:
       teacher: workdir of a finished run whose averaged networks, those of the same fold, give soft
         targets for every augmented image; empty for none.
       teacher_weight: weight of the teacher's targets against the labels, in [0, 1].
+      teacher_temperature: what the logits of teacher and network are divided by where they are
+        compared, from 1, where nothing is softened, to 100.
       rubbish_class: the constant j of the paper's equation 9, a class for what is no digit at that
         RBF distance; 0 leaves the class out, which is plain cross-entropy.
       rotation: largest rotation of an augmented image in degrees, in [0, 180].
@@ -106,6 +108,7 @@ class Config:
     label_smoothing: float = 0.0
     teacher: str = ""
     teacher_weight: float = 1.0
+    teacher_temperature: float = 1.0
     rubbish_class: float = 0.0
 
     rotation: float = 10.0
@@ -146,6 +149,7 @@ class Config:
             self._range(name, 0, 1, open_high=True)
         self._range("clip_norm", 0, 1e6)
         self._range("teacher_weight", 0, 1)
+        self._range("teacher_temperature", 1, 100)
         self._range("warmup_epochs", 0, 10**6)
         self._range("weight_decay", 0, 1e3)
         self._range("rubbish_class", 0, 1e6)

@@ -50,9 +50,25 @@ def losses(
     return optax.losses.softmax_cross_entropy(logits_BxK, targets_BxK)
 
 
-def soft_losses(logits_BxK: jax.Array, targets_BxK: jax.Array) -> jax.Array:
-    """Cross-entropy of each image against target probabilities [B, K], float32 [B]."""
-    return optax.losses.softmax_cross_entropy(logits_BxK, targets_BxK)
+def taught_losses(
+    logits_BxK: jax.Array, teacher_logits_BxK: jax.Array, temperature: float | jax.Array = 1.0
+) -> jax.Array:
+    """Cross-entropy of each image against a teacher's probabilities, both softened.
+
+    Hinton, Vinyals and Dean 2015, section 2: all logits are divided by the temperature T, and the
+    cross-entropy multiplied by T^2, so that its gradients are as large for any T.
+
+    Args:
+      logits_BxK: float32 [B, K].
+      teacher_logits_BxK: float32 [B, K].
+      temperature: above 0.
+
+    Returns:
+      float32 [B]
+    """
+    targets_BxK = jax.nn.softmax(teacher_logits_BxK / temperature, axis=-1)
+    losses_B = optax.losses.softmax_cross_entropy(logits_BxK / temperature, targets_BxK)
+    return losses_B * temperature**2
 
 
 def masked(

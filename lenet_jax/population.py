@@ -32,6 +32,7 @@ class Hyperparameters:
     dropout: Array
     clip_norm: Array
     teacher_weight: Array
+    teacher_temperature: Array
     rotation: Array
     scale: Array
     shear: Array

@@ -26,7 +26,7 @@ ORDER = 2**32 - 1
 # Of the key of a step, what dropout and mixup decide with; the augmentation has the key itself.
 DROPOUT, MIXUP = 1, 4
 
-# Pixels [B, 28, 28] -> probabilities [B, K].
+# Pixels [B, 28, 28] -> logarithms of probabilities [B, K].
 Targets = Callable[[jax.Array], jax.Array]
 # (All images or this device's part of them, positions [B]) -> images [B, 28, 28].
 Take = Callable[[jax.Array, jax.Array], jax.Array]
@@ -156,7 +156,7 @@ def _gradients(
             # Cross-entropy is linear in its target: to mix losses is to mix targets.
             losses_B = mixup.mix(batch.shares_B, losses_B, losses(partners_B))
         if soft_BxK is not None:
-            taught_B = metrics.soft_losses(logits_BxK, soft_BxK)
+            taught_B = metrics.taught_losses(logits_BxK, soft_BxK, hyper.teacher_temperature)
             losses_B = losses_B + hyper.teacher_weight * (taught_B - losses_B)
         sums = metrics.masked(losses_B, logits_BxK, own_B, batch.mask_B)
         return sums.loss, sums
@@ -171,9 +171,9 @@ def _targets(config: Config, params_FxT: model.Params, fold: jax.Array) -> Targe
 
     def targets(pixels_BxHxW: jax.Array) -> jax.Array:
         def say(params: model.Params) -> jax.Array:
-            return jax.nn.softmax(model.apply(config, params, pixels_BxHxW), axis=-1)
+            return model.apply(config, params, pixels_BxHxW)
 
-        return jnp.mean(lax.map(say, params_T), axis=0)
+        return metrics.average_members(lax.map(say, params_T))
 
     return targets
 

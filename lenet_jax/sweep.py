@@ -15,6 +15,7 @@ FIELDS = (
     "dropout",
     "clip_norm",
     "teacher_weight",
+    "teacher_temperature",
     "rotation",
     "scale",
     "shear",

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -31,6 +32,21 @@ def test_label_smoothing_moves_a_share_of_the_target():
     expected = 0.8 * metrics.losses(x, labels) + 0.2 * uniform
     got = metrics.losses(x, labels, label_smoothing=0.2)
     np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
+def test_a_teacher_at_temperature_1_is_asked_for_its_probabilities():
+    x, teacher = logits(6, 10), logits(6, 10, seed=1)
+    p = np.exp(teacher) / np.exp(teacher).sum(1, keepdims=True)
+    log_probabilities = x - np.log(np.exp(x).sum(1, keepdims=True))
+    expected = -(p * log_probabilities).sum(1)
+    np.testing.assert_allclose(metrics.taught_losses(x, teacher), expected, rtol=1e-5)
+
+
+def test_a_hot_teacher_is_matched_logit_by_logit():
+    # Equation 4 of Hinton, Vinyals and Dean 2015, times T^2, for logits with a mean of zero.
+    x, teacher = (y - y.mean(1, keepdims=True) for y in (logits(6, 10), logits(6, 10, seed=1)))
+    gradient = jax.grad(lambda x: metrics.taught_losses(x, teacher, 100.0).sum())(x)
+    np.testing.assert_allclose(gradient, (x - teacher) / 10, rtol=0.05, atol=1e-3)
 
 
 @pytest.mark.parametrize("padding", [0, 1, 5])

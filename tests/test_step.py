@@ -256,10 +256,11 @@ def test_networks_of_folds_and_a_sweep_are_the_single_runs_on_the_other_folds(ex
 
 
 @mixed_or_not
-def test_a_network_learns_nothing_from_a_teacher_that_it_equals(alpha):
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_a_network_learns_nothing_from_a_teacher_that_it_equals(alpha, temperature):
     # Neither from one that is asked about mixed images.
     plain = {"optimizer": "sgd", "weight_decay": 0.0, "teacher": "t", "mixup": alpha}
-    config = Config(**SHORT, **plain)
+    config = Config(**SHORT, **plain, teacher_temperature=temperature)
     people = population.make(config, digits()[1])
     mesh = meshes.make(1, jax.devices()[:1])
     compiled = programs.compile_lazily(people.config, mesh, IMAGES, Config())
