@@ -95,7 +95,8 @@ def sort_into_bins(probabilities_NxK: NDArray[np.floating], labels_N: NDArray[np
     """Sorts digits into Q = `BINS` bins of confidence; bin q holds those in (q / Q, (q + 1) / Q].
 
     Args:
-      probabilities_NxK: predicted, in [0, 1]; the largest of a row is the prediction.
+      probabilities_NxK: predicted, in [0, 1]; the largest of a row is the prediction. A row of a
+        network that has diverged, which is not finite, is in no bin.
       labels_N: true classes, integers in [0, K).
 
     Examples:
@@ -103,6 +104,8 @@ def sort_into_bins(probabilities_NxK: NDArray[np.floating], labels_N: NDArray[np
       >>> bins.count_Q.tolist(), bins.error
       ([0, 0, 0, 0, 0, 0, 0, 4, 0, 0], 0.0)
     """
+    finite_N = np.isfinite(probabilities_NxK).all(axis=1)
+    probabilities_NxK, labels_N = probabilities_NxK[finite_N], labels_N[finite_N]
     # In double precision, or the mean of equal numbers might not be that number.
     confidence_N = probabilities_NxK.max(axis=1).astype(np.float64)
     right_N = probabilities_NxK.argmax(axis=1) == labels_N

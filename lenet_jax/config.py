@@ -48,7 +48,8 @@ class Config:
       mesh: how devices are shared out: `auto` (as many along members as divide them evenly, the
         rest along the batch) or sizes, e.g. `member:4,batch:2`, whose product is the number of
         devices in use; an axis left out has size 1. Results are the same to float rounding.
-      optimizer: `adamw`, `muon` (the output layer and biases by Adam) or `sgd` (with Nesterov
+      optimizer: `adamw`, `muon` (the output layer and biases by Adam with
+        Nesterov's momentum) or `sgd` (with Nesterov
         momentum).
       learning_rate: peak of the schedule, above 0.
       momentum: of `sgd`, in [0, 1).

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from optax import contrib
 
@@ -52,12 +53,16 @@ def make(
     def rate(count: jax.Array) -> Any:
         return peak * shape(count)
 
-    clip = [optax.clip_by_global_norm(hyper.clip_norm)] if config.clip_norm else []
+    # Where others of a sweep are clipped, 0 is still none.
+    norm = jnp.where(hyper.clip_norm > 0, hyper.clip_norm, jnp.inf) if config.clip_norm else 0
+    clip = [optax.clip_by_global_norm(norm)] if config.clip_norm else []
     if config.optimizer == "sgd":
+        # The decay after the momentum, or it would be as many times larger as that adds up.
         return optax.chain(
             *clip,
+            optax.trace(hyper.momentum, nesterov=True),
             optax.add_decayed_weights(hyper.weight_decay, mask=_kernels),
-            optax.sgd(rate, momentum=hyper.momentum, nesterov=True),
+            optax.scale_by_learning_rate(rate),
         )
     if config.optimizer == "muon":
         rule = _muon(rate, hyper.weight_decay)
@@ -67,7 +72,7 @@ def make(
 
 
 def _muon(rate: optax.Schedule, weight_decay: Any) -> optax.GradientTransformation:
-    """Muon (Jordan 2024) for the kernels of all layers but the last, Adam for what is left.
+    """Muon (Jordan 2024) for the kernels of all layers but the last, Nadam for what is left.
 
     A kernel is a matrix from what a unit sees to units. Updates are of AdamW's size (Liu et al.
     2025, equation 4), so that a learning rate for the one will do for the other.

@@ -39,7 +39,10 @@ def write(folder: str | os.PathLike[str], result: Result) -> None:
     rows = workdir.read_metrics(folder)
     _write_report(folder, result.record, rows, result.training, held, params)
     if held is not None:
-        workdir.write_calibration(folder, _calibration(held.probabilities_NxK, held.labels_N))
+        # A network of a sweep may have diverged.
+        if np.isfinite(held.probabilities_NxK).all():
+            calibrated = _calibration(held.probabilities_NxK, held.labels_N)
+            workdir.write_calibration(folder, calibrated)
         if len(result.population) > 1:
             networks = _networks(result)
             workdir.write_networks(folder, networks)

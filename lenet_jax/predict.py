@@ -102,7 +102,7 @@ def _averaged_views(
     if views == 1:
         return model.apply(config, params, images_BxHxW)
     # Half as strong as in training: a digit that is given is in place, more or less.
-    fields = ("rotation", "scale", "shear", "shift", "elastic")
+    fields = ("rotation", "scale", "shear", "shift")
     strengths = replace(config, **{name: getattr(config, name) / 2 for name in fields})
 
     def one_view(maps_D: jax.Array) -> jax.Array:
@@ -220,13 +220,18 @@ def from_run(
       float32 [N, 10]
 
     Raises:
-      UserError: there is no checkpoint, or all are damaged.
+      UserError: there is no checkpoint, all are damaged, or a network of the run has diverged.
     """
     params_M = restore(folder, record, which)
     mesh = meshes.make(record.config.networks)
     untempered_NxK = probabilities(
         record.config, mesh, params_M, images_NxHxW, views=views, mean=mean
     )
+    if not np.isfinite(untempered_NxK).all():
+        raise UserError(
+            f"{shown(folder)}: no finite probabilities; a network of the run has diverged, train "
+            "it again with a lower learning rate"
+        )
     return calibration.tempered(untempered_NxK, workdir.read_temperature(folder))
 
 

@@ -88,3 +88,12 @@ def test_a_run_is_predicted_with_as_it_was_trained(tmp_path):
     np.testing.assert_array_equal(images, probabilities_NxK)
     with pytest.raises(ValueError, match="uint8"):
         lenet_jax.predict(tmp_path, digits.images_NxHxW / 255)
+
+
+def test_a_run_with_a_diverged_network_is_not_predicted_with(tmp_path):
+    digits = lenet_jax.load_data("sample").take(np.arange(0, 4000, 20))
+    rates = {"optimizer": "sgd", "sweep": "learning_rate=0.004,1000", "epochs": 2}
+    lenet_jax.train(digits, tmp_path, batch_size=64, say=lambda line: None, **rates)
+    assert not (tmp_path / workdir.CALIBRATION).exists()
+    with pytest.raises(UserError, match="has diverged"):
+        lenet_jax.predict(tmp_path, digits.images_NxHxW)

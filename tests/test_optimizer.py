@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import jax
@@ -43,6 +44,47 @@ def test_only_kernels_decay(name):
     params, _ = optimizer.update(config, 100, ZEROS, state, PARAMS)
     assert jnp.all(params["C1"]["kernel"] < 3)
     assert jnp.all(params["C1"]["bias"] == 3)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_decay_is_the_rate_times_the_weights_whatever_the_momentum(name):
+    config = Config(optimizer=name, weight_decay=0.1, warmup_epochs=0.0, epochs=1)
+    rate = optimizer.schedule(config, 128 * 20)
+    params, state = PARAMS, optimizer.make(config, 128 * 20).init(PARAMS)
+    expected = 3.0
+    for step in range(10):
+        params, state = optimizer.update(config, 128 * 20, ZEROS, state, params)
+        expected *= 1 - 0.1 * float(rate(step))
+    np.testing.assert_allclose(params["C1"]["kernel"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("norm", [0.0, 0.5])
+def test_a_point_of_a_sweep_is_clipped_as_a_single_run_is(name, norm):
+    config = Config(optimizer=name, clip_norm=norm)
+    common = dataclasses.replace(config, clip_norm=100.0)
+
+    def after(parts):
+        params, state = PARAMS, optimizer.make(parts, 100).init(PARAMS)
+        # Adam's first step would be the same for a gradient of any length.
+        for scale in (1.0, 0.1):
+            grads = jax.tree.map(lambda leaf, scale=scale: leaf * scale, PARAMS)
+            params, state = optimizer.update(parts, 100, grads, state, params, config)
+        return params
+
+    for x, y in zip(jax.tree.leaves(after(common)), jax.tree.leaves(after(config)), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-6)
+    assert jnp.all(after(common)["C1"]["kernel"] < 3)
+
+
+@pytest.mark.parametrize(("norm", "length"), [(0.0, 54**0.5), (0.5, 0.5), (100.0, 54**0.5)])
+def test_longer_gradients_are_scaled_down_to_the_norm(norm, length):
+    numbers = {"momentum": 0.0, "weight_decay": 0.0, "warmup_epochs": 0.0, "learning_rate": 0.1}
+    config = Config(optimizer="sgd", clip_norm=norm, **numbers)
+    state = optimizer.make(config, 100).init(PARAMS)
+    params, _ = optimizer.update(config, 100, PARAMS, state, PARAMS)
+    moved = np.concatenate([(3 - leaf).ravel() for leaf in jax.tree.leaves(params)])
+    np.testing.assert_allclose(np.linalg.norm(moved), 0.1 * length, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -280,6 +280,28 @@ def test_a_network_learns_nothing_from_a_teacher_that_it_equals(alpha, temperatu
     assert taught(2) < 1e-6
 
 
+def test_a_fold_is_taught_by_the_networks_that_do_not_see_it():
+    # Another fold's teachers have been trained on its held-out digits, and would tell of them.
+    plain = {"optimizer": "sgd", "weight_decay": 0.0, "folds": 2}
+    people = population.make(Config(**SHORT, **plain, teacher="t"), digits()[1])
+    mesh = meshes.make(2, jax.devices()[:1])
+    images = people.member.rows_R.shape[1]
+    compiled = programs.compile_lazily(people.config, mesh, images, Config())
+    first = begin(Config(**SHORT, optimizer="sgd", members=2), 1)
+    params_F = jax.tree.map(np.asarray, first.params)
+    member_M = jax.device_put(people.member, meshes.stacked(mesh))
+
+    def moved(teacher_F):
+        # Each student starts as the network of its own fold's teacher.
+        teacher = jax.tree.map(lambda leaf: leaf[:, None], teacher_F)
+        after = steps(compiled, jax.tree.map(jnp.copy, first), member_M, *digits(), 2, teacher)
+        pairs = zip(jax.tree.leaves(after.params), jax.tree.leaves(params_F), strict=True)
+        return np.max([np.abs(x - y).reshape(2, -1).max(axis=1) for x, y in pairs], axis=0)
+
+    assert moved(params_F).max() < 1e-6
+    assert moved(jax.tree.map(lambda leaf: leaf[::-1], params_F)).min() > 1e-5
+
+
 @mixed_or_not
 def test_a_step_is_the_optimiser_on_the_mean_gradient(alpha):
     plain = {"warmup_epochs": 0.0, "weight_decay": 0.0, "mixup": alpha, **STILL}

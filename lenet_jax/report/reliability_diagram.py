@@ -64,7 +64,7 @@ def draw_reliability(labels_N: np.ndarray, probabilities_NxK: np.ndarray) -> "Fi
     edges = (np.arange(BINS) + 0.5) / BINS
     counts.bar(edges[filled], bins.count_Q[filled], 0.9 / BINS, color=BLUE)
     counts.set_yscale("log")
-    counts.set_ylim(0.5, 2 * bins.count_Q.max())
+    counts.set_ylim(0.5, 2 * max(1, bins.count_Q.max()))
     counts.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     counts.set_ylabel("digits", fontsize=MEDIUM, color=INK)
     counts.set_xlabel("confidence", fontsize=MEDIUM, color=INK)
