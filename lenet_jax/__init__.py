@@ -3,6 +3,7 @@
 Array names carry their axes, one letter each:
 
     M  member of an ensemble (a single model is an ensemble of one)
+    T  network of a teacher
     N  image of a data set
     S  step of an epoch
     B  image of a batch

@@ -48,9 +48,8 @@ class Config:
       mesh: how devices are shared out: `auto` (as many along members as divide them evenly, the
         rest along the batch) or sizes, e.g. `member:4,batch:2`, whose product is the number of
         devices in use; an axis left out has size 1. Results are the same to float rounding.
-      optimizer: `adamw`, `muon` (the output layer and biases by Adam with
-        Nesterov's momentum) or `sgd` (with Nesterov
-        momentum).
+      optimizer: `adamw`, `muon` (the output layer and biases by Adam with Nesterov's momentum) or
+        `sgd` (with Nesterov momentum).
       learning_rate: peak of the schedule, above 0.
       momentum: of `sgd`, in [0, 1).
       warmup_epochs: epochs of linear warm-up before the cosine decay to zero, at least 0; never
@@ -170,6 +169,13 @@ class Config:
     def averaged(self) -> int:
         """Networks that are held out of the same images, and can be averaged there."""
         return self.networks // max(1, self.folds)
+
+    def without_sweep(self, **fields: Any) -> "Config":
+        """The config with some fields changed and no sweep.
+
+        The mesh is left to `auto`: one for all points of a sweep may not fit one of them.
+        """
+        return dataclasses.replace(self, sweep="", mesh="auto", **fields)
 
     def _choice(self, name: str, allowed: tuple[str, ...]) -> None:
         value = getattr(self, name)

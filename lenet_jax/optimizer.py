@@ -53,9 +53,11 @@ def make(
     def rate(count: jax.Array) -> Any:
         return peak * shape(count)
 
-    # Where others of a sweep are clipped, 0 is still none.
-    norm = jnp.where(hyper.clip_norm > 0, hyper.clip_norm, jnp.inf) if config.clip_norm else 0
-    clip = [optax.clip_by_global_norm(norm)] if config.clip_norm else []
+    clip = []
+    if config.clip_norm:
+        # Where others of a sweep are clipped, 0 is still none.
+        norm = jnp.where(hyper.clip_norm > 0, hyper.clip_norm, jnp.inf)
+        clip.append(optax.clip_by_global_norm(norm))
     if config.optimizer == "sgd":
         # The decay after the momentum, or it would be as many times larger as that adds up.
         return optax.chain(

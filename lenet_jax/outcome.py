@@ -41,8 +41,7 @@ def write(folder: str | os.PathLike[str], result: Result) -> None:
     if held is not None:
         # A network of a sweep may have diverged.
         if np.isfinite(held.probabilities_NxK).all():
-            calibrated = _calibration(held.probabilities_NxK, held.labels_N)
-            workdir.write_calibration(folder, calibrated)
+            workdir.write_calibration(folder, _calibration(held.probabilities_NxK, held.labels_N))
         if len(result.population) > 1:
             networks = _networks(result)
             workdir.write_networks(folder, networks)

@@ -110,14 +110,12 @@ def common(config: Config) -> Config:
     largest: dict[str, Any] = {
         name: max(getattr(one, name) for one in configs) for name in sweep.points(config.sweep)[0]
     }
-    return dataclasses.replace(config, sweep="", mesh="auto", **largest)
+    return config.without_sweep(**largest)
 
 
 def _configs(config: Config) -> list[Config]:
     """The config of each point of the sweep."""
-    points: list[dict[str, Any]] = [*sweep.points(config.sweep)]
-    # A mesh for all points together may not fit one of them.
-    return [dataclasses.replace(config, sweep="", mesh="auto", **point) for point in points]
+    return [config.without_sweep(**point) for point in sweep.points(config.sweep)]
 
 
 def make(config: Config, labels_N: np.ndarray) -> Population:

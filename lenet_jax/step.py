@@ -170,10 +170,8 @@ def _targets(config: Config, params_FxT: model.Params, fold: jax.Array) -> Targe
     params_T = jax.tree.map(lambda leaf: leaf[fold], params_FxT)
 
     def targets(pixels_BxHxW: jax.Array) -> jax.Array:
-        def say(params: model.Params) -> jax.Array:
-            return model.apply(config, params, pixels_BxHxW)
-
-        return metrics.average_members(lax.map(say, params_T))
+        logits_TxBxK = lax.map(lambda params: model.apply(config, params, pixels_BxHxW), params_T)
+        return metrics.average_members(logits_TxBxK)
 
     return targets
 

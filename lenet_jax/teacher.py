@@ -53,7 +53,7 @@ def restore(student: workdir.Record) -> Teacher:
     config, folds = record.config, max(1, record.config.folds)
     params_M = predict.restore(folder, record)
     return Teacher(
-        config=dataclasses.replace(config, sweep="", mesh="auto", teacher=""),
+        config=config.without_sweep(teacher=""),
         networks=config.averaged,
         params_FxT=jax.tree.map(
             lambda leaf: leaf.reshape(folds, config.averaged, *leaf.shape[1:]), params_M
