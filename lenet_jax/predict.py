@@ -206,7 +206,10 @@ def from_run(
     views: int = 1,
     mean: str = "probabilities",
 ) -> np.ndarray:
-    """Mean probabilities of a run's members, at the temperature that its hold-out was fitted with.
+    """Mean probabilities of a run's members, calibrated where a temperature was fitted for them.
+
+    It was for one view and the mean of probabilities. Views make probabilities less sure, and so
+    does the mean of logarithms: divided by it again they would be worse.
 
     Args:
       folder: the run's workdir.
@@ -224,15 +227,16 @@ def from_run(
     """
     params_M = restore(folder, record, which)
     mesh = meshes.make(record.config.networks)
-    untempered_NxK = probabilities(
-        record.config, mesh, params_M, images_NxHxW, views=views, mean=mean
-    )
-    if not np.isfinite(untempered_NxK).all():
+    mean_NxK = probabilities(record.config, mesh, params_M, images_NxHxW, views=views, mean=mean)
+    if not np.isfinite(mean_NxK).all():
         raise UserError(
             f"{shown(folder)}: no finite probabilities; a network of the run has diverged, train "
             "it again with a lower learning rate"
         )
-    return calibration.tempered(untempered_NxK, workdir.read_temperature(folder))
+    temperature = workdir.read_temperature(folder)
+    if (views, mean) != (1, "probabilities"):
+        return mean_NxK
+    return calibration.tempered(mean_NxK, temperature)
 
 
 def restore(

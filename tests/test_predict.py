@@ -5,9 +5,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from networks import TEMPERATURE, calibrated
 
+from lenet_jax import augment, calibration, metrics, model, predict, workdir
 from lenet_jax import mesh as meshes
-from lenet_jax import metrics, model, predict
 from lenet_jax.config import Config
 
 MEMBERS = 3
@@ -82,6 +83,30 @@ def test_an_ensemble_predicts_with_the_average_of_its_members():
     np.testing.assert_allclose(got, np.mean(singles, axis=0), atol=1e-5)
 
 
+def test_the_mean_of_the_flag_is_the_one_that_is_taken():
+    mesh, config = meshes.make(MEMBERS), Config(members=MEMBERS)
+    mean = "log_probabilities"
+    got = predict.probabilities(config, mesh, params(), digits(301), mean=mean)
+    geometric = np.exp(jax.nn.log_softmax(reference(301)).mean(axis=0))
+    np.testing.assert_allclose(got, geometric / geometric.sum(axis=1, keepdims=True), atol=1e-4)
+
+
+def test_a_run_is_calibrated_where_it_was_fitted(trained, tmp_path):
+    run = calibrated(trained, tmp_path)
+    record = workdir.read_run(run)
+    mesh, params_M = meshes.make(1), predict.restore(run, record)
+    for views, mean, temperature in (
+        (1, "probabilities", TEMPERATURE),
+        (2, "probabilities", 1.0),
+        (1, "log_probabilities", 1.0),
+    ):
+        got = predict.from_run(run, record, digits(20), views=views, mean=mean)
+        raw = predict.probabilities(
+            record.config, mesh, params_M, digits(20), views=views, mean=mean
+        )
+        np.testing.assert_allclose(got, calibration.tempered(raw, temperature), atol=1e-6)
+
+
 def test_evaluation_counts_every_image_once():
     labels = jnp.asarray(np.arange(301) % 10, jnp.int32)
     sums = metrics.evaluate(logits(1, 301, 2)[0], labels)
@@ -107,3 +132,20 @@ def test_views_are_averaged_and_the_first_one_is_the_digit_itself():
     np.testing.assert_allclose(one, same, atol=1e-3)
     np.testing.assert_allclose(moved.sum(axis=1), 1, atol=1e-5)
     assert np.abs(one - moved).max() > 1e-2
+
+
+def test_a_view_is_half_as_strong_as_an_image_of_training():
+    config = Config(rotation=20.0, scale=0.3, shear=0.3, shift=2.0)
+    strengths = Config(rotation=10.0, scale=0.15, shear=0.15, shift=1.0)
+    one = jax.tree.map(lambda leaf: leaf[0], params())
+
+    @jax.jit
+    def viewed(maps_D):
+        draws = augment.Draws(jnp.broadcast_to(maps_D, (20, augment.AFFINE)))
+        return model.apply(config, one, augment.augment(strengths, draws, jnp.asarray(digits(20))))
+
+    each = [jax.nn.softmax(viewed(maps_D)) for maps_D in predict.view_maps(2)]
+    got = predict.probabilities(
+        config, meshes.make(1), jax.tree.map(lambda leaf: leaf[:1], params()), digits(20), views=2
+    )
+    np.testing.assert_allclose(got, np.mean(each, axis=0), atol=1e-4)
