@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from lenet_jax import (
     population,
     predict,
     report,
+    sweep,
     workdir,
 )
 from lenet_jax.config import Config
@@ -34,21 +35,15 @@ def write(folder: str | os.PathLike[str], result: Result) -> None:
     params = jax.tree.map(
         lambda leaf: np.asarray(leaf.addressable_data(0))[0], result.state.averaged_params
     )
-    held = _held(result.holdout, result.probabilities_NxK)
-    # As the file has them, so that a report that is drawn again is the same to the last byte.
-    rows = workdir.read_metrics(folder)
-    _write_report(folder, result.record, rows, result.training, held, params)
-    if held is not None:
-        # A network of a sweep may have diverged.
-        if np.isfinite(held.probabilities_NxK).all():
-            workdir.write_calibration(folder, _calibration(held.probabilities_NxK, held.labels_N))
-        if len(result.population) > 1:
-            networks = _networks(result)
-            workdir.write_networks(folder, networks)
-            if result.record.config.sweep:
-                picture = place(folder) / workdir.REPORT / "sweep.png"
-                report.sweep(networks, list(result.population.points[0]), picture)
     last, record = result.rows[-1], result.record
+    held = _held(result.holdout, result.probabilities_NxK)
+    if held is not None and len(result.population) > 1:
+        workdir.write_networks(folder, _networks(result))
+    _write_report(folder, record, result.training, held, params)
+    # What predicts after folds is the average of them all, and there is no digit that it has not
+    # seen. A network of a sweep may have diverged.
+    if held and not record.config.folds and np.isfinite(held.probabilities_NxK).all():
+        workdir.write_calibration(folder, _calibration(held.probabilities_NxK, held.labels_N))
     card = report.Card(
         workdir=shown(folder),
         config=record.config.as_dict(),
@@ -149,7 +144,6 @@ def rewrite_report(
     page = _write_report(
         folder,
         record,
-        workdir.read_metrics(folder),
         dataset.take(people.member.rows_R[0]),
         _held(aside, probabilities_NxK),
         jax.tree.map(lambda leaf: leaf[0], params_M),
@@ -171,7 +165,6 @@ def _held(digits: Dataset | None, probabilities_NxK: np.ndarray | None) -> repor
 def _write_report(
     folder: str | os.PathLike[str],
     record: workdir.Record,
-    rows: Sequence[workdir.Row],
     training: Dataset,
     held: report.Held | None,
     params: model.Params,
@@ -179,6 +172,10 @@ def _write_report(
     config = record.config
     digits_NxHxW = training.images_NxHxW if held is None else held.images_NxHxW
     filters, maps = jax.tree.map(np.asarray, _seen_inside(config)(params, digits_NxHxW[:1]))
+    # As the files have them, so that a report that is drawn again is the same to the last byte.
+    rows, swept = workdir.read_metrics(folder), []
+    if config.sweep and held is not None:
+        swept = workdir.read_networks(folder)
     run = report.Run(
         title=f"{report.model_name(config.as_dict(), config.networks)} on {record.data_name}",
         data_name=record.data_name,
@@ -186,6 +183,7 @@ def _write_report(
         config=config.as_dict(),
         networks=config.networks,
         rows=rows,
+        swept=swept,
         held=held,
         augmented_NxHxW=_augmented(record, training),
         filters_CxHxW=filters,
@@ -210,7 +208,7 @@ def _seen_inside(config: Config) -> Callable[..., Any]:
 
 def _augmented(record: workdir.Record, training: Dataset) -> np.ndarray:
     """A hundred training digits as member 0 might see them, [100, 28, 28]."""
-    config = record.config
+    config = record.config.without_sweep(**sweep.points(record.config.sweep)[0])
     images_NxHxW = training.images_NxHxW[:100]
     # Drawn by NumPy, for JAX would compile its generator.
     rng = np.random.default_rng(config.seed)

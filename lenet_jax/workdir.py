@@ -175,25 +175,20 @@ def read_run(workdir: str | os.PathLike[str]) -> Record:
     return record
 
 
+def is_finished(workdir: str | os.PathLike[str]) -> bool:
+    """Whether a run has come to its end: its model card is the last file that it writes."""
+    return (place(workdir) / CARD).exists()
+
+
 def read_metrics(workdir: str | os.PathLike[str]) -> list[Row]:
     """The rows of `metrics.csv`, none if it is not there.
 
     Raises:
       UserError: it is not what a run writes.
     """
-    path = place(workdir) / METRICS
-    try:
-        rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline="")))
+    with _reading(place(workdir) / METRICS, "metrics", "go on") as text:
+        rows = csv.DictReader(io.StringIO(text or "", newline=""))
         return [{name: float(row[name]) if row[name] else None for name in COLUMNS} for row in rows]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise UserError(f"{shown(path)}: cannot be read ({error.strerror})") from None
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{shown(path)}: not the metrics of a run ({reason}); remove it to go on without"
-        ) from None
 
 
 def write_metrics(workdir: str | os.PathLike[str], rows: Sequence[Row]) -> None:
@@ -215,6 +210,17 @@ def write_networks(workdir: str | os.PathLike[str], rows: Sequence[dict[str, Any
     write_atomically(place(workdir) / NETWORKS, text.getvalue())
 
 
+def read_networks(workdir: str | os.PathLike[str]) -> list[dict[str, float]]:
+    """The rows of `networks.csv`, none if it is not there.
+
+    Raises:
+      UserError: it is not what a run writes.
+    """
+    with _reading(place(workdir) / NETWORKS, "networks", "go on") as text:
+        rows = csv.DictReader(io.StringIO(text or "", newline=""))
+        return [{name: float(value) for name, value in row.items()} for row in rows]
+
+
 def write_calibration(workdir: str | os.PathLike[str], numbers: dict[str, float]) -> None:
     """Writes the temperature and what it was fitted on, for prediction."""
     write_atomically(place(workdir) / CALIBRATION, json.dumps(numbers, indent=2) + "\n")
@@ -226,21 +232,36 @@ def read_temperature(workdir: str | os.PathLike[str]) -> float:
     Raises:
       UserError: the file is not what a run writes.
     """
-    path = place(workdir) / CALIBRATION
-    try:
-        temperature = float(json.loads(path.read_bytes())["temperature"])
+    with _reading(place(workdir) / CALIBRATION, "calibration", "predict") as text:
+        if text is None:
+            return 1.0
+        temperature = float(json.loads(text)["temperature"])
         if not 0.01 < temperature < 100:
             raise ValueError(f"temperature {temperature}")
+        return temperature
+
+
+@contextlib.contextmanager
+def _reading(path: Any, what: str, to: str) -> Iterator[str | None]:
+    """Gives the text of a file, None if it is not there, to a body that takes it apart.
+
+    Raises:
+      UserError: the file cannot be read, or the body finds that it is not what a run writes.
+    """
+    try:
+        text = path.read_bytes().decode()
     except FileNotFoundError:
-        return 1.0
-    except OSError as error:
-        raise UserError(f"{shown(path)}: cannot be read ({error.strerror})") from None
-    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        text = None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "no text"
+        raise UserError(f"{shown(path)}: cannot be read ({reason})") from None
+    try:
+        yield text
+    except (KeyError, RecursionError, TypeError, ValueError, csv.Error) as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"{shown(path)}: not the calibration of a run ({reason}); remove it to predict without"
+            f"{shown(path)}: not the {what} of a run ({reason}); remove it to {to} without"
         ) from None
-    return temperature
 
 
 def _shortest(value: float | None) -> str:

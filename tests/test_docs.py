@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # What is of no use to a reader by itself.
-INNER = {"data.bounded", "data.csv_table", "checksums", "answers", "progress"}
+INNER = {"data.bounded", "data.csv_table", "checksums", "answers", "progress", "report.markdown"}
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ MAY_IMPORT = {
         "augment", "calibration", "callable_room", "checkout", "checkpoint", "config", "errors",
         "files", "hosts", "mesh", "metrics", "model", "pixels", "workdir",
     },
-    "teacher": {"config", "errors", "files", "predict", "workdir"},
+    "teacher": {"checkout", "config", "errors", "files", "predict", "workdir"},
     "programs": {
         "config", "mesh", "metrics", "model", "pixels", "population", "predict", "state", "step",
     },
@@ -63,7 +63,7 @@ MAY_IMPORT = {
     "tensorboard": {"extras", "workdir"},
     "outcome": {
         "augment", "calibration", "checkout", "config", "data", "errors", "files", "mesh",
-        "model", "population", "predict", "report", "train", "workdir",
+        "model", "population", "predict", "report", "sweep", "train", "workdir",
     },
     "checkout": set(),
     "callable_room": set(),

@@ -326,6 +326,7 @@ def some_run(held=True, **fields):
             "config": Config().as_dict(),
             "networks": 1,
             "rows": rows,
+            "swept": [],
             "held": report.Held(
                 images_NxHxW=images_NxHxW, labels_N=labels_N, probabilities_NxK=probabilities_NxK
             )
@@ -618,6 +619,44 @@ def test_a_sweep_has_a_panel_for_each_field():
     assert {"learning_rate", "elastic", "0.001", "0.002", "0.5"} <= set(texts(figure))
     means = figure.axes[1].lines[-1].get_ydata()
     np.testing.assert_allclose(means, [90, 90.5, 91])
+
+
+def test_a_sweep_is_on_the_page(tmp_path):
+    rows = [
+        {"network": k, "seed": k, "fold": 0, "shift": k // 2, "holdout_accuracy": 0.9 + 0.01 * k}
+        for k in range(4)
+    ]
+    report.write_report(some_run(swept=rows, networks=4), tmp_path)
+    assert (tmp_path / "sweep.png").exists()
+    text = (tmp_path / report.PAGE).read_text()
+    assert "Hold-out accuracy against what was swept; best on average is shift=1." in text
+    # Two networks each, and no column for what tells only which network it is.
+    assert "92.500%" in text
+    assert "<th>fold</th>" not in text
+
+
+@pytest.mark.parametrize(
+    ("networks", "folds", "told"),
+    [
+        (1, 0, "1"),
+        (4, 0, "4, their probabilities averaged"),
+        (5, 5, "5, 1 that has not seen each of 5 folds"),
+        (10, 5, "10, 2 that have not seen each of 5 folds, their probabilities averaged"),
+    ],
+)
+def test_what_is_averaged_is_said(networks, folds, told):
+    run = some_run(networks=networks, config=Config(folds=folds).as_dict())
+    assert dict(report.facts(run).rows)["networks"] == told
+    texts = [section.text for section in report.list_sections(run)]
+    assert any("calibration.json" in text for text in texts) != bool(folds)
+
+
+def test_a_card_says_what_the_networks_are():
+    config = Config(width=2, folds=5, sweep="shift=1,2", teacher="runs/wise")
+    text = report.model_card(dataclasses.replace(CARD, config=config.as_dict(), networks=10))
+    assert "# 10 x LeNet-5, 2 times as wide\n" in text
+    assert "Taught by the networks of the run in `runs/wise`" in text
+    assert "seeds and folds that they were not trained on and hyperparameters (`shift=1,2`)" in text
 
 
 def test_a_card_of_folds_says_what_was_held_out():

@@ -102,6 +102,22 @@ def test_the_temperature_is_read_back(tmp_path):
     assert workdir.read_temperature(tmp_path) == 1.25
 
 
+def test_the_networks_are_read_back(tmp_path):
+    assert workdir.read_networks(tmp_path) == []
+    rows = [{"network": k, "seed": k, "shift": 0.5 * k, "holdout_accuracy": 0.9} for k in range(3)]
+    workdir.write_networks(tmp_path, rows)
+    assert workdir.read_networks(tmp_path) == rows
+
+
+@pytest.mark.parametrize(
+    "text", ["network,shift\n0,wide\n", "network\n0,1\n", "network,shift\n0\n"]
+)
+def test_a_damaged_table_of_networks_is_named(tmp_path, text):
+    (tmp_path / workdir.NETWORKS).write_text(text)
+    with pytest.raises(UserError, match=r"networks\.csv: not the networks of a run"):
+        workdir.read_networks(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"temperature": null}', '{"temperature": -1}'])
 def test_a_damaged_calibration_is_named(tmp_path, text):
     (tmp_path / workdir.CALIBRATION).write_text(text)

@@ -5,12 +5,13 @@ import json
 import math
 import platform
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
 from lenet_jax import checkout
 from lenet_jax.files import shown
+from lenet_jax.report.markdown import code, table
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
@@ -71,10 +72,12 @@ def model_name(config: Mapping[str, Any], networks: int) -> str:
     """What a run's model is called.
 
     Examples:
-      >>> model_name({"model": "lenet5"}, networks=4)
+      >>> model_name({"model": "lenet5", "width": 1}, networks=4)
       '4 x LeNet-5'
     """
     model = "LeNet-5 of 1998" if config["model"] == "lecun1998" else "LeNet-5"
+    if config["width"] > 1:
+        model += f", {config['width']} times as wide"
     return model if networks == 1 else f"{networks} x {model}"
 
 
@@ -85,7 +88,7 @@ def model_card(card: Card) -> str:
     in are left out.
     """
     seed, members = card.config["seed"], card.networks
-    config = [(f"`{name}`", _code(str(value))) for name, value in card.config.items()]
+    config = [(f"`{name}`", code(str(value))) for name, value in card.config.items()]
     return f"""\
 ---
 {_head(card)}
@@ -131,10 +134,10 @@ mistakes and for how far a confidence can be trusted.
 
 ### Training Data
 
-- name: {_code(card.data_name)}
+- name: {code(card.data_name)}
 - digits: {card.data_rows:,}, {_shares(card)}
-- source: {_code(card.data_source)}
-- fingerprint: {_code(card.data_fingerprint)}{_honesty(card.data_source)}
+- source: {code(card.data_source)}
+- fingerprint: {code(card.data_fingerprint)}{_honesty(card.data_source)}
 
 ### Training Procedure
 
@@ -143,7 +146,7 @@ mistakes and for how far a confidence can be trusted.
 
 #### Training Hyperparameters
 
-{_table(("field", "value"), config)}
+{table(("field", "value"), config)}
 
 ## Evaluation
 
@@ -157,7 +160,7 @@ mistakes and for how far a confidence can be trusted.
 
 ### Software
 
-{_table(("software", "version"), card.versions.items())}
+{table(("software", "version"), card.versions.items())}
 """
 
 
@@ -210,15 +213,24 @@ def _what(card: Card) -> str:
             f"LeNet-5 with `{card.config['activation']}` units, convolutions "
             f"{order[card.config['subsampling']]}"
         )
-    members = card.networks
-    ensemble = (
-        f" An ensemble of {members} such networks, which differ by their seeds; their "
-        f"probabilities are averaged. Together: {members * card.parameters:,} parameters."
-    )
-    return (
+    what = (
         "Reads handwritten digits, for Kaggle's Digit Recognizer. "
         f"{network}, written in JAX and Flax: {card.parameters:,} trainable parameters."
-        f"{ensemble if members > 1 else ''}"
+    )
+    if teacher := card.config["teacher"]:
+        what += f" Taught by the networks of the run in {code(teacher)}: see `teacher` below."
+    members = card.networks
+    if members == 1:
+        return what
+    differ = ["seeds"]
+    if card.config["folds"]:
+        differ.append("folds that they were not trained on")
+    if card.config["sweep"]:
+        differ.append(f"hyperparameters ({code(card.config['sweep'])})")
+    return (
+        f"{what} An ensemble of {members} such networks, which differ by their "
+        f"{' and '.join(differ)}; predictions average the probabilities of them all. "
+        f"Together: {members * card.parameters:,} parameters."
     )
 
 
@@ -237,14 +249,14 @@ def _evaluation(card: Card) -> str:
     results = [(alone, card.holdout_accuracy)]
     if card.ensemble_accuracy is not None:
         results.append((f"ensemble of {members}", card.ensemble_accuracy))
-    table = _table(
+    numbers = table(
         ("hold-out", "accuracy", "digits", "epochs"),
         [(name, f"{value:.2%}", f"{held:,}", f"{epochs}") for name, value in results],
     )
     best = results[-1][1]
     luck = 100 * math.sqrt(best * (1 - best) / held)
     return (
-        f"{table}\n\n"
+        f"{numbers}\n\n"
         "The held-out digits, the config and the number of epochs were fixed before training, and "
         "none of these digits was trained on. The numbers are those after the last epoch, not of "
         f"the best one. On so many digits, one standard deviation of luck is {luck:.2f} points; "
@@ -274,20 +286,3 @@ def _duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _code(text: str) -> str:
-    """Inline code, which neither line ends nor backticks of the text can break."""
-    text = shown(text)
-    fence = "`"
-    while fence in text:
-        fence += "`"
-    space = " " if text.startswith("`") or text.endswith("`") else ""
-    return f"{fence}{space}{text}{space}{fence}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
-    )

@@ -17,8 +17,11 @@ from lenet_jax.report.html_page import Section, Table, page
 from lenet_jax.report.layer_maps import draw_layers
 from lenet_jax.report.learning_curves import draw_curves
 from lenet_jax.report.reliability_diagram import draw_reliability
+from lenet_jax.report.sweeps import draw_sweep
 
 PAGE = "report.html"
+# Columns of `networks.csv` that tell which network it is and how it did, not what it was.
+UNSWEPT = {"network", "seed", "fold", "holdout_accuracy"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +50,7 @@ class Run:
       config: every field of the run's config.
       networks: number of members.
       rows: of `metrics.csv`; none if no epoch is done yet.
+      swept: of `networks.csv`, a row for each network of a sweep; none without a sweep.
       held: None if nothing was held out.
       augmented_NxHxW: training digits as the network sees them, at least one.
       filters_CxHxW: of C1, member 0.
@@ -60,6 +64,7 @@ class Run:
     config: Mapping[str, Any]
     networks: int
     rows: Sequence[Mapping[str, float | None]]
+    swept: Sequence[Mapping[str, float]]
     held: Held | None
     augmented_NxHxW: np.ndarray
     filters_CxHxW: np.ndarray
@@ -106,18 +111,34 @@ def facts(run: Run) -> Table:
         ("digits", run.data_name),
         ("trained on", f"{run.train_rows:,} digits"),
         ("epochs", f"{len(run.rows)} of {config['epochs']}"),
-        ("networks", "1" if members == 1 else f"{members}, their probabilities averaged"),
+        ("networks", _networks(members, config["folds"])),
         ("seed", f"{seed}" if members == 1 else f"{seed} to {seed + members - 1}"),
         ("training", f"{sum(row['seconds'] or 0.0 for row in run.rows):.1f} s"),
     ]
     return Table(head=("what", "value"), rows=rows)
 
 
+def _networks(networks: int, folds: int) -> str:
+    each = networks // max(1, folds)
+    parts = [f"{networks}"]
+    if folds:
+        parts.append(f"{each} that {'has' if each == 1 else 'have'} not seen each of {folds} folds")
+    if each > 1:
+        parts.append("their probabilities averaged")
+    return ", ".join(parts)
+
+
 def list_sections(run: Run) -> list[Section]:
     """Draws the pictures that there is something for."""
     sections = [_curves(run)] if run.rows else []
+    if run.swept:
+        sections.append(_sweep(run.swept))
     if run.held is not None:
-        sections += [_confusion(run.held), _mistakes(run.held), _reliability(run.held)]
+        sections += [
+            _confusion(run.held),
+            _mistakes(run.held),
+            _reliability(run.held, run.config["folds"]),
+        ]
     sections += [_layers(run), _augmented(run)]
     config = [(name, str(value)) for name, value in run.config.items()]
     return [*sections, Section(heading="Config", table=Table(head=("field", "value"), rows=config))]
@@ -141,6 +162,30 @@ def _curves(run: Run) -> Section:
         png=png(draw_curves(run.rows)),
         alt=alt,
         table=Table(head=names, rows=cells),
+    )
+
+
+def _sweep(rows: Sequence[Mapping[str, float]]) -> Section:
+    fields = [name for name in rows[0] if name not in UNSWEPT]
+    by_point: dict[tuple[float, ...], list[float]] = {}
+    for row in rows:
+        point = tuple(row[field] for field in fields)
+        by_point.setdefault(point, []).append(row["holdout_accuracy"])
+    means = {point: np.mean(each) for point, each in by_point.items()}
+    best = max(means, key=lambda point: means[point])
+    names = ", ".join(f"{field}={value:g}" for field, value in zip(fields, best, strict=True))
+    return Section(
+        heading="Sweep",
+        name="sweep",
+        png=png(draw_sweep(rows, fields)),
+        alt=f"Hold-out accuracy against what was swept; best on average is {names}.",
+        table=Table(
+            head=(*fields, "networks", "mean hold-out accuracy"),
+            rows=[
+                (*(f"{value:g}" for value in point), f"{len(each)}", f"{means[point]:.3%}")
+                for point, each in by_point.items()
+            ],
+        ),
     )
 
 
@@ -185,7 +230,7 @@ def _mistakes(held: Held) -> Section:
     )
 
 
-def _reliability(held: Held) -> Section:
+def _reliability(held: Held, folds: int) -> Section:
     bins = calibration.sort_into_bins(held.probabilities_NxK, held.labels_N)
     rows = [
         (
@@ -204,8 +249,14 @@ def _reliability(held: Held) -> Section:
         name="reliability",
         png=png(draw_reliability(held.labels_N, held.probabilities_NxK)),
         alt=f"Accuracy against confidence; the expected calibration error is {bins.error:.2%}.",
-        text="Where the network says 90%, nine in ten of its answers should be right. This is "
-        "before the temperature in calibration.json, which predictions are divided by.",
+        text="Where the network says 90%, nine in ten of its answers should be right. "
+        + (
+            "Predictions average the networks of all folds, and are left as they are: there is no "
+            "digit that none of these networks has seen."
+            if folds
+            else "This is before the temperature in calibration.json, which predictions of one "
+            "view are divided by."
+        ),
         table=Table(head=("confidence", "digits", "mean confidence", "right"), rows=rows),
     )
 
