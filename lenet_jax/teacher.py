@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from lenet_jax import predict, workdir
+from lenet_jax import checkout, predict, workdir
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
@@ -33,7 +33,8 @@ def restore(student: workdir.Record) -> Teacher:
     on the student's held-out digits would tell it their labels.
 
     Raises:
-      UserError: there is no such run, or it is one on other digits or with another split.
+      UserError: there is no such run, or it is unfinished, or it is one on other digits
+        or with another split.
     """
     folder = student.config.teacher
     record = workdir.read_run(folder)
@@ -41,6 +42,11 @@ def restore(student: workdir.Record) -> Teacher:
     if record.data_fingerprint != student.data_fingerprint:
         raise UserError(
             f"{name}: was trained on other digits ({record.data_name}); train it on --data"
+        )
+    if not workdir.is_finished(folder):
+        raise UserError(
+            f"{name}: has not finished its {record.config.epochs} epochs; go on with it first, "
+            f"{checkout.command('train')} --workdir={shown(folder)}"
         )
     split = ("folds", "split_seed", *(() if student.config.folds else ("holdout",)))
     for field in split:

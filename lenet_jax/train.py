@@ -153,8 +153,7 @@ def _train(
     finished = False
     if start is not None:
         resume.check_same_run(folder, record)
-        # The model card is the last file that a run writes.
-        finished = start >= config.epochs * steps and (place(folder) / workdir.CARD).exists()
+        finished = start >= config.epochs * steps and workdir.is_finished(folder)
     # No process writes anything before all have looked.
     hosts.check_same(f"{start} {finished}", "another --workdir, or one that it does not share,")
     if finished:

@@ -1,0 +1,50 @@
+import dataclasses
+import shutil
+
+import jax
+import pytest
+
+from lenet_jax import teacher, workdir
+from lenet_jax.config import Config
+from lenet_jax.errors import UserError
+
+
+@pytest.fixture
+def finished(trained, tmp_path):
+    """A copy of a finished run."""
+    return shutil.copytree(trained, tmp_path / "finished")
+
+
+def student(finished, **fields):
+    """The record of a run that the finished one is to teach."""
+    record = workdir.read_run(finished)
+    config = Config(teacher=str(finished), holdout=record.config.holdout)
+    return dataclasses.replace(record, config=dataclasses.replace(config, **fields))
+
+
+def test_the_networks_are_those_of_the_run(finished):
+    taught = teacher.restore(student(finished))
+    assert taught.networks == 1
+    # Of one fold, one network.
+    assert {leaf.shape[:2] for leaf in jax.tree.leaves(taught.params_FxT)} == {(1, 1)}
+
+
+def test_an_unfinished_run_teaches_nobody(finished):
+    (finished / workdir.CARD).unlink()
+    with pytest.raises(UserError, match=r"has not finished its \d+ epochs; go on with it first"):
+        teacher.restore(student(finished))
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [({"holdout": 0.5}, "holdout"), ({"split_seed": 7}, "split_seed"), ({"folds": 2}, "folds")],
+)
+def test_a_teacher_that_knows_the_held_out_digits_is_refused(finished, fields, told):
+    with pytest.raises(UserError, match=rf"config\.{told}=.*hold out the same digits"):
+        teacher.restore(student(finished, **fields))
+
+
+def test_a_teacher_of_other_digits_is_refused(finished):
+    other = dataclasses.replace(student(finished), data_fingerprint="f" * 16)
+    with pytest.raises(UserError, match="was trained on other digits"):
+        teacher.restore(other)
