@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from lenet_jax import sweep
 from lenet_jax.errors import UserError
 
@@ -125,6 +127,7 @@ class Config:
         """Raises UserError for the first field that is out of its range."""
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _cast(field, getattr(self, field.name)))
+        object.__setattr__(self, "sweep", self.sweep.strip(" ;"))
         self._choice("model", MODELS)
         self._choice("activation", ACTIVATIONS)
         self._choice("subsampling", SUBSAMPLINGS)
@@ -187,7 +190,8 @@ class Config:
     ) -> None:
         value = getattr(self, name)
         above = value > low if open_low else value >= low
-        below = value < high if open_high else value <= high
+        # As the compiled program will know it: what rounds to 1 there is 1.
+        below = np.float32(value) < high if open_high else value <= high
         if not (above and below):
             interval = f"{'(' if open_low else '['}{low}, {high}{')' if open_high else ']'}"
             raise UserError(f"config.{name}={value!r}: must lie in {interval}")

@@ -33,6 +33,11 @@ def test_round_trip_through_a_mapping():
     assert config.from_mapping(original.as_dict()) == original
 
 
+def test_a_sweep_of_nothing_is_none():
+    assert Config(sweep=" ; ") == Config()
+    assert Config(sweep=" shift=1,2; ").sweep == "shift=1,2"
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
@@ -55,6 +60,8 @@ def test_round_trip_through_a_mapping():
         ({"stroke": 1.1}, "config.stroke=1.1"),
         ({"erasing": -0.1}, "config.erasing=-0.1"),
         ({"mixup": 101}, "config.mixup=101.0"),
+        # 1 in single precision, and 0 / 0 in the average.
+        ({"ema_decay": 1 - 1e-9}, "config.ema_decay=0.999999999"),
     ],
 )
 def test_mistakes_are_named(fields, told):
