@@ -25,6 +25,7 @@ from absl import logging
 
 from lenet_jax import calibration, data, metrics, model, population, predict, report, workdir
 from lenet_jax.data import Dataset
+from lenet_jax.errors import UserError
 from lenet_jax.report import figures
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +79,9 @@ def score(name: str, folder: str, dataset: Dataset, views: Sequence[int]) -> lis
     """Predicts with every network of a run what it has not seen, with so many views each time."""
     record = workdir.read_run(folder)
     if record.data_fingerprint != dataset.fingerprint or not record.config.folds:
-        sys.exit(f"{folder}: not a cross-validation on {dataset.name}")
+        raise UserError(f"{folder}: not a cross-validation on {dataset.name}")
+    if not workdir.is_finished(folder):
+        raise UserError(f"{folder}: has not finished its {record.config.epochs} epochs")
     assert dataset.labels_N is not None
     people = population.make(record.config, dataset.labels_N)
     mesh = meshes.make(len(people))
@@ -89,7 +92,7 @@ def score(name: str, folder: str, dataset: Dataset, views: Sequence[int]) -> lis
 
     def viewed(count: int) -> Scored:
         program = jax.jit(
-            functools.partial(predict.logits, people.config, mesh, views=count),
+            functools.partial(predict.logits, record.config, mesh, views=count),
             out_shardings=meshes.replicated(mesh),
         )
         logits_MxHxK = program(params_M, people.held_MxH, dataset.images_NxHxW)
@@ -158,12 +161,15 @@ def ablation_table(runs: list[Scored]) -> Iterator[str]:
     """What each ingredient is worth: the networks of the first run against those of the others."""
     yield "| recipe | networks | one network, % | difference to the first |"
     yield "|---|---|---|---|"
-    base = runs[0].each_FxM
+    first = runs[0]
     for run in runs:
         each = run.each_FxM
-        difference = each - base if each.shape == base.shape else np.array([np.nan])
-        error = difference.std(ddof=1) / np.sqrt(difference.size) if difference.size > 1 else 0
-        cell = "" if run is runs[0] else f"{difference.mean():+.3f} ± {error:.3f}"
+        for field in ("seed", "split_seed", "folds", "members"):
+            if getattr(run.record.config, field) != getattr(first.record.config, field):
+                raise UserError(f"{run.name}: its config.{field} is not that of {first.name}")
+        difference = each - first.each_FxM
+        error = difference.std(ddof=1) / np.sqrt(difference.size)
+        cell = "" if run is first else f"{difference.mean():+.3f} ± {error:.3f}"
         yield (
             f"| {run.name} | {each.size} | {each.mean():.3f} ± {each.std(ddof=1):.3f} | {cell} |"
         )
@@ -184,11 +190,12 @@ def draw_members(runs: list[Scored]) -> Any:
     """Accuracy against the number of members averaged."""
     figure = figures.empty_figure(900, 520, layout="constrained")
     axes = figure.subplots()
-    for run, colour in zip(runs, (figures.BLUE, figures.ORANGE, figures.GREEN), strict=False):
+    for run in runs:
         mean_M, spread_M = accuracy_by_members(run)
         sizes = np.arange(1, len(mean_M) + 1)
-        axes.plot(sizes, mean_M, "o-", color=colour, label=f"{run.name}.py", ms=4)
-        axes.fill_between(sizes, mean_M - spread_M, mean_M + spread_M, color=colour, alpha=0.15)
+        (line,) = axes.plot(sizes, mean_M, "o-", label=f"{run.name}.py", ms=4)
+        low_M, high_M = mean_M - spread_M, mean_M + spread_M
+        axes.fill_between(sizes, low_M, high_M, color=line.get_color(), alpha=0.15)
     axes.set_xlabel("members averaged")
     axes.set_ylabel("cross-validated accuracy, %")
     axes.set_title(f"Mean and standard deviation of {SUBSETS} random subsets of the members")
@@ -238,4 +245,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(str(error))

@@ -1,0 +1,95 @@
+"""The tables of RESULTS.md, `benchmarks/accuracy.py`."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import record
+
+from lenet_jax.config import Config
+from lenet_jax.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+spec = importlib.util.spec_from_file_location("accuracy", ROOT / "benchmarks/accuracy.py")
+accuracy = importlib.util.module_from_spec(spec)
+# A dataclass looks its own module up.
+sys.modules["accuracy"] = accuracy
+spec.loader.exec_module(accuracy)
+
+FOLDS, MEMBERS, DIGITS = 2, 3, 10
+
+
+def scored(wrong, name="some", **fields):
+    """A run whose member m of each fold reads the first `wrong[m]` digits wrongly.
+
+    The second fold has a digit less, and what stands in its place is read wrongly by all.
+    """
+    labels_FxH = np.tile(np.arange(DIGITS), (FOLDS, 1))
+    said_FxMxHxK = np.tile(np.eye(10)[labels_FxH][:, None], (1, MEMBERS, 1, 1))
+    for member, count in enumerate(wrong):
+        said_FxMxHxK[:, member, :count] = np.roll(said_FxMxHxK[:, member, :count], 1, axis=-1)
+    labels_FxH[1, -1] = -1
+    said_FxMxHxK[1, :, -1] = np.nan
+    return accuracy.Scored(
+        name=name,
+        record=record(Config(folds=FOLDS, members=MEMBERS, epochs=7, **fields)),
+        probabilities_FxMxHxK=0.9 * said_FxMxHxK + 0.01,
+        labels_FxH=labels_FxH,
+        rows_FxH=np.arange(FOLDS * DIGITS).reshape(FOLDS, DIGITS),
+    )
+
+
+def test_every_network_and_their_average_are_scored_on_the_digits_of_their_fold():
+    run = scored([1, 1, 4])
+    by_hand = [[90, 90, 60], [100 * 8 / 9, 100 * 8 / 9, 100 * 5 / 9]]
+    np.testing.assert_allclose(run.each_FxM, by_hand)
+    # Two of three carry the average.
+    together = 100 * 17 / 19
+    assert run.accuracy(run.averaged()) == pytest.approx(together)
+    (row,) = list(accuracy.accuracy_table([run], [run]))[2:]
+    mean, spread = np.mean(by_hand), np.std(by_hand, ddof=1)
+    assert row == (
+        f"| `some.py` | 61,706 | 7 | 2 x 3 | {mean:.3f} ± {spread:.3f} | {together:.3f} "
+        f"| {together:.3f} |"
+    )
+
+
+def test_more_members_are_more_right_where_the_wrong_ones_are_few():
+    mean_M, spread_M = accuracy.accuracy_by_members(scored([0, 0, 9]))
+    assert mean_M[-1] == 100
+    assert spread_M[-1] == 0
+    assert mean_M[0] == pytest.approx(np.mean([100, 100, 100 / 19]), abs=10)
+
+
+def test_an_ingredient_is_worth_the_mean_difference_of_pairs():
+    rows = list(accuracy.ablation_table([scored([1, 2, 3], "base"), scored([0, 1, 2], "better")]))
+    difference = np.repeat([10, 100 / 9], MEMBERS)
+    error = difference.std(ddof=1) / np.sqrt(FOLDS * MEMBERS)
+    assert rows[2].endswith("|  |")
+    assert rows[3].endswith(f"| +{difference.mean():.3f} ± {error:.3f} |")
+
+
+@pytest.mark.parametrize("fields", [{"seed": 1}, {"split_seed": 1}])
+def test_what_is_no_pair_is_refused(fields):
+    runs = [scored([1, 2, 3], "base"), scored([0, 1, 2], "other", **fields)]
+    with pytest.raises(UserError, match=f"other: its config.{next(iter(fields))}"):
+        list(accuracy.ablation_table(runs))
+
+
+def test_a_temperature_mends_other_folds_than_it_was_fitted_on():
+    (row,) = list(accuracy.calibration_table([scored([1, 1, 1])]))[2:]
+    name, temperature, before, after, *_ = row.strip("| ").split(" | ")
+    assert name == "`some.py`"
+    # 0.91 sure of 17 in 19.
+    assert float(temperature) == pytest.approx(1, abs=0.2)
+    assert abs(float(before) - float(after)) < 0.02
+
+
+def test_a_run_without_folds_is_told_in_one_line(trained):
+    command = [sys.executable, ROOT / "benchmarks/accuracy.py", "--data=sample", f"some={trained}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"{trained}: not a cross-validation on sample (train part)"
