@@ -129,6 +129,21 @@ def test_strengths_are_bounds():
     np.testing.assert_allclose(np.linalg.det(maps[:, :, :2]), 1, rtol=1e-5)
 
 
+def test_scales_and_shear_are_what_their_names_say():
+    config = Config(rotation=0.0, scale=0.2, shear=0.3, shift=0.0)
+    maps_BxD = np.asarray(draws(500).maps_BxD)
+    maps = np.asarray(jax.vmap(functools.partial(augment._inverse_map, config))(maps_BxD))
+    height, width = 1 / maps[:, 0, 0], 1 / maps[:, 1, 1]
+    for scale in (height, width):
+        np.testing.assert_allclose([scale.min(), scale.max()], [0.8, 1.2], atol=0.01)
+    # Each direction has a scale of its own.
+    assert abs(np.corrcoef(height, width)[0, 1]) < 0.2
+    # Rows stay, and slide along themselves by so much a row.
+    np.testing.assert_array_equal(maps[:, 0, 1], 0)
+    slide = maps[:, 1, 0] * width
+    np.testing.assert_allclose([slide.min(), slide.max()], [-0.3, 0.3], atol=0.01)
+
+
 def test_an_elastic_field_is_smooth_and_as_strong_as_asked():
     noise = np.random.default_rng(0).uniform(-1, 1, (4000, augment.GRID**2))
     fields = (noise @ augment._elastic_basis()).reshape(-1, 28, 28)
