@@ -24,7 +24,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as keep
 
-from lenet_jax import checksums
+from lenet_jax import checksums, mesh
 from lenet_jax.errors import UserError
 from lenet_jax.files import is_remote, place, shown
 from lenet_jax.state import TrainState
@@ -146,10 +146,8 @@ class Checkpoints:
         Raises:
           UserError: the checkpoint is damaged or holds other arrays.
         """
-        items = jax.eval_shape(_items, target)
-        items = {
-            name: jax.tree.map(_with_sharding_of(target), tree) for name, tree in items.items()
-        }
+        # All arrays of a state are split alike, along the member axis.
+        items = mesh.abstract(jax.eval_shape(_items, target), target.step.sharding)
         with self._naming(step):
             for name, tree in items.items():
                 self._check_arrays(step, name, tree)
@@ -297,9 +295,3 @@ def _arrays(tree: Any) -> dict[str, str]:
         for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
         if hasattr(leaf, "shape")
     }
-
-
-def _with_sharding_of(target: TrainState) -> Any:
-    """All arrays of a state are split alike, along the member axis."""
-    sharding = target.step.sharding
-    return lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import AxisType, Mesh, NamedSharding, Sharding
 from jax.sharding import PartitionSpec as P
 
 from lenet_jax.config import mesh_sizes
@@ -175,7 +175,7 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, P())
 
 
-def abstract(tree: Any, sharding: NamedSharding) -> Any:
+def abstract(tree: Any, sharding: Sharding) -> Any:
     """Shapes and dtypes of arrays, with a sharding that all of them are to have."""
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree

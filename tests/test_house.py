@@ -34,7 +34,7 @@ MAY_IMPORT = {
         "augment", "config", "metrics", "mixup", "model", "optimizer", "population", "state",
     },
     "checksums": {"files"},
-    "checkpoint": {"checksums", "errors", "files", "state"},
+    "checkpoint": {"checksums", "errors", "files", "mesh", "state"},
     "resume": {"checkpoint", "config", "errors", "files", "workdir"},
     "predict": {
         "augment", "calibration", "callable_room", "checkout", "checkpoint", "config", "errors",
