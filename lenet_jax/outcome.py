@@ -19,7 +19,6 @@ from lenet_jax import (
     population,
     predict,
     report,
-    sweep,
     workdir,
 )
 from lenet_jax.config import Config
@@ -42,7 +41,7 @@ def write(folder: str | os.PathLike[str], result: Result) -> None:
     _write_report(folder, record, result.training, held, params)
     # What predicts after folds is the average of them all, and there is no digit that it has not
     # seen. A network of a sweep may have diverged.
-    if held and not record.config.folds and np.isfinite(held.probabilities_NxK).all():
+    if held is not None and not record.config.folds and np.isfinite(held.probabilities_NxK).all():
         workdir.write_calibration(folder, _calibration(held.probabilities_NxK, held.labels_N))
     card = report.Card(
         workdir=shown(folder),
@@ -208,7 +207,7 @@ def _seen_inside(config: Config) -> Callable[..., Any]:
 
 def _augmented(record: workdir.Record, training: Dataset) -> np.ndarray:
     """A hundred training digits as member 0 might see them, [100, 28, 28]."""
-    config = record.config.without_sweep(**sweep.points(record.config.sweep)[0])
+    config = population.configs_of_points(record.config)[0]
     images_NxHxW = training.images_NxHxW[:100]
     # Drawn by NumPy, for JAX would compile its generator.
     rng = np.random.default_rng(config.seed)

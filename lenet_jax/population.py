@@ -106,14 +106,14 @@ class Population:
 
 def common(config: Config) -> Config:
     """What the members have in common; see `Population.config`."""
-    configs = _configs(config)
+    configs = configs_of_points(config)
     largest: dict[str, Any] = {
         name: max(getattr(one, name) for one in configs) for name in sweep.points(config.sweep)[0]
     }
     return config.without_sweep(**largest)
 
 
-def _configs(config: Config) -> list[Config]:
+def configs_of_points(config: Config) -> list[Config]:
     """The config of each point of the sweep."""
     return [config.without_sweep(**point) for point in sweep.points(config.sweep)]
 
@@ -124,7 +124,7 @@ def make(config: Config, labels_N: np.ndarray) -> Population:
     Raises:
       UserError: a point of the sweep is out of range, or there are too few rows to split.
     """
-    points, configs = sweep.points(config.sweep), _configs(config)
+    points, configs = sweep.points(config.sweep), configs_of_points(config)
     if config.folds:
         splits = folds(labels_N, config.folds, config.split_seed)
     else:

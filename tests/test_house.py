@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "data": {"errors", "extras", "files", "kaggle_account"},
     "submission": {"errors", "files"},
     "submit": {"data", "errors", "extras", "files", "kaggle_account"},
-    "report": {"calibration", "checkout", "errors", "files"},
+    "report": {"calibration", "checkout", "errors", "files", "sweep"},
     "workdir": {"checkout", "config", "data", "errors", "files", "lenet_jax"},
     "augment": {"config", "population"},
     "conv": set(),
@@ -63,7 +63,7 @@ MAY_IMPORT = {
     "tensorboard": {"extras", "workdir"},
     "outcome": {
         "augment", "calibration", "checkout", "config", "data", "errors", "files", "mesh",
-        "model", "population", "predict", "report", "sweep", "train", "workdir",
+        "model", "population", "predict", "report", "train", "workdir",
     },
     "checkout": set(),
     "callable_room": set(),

@@ -626,7 +626,8 @@ def test_a_sweep_is_on_the_page(tmp_path):
         {"network": k, "seed": k, "fold": 0, "shift": k // 2, "holdout_accuracy": 0.9 + 0.01 * k}
         for k in range(4)
     ]
-    report.write_report(some_run(swept=rows, networks=4), tmp_path)
+    config = Config(sweep="shift=0,1", members=2).as_dict()
+    report.write_report(some_run(swept=rows, networks=4, config=config), tmp_path)
     assert (tmp_path / "sweep.png").exists()
     text = (tmp_path / report.PAGE).read_text()
     assert "Hold-out accuracy against what was swept; best on average is shift=1." in text

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lenet_jax import calibration
+from lenet_jax import calibration, sweep
 from lenet_jax.files import make_folder, place, write_atomically
 from lenet_jax.report.confusion_matrix import confusion_matrix, draw_confusion
 from lenet_jax.report.figures import png
@@ -20,8 +20,6 @@ from lenet_jax.report.reliability_diagram import draw_reliability
 from lenet_jax.report.sweeps import draw_sweep
 
 PAGE = "report.html"
-# Columns of `networks.csv` that tell which network it is and how it did, not what it was.
-UNSWEPT = {"network", "seed", "fold", "holdout_accuracy"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -132,7 +130,7 @@ def list_sections(run: Run) -> list[Section]:
     """Draws the pictures that there is something for."""
     sections = [_curves(run)] if run.rows else []
     if run.swept:
-        sections.append(_sweep(run.swept))
+        sections.append(_sweep(run))
     if run.held is not None:
         sections += [
             _confusion(run.held),
@@ -165,10 +163,10 @@ def _curves(run: Run) -> Section:
     )
 
 
-def _sweep(rows: Sequence[Mapping[str, float]]) -> Section:
-    fields = [name for name in rows[0] if name not in UNSWEPT]
+def _sweep(run: Run) -> Section:
+    fields = list(sweep.points(run.config["sweep"])[0])
     by_point: dict[tuple[float, ...], list[float]] = {}
-    for row in rows:
+    for row in run.swept:
         point = tuple(row[field] for field in fields)
         by_point.setdefault(point, []).append(row["holdout_accuracy"])
     means = {point: np.mean(each) for point, each in by_point.items()}
@@ -177,7 +175,7 @@ def _sweep(rows: Sequence[Mapping[str, float]]) -> Section:
     return Section(
         heading="Sweep",
         name="sweep",
-        png=png(draw_sweep(rows, fields)),
+        png=png(draw_sweep(run.swept, fields)),
         alt=f"Hold-out accuracy against what was swept; best on average is {names}.",
         table=Table(
             head=(*fields, "networks", "mean hold-out accuracy"),
