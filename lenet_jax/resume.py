@@ -24,7 +24,7 @@ def newest(folder: str | os.PathLike[str]) -> int | None:
 
 
 def check_same_run(folder: str | os.PathLike[str], asked: workdir.Record) -> None:
-    """Raises UserError if the run in a workdir is of another config or of other data."""
+    """Raises UserError if the run in a workdir has another config, other data or teacher."""
     stored = workdir.read(folder)
     if stored is None:
         raise UserError(
@@ -41,4 +41,9 @@ def check_same_run(folder: str | os.PathLike[str], asked: workdir.Record) -> Non
             f"{shown(folder)}: holds a run on other digits ({stored.data_name}, "
             f"{stored.data_rows:,} rows) than {asked.data_name} ({asked.data_rows:,} rows); "
             "give the same --data to go on, or another --workdir to start anew"
+        )
+    if stored.teacher_fingerprint not in ("", asked.teacher_fingerprint):
+        raise UserError(
+            f"{shown(folder)}: config.teacher={shown(asked.config.teacher)} has been trained again "
+            "since; give another --workdir to start anew"
         )

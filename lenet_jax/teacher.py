@@ -1,9 +1,11 @@
 """A finished run whose networks give soft targets (Hinton, Vinyals and Dean 2015)."""
 
 import dataclasses
+import hashlib
 from typing import Any
 
 import jax
+import numpy as np
 
 from lenet_jax import checkout, predict, workdir
 from lenet_jax.config import Config
@@ -24,6 +26,14 @@ class Teacher:
     config: Config
     networks: int
     params_FxT: Any
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that depend on every parameter."""
+        digest = hashlib.blake2b(digest_size=8)
+        for leaf in jax.tree.leaves(self.params_FxT):
+            digest.update(np.ascontiguousarray(leaf).data)
+        return digest.hexdigest()
 
 
 def restore(student: workdir.Record) -> Teacher:

@@ -127,7 +127,11 @@ def train(
     people = population.make(config, dataset.labels_N)
     record = workdir.Record.of(config, dataset, people.images)
     hosts.check_same(f"{config} {record.data_fingerprint}", "another config or other digits")
-    taught = teacher.restore(record) if config.teacher else None
+    taught = None
+    if config.teacher:
+        taught = teacher.restore(record)
+        record = dataclasses.replace(record, teacher_fingerprint=taught.fingerprint)
+        hosts.check_same(record.teacher_fingerprint, "another teacher")
     try:
         with workdir.locked(folder) if hosts.first() else contextlib.nullcontext():
             return _train(record, dataset, people, taught, folder, say, log)

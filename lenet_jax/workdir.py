@@ -59,6 +59,7 @@ class Record:
       data_fingerprint: of every pixel and label, the hold-out included.
       data_rows: their number, the hold-out included.
       train_rows: how many of them are trained on.
+      teacher_fingerprint: of the networks that teach it, empty without a teacher.
     """
 
     config: Config
@@ -67,6 +68,7 @@ class Record:
     data_fingerprint: str
     data_rows: int
     train_rows: int
+    teacher_fingerprint: str = ""
 
     @classmethod
     def of(cls, config: Config, dataset: Dataset, train_rows: int) -> "Record":
@@ -148,6 +150,9 @@ def read(workdir: str | os.PathLike[str]) -> Record | None:
     except (RecursionError, ValueError) as error:
         raise UserError(f"{name}: not valid JSON ({error})") from None
     types = {field.name: field.type for field in dataclasses.fields(Record)} | {"config": dict}
+    if isinstance(content, dict):
+        # Runs from before there was one.
+        content = {"teacher_fingerprint": "", **content}
     wrong = [
         key
         for key, type_ in types.items()

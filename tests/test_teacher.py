@@ -29,6 +29,16 @@ def test_the_networks_are_those_of_the_run(finished):
     assert {leaf.shape[:2] for leaf in jax.tree.leaves(taught.params_FxT)} == {(1, 1)}
 
 
+def test_the_fingerprint_depends_on_every_parameter(finished):
+    taught = teacher.restore(student(finished))
+    assert taught.fingerprint == teacher.restore(student(finished)).fingerprint
+    leaves, tree = jax.tree.flatten(taught.params_FxT)
+    for index in range(len(leaves)):
+        moved = [leaf + (index == place) for place, leaf in enumerate(leaves)]
+        other = dataclasses.replace(taught, params_FxT=jax.tree.unflatten(tree, moved))
+        assert other.fingerprint != taught.fingerprint
+
+
 def test_an_unfinished_run_teaches_nobody(finished):
     (finished / workdir.CARD).unlink()
     with pytest.raises(UserError, match=r"has not finished its \d+ epochs; go on with it first"):

@@ -1,6 +1,7 @@
 """The host loop with real files, and a real process that is really killed."""
 
 import dataclasses
+import shutil
 import signal
 import subprocess
 import threading
@@ -12,7 +13,17 @@ import pytest
 import recipe
 from runs import newest, wait_until, whole_checkpoints
 
-from lenet_jax import epochs, outcome, population, predict, programs, stopping, train, workdir
+from lenet_jax import (
+    epochs,
+    outcome,
+    population,
+    predict,
+    programs,
+    stopping,
+    teacher,
+    train,
+    workdir,
+)
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
@@ -121,6 +132,19 @@ def test_differing_fields_are_named(finished):
     with pytest.raises(UserError, match=r"epochs: 3 -> 4.*learning_rate: 0.004 -> 0.5") as caught:
         train.train(other, digits(), folder, say=quiet)
     assert "\n" not in str(caught.value)
+
+
+def test_a_teacher_that_was_trained_again_is_noticed(tmp_path, finished):
+    folder = shutil.copytree(finished[0], tmp_path / "taught")
+    record = workdir.read(folder)
+    config = dataclasses.replace(CONFIG, teacher=str(finished[0]))
+    asked = dataclasses.replace(record, config=config)
+    fingerprint = teacher.restore(asked).fingerprint
+    workdir.create(folder, dataclasses.replace(asked, teacher_fingerprint=fingerprint))
+    assert train.train(config, digits(), folder, say=quiet) is None
+    workdir.create(folder, dataclasses.replace(asked, teacher_fingerprint="0" * 16))
+    with pytest.raises(UserError, match=r"config\.teacher=.* has been trained again"):
+        train.train(config, digits(), folder, say=quiet)
 
 
 @pytest.mark.slow

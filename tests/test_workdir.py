@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,15 @@ ROW = dict.fromkeys(workdir.COLUMNS) | {"epoch": 1, "step": 10, "train_loss": 0.
 def test_a_record_is_read_as_it_was_written(tmp_path):
     workdir.create(tmp_path / "a" / "b", RECORD)
     assert workdir.read(tmp_path / "a" / "b") == RECORD
+
+
+def test_a_record_from_before_there_were_teachers_is_read(tmp_path):
+    workdir.create(tmp_path, RECORD)
+    path = tmp_path / workdir.CONFIG
+    content = json.loads(path.read_text())
+    del content["teacher_fingerprint"]
+    path.write_text(json.dumps(content))
+    assert workdir.read(tmp_path) == RECORD
 
 
 def test_no_run_is_no_record(tmp_path):
