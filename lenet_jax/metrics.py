@@ -56,7 +56,8 @@ def taught_losses(
     """Cross-entropy of each image against a teacher's probabilities, both softened.
 
     Hinton, Vinyals and Dean 2015, section 2: all logits are divided by the temperature T, and the
-    cross-entropy multiplied by T^2, so that its gradients are as large for any T.
+    cross-entropy multiplied by T^2, so that its gradients are as large for any T. There is no
+    rubbish class: a teacher says nothing of it.
 
     Args:
       logits_BxK: float32 [B, K].

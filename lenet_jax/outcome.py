@@ -19,6 +19,7 @@ from lenet_jax import (
     population,
     predict,
     report,
+    sweep,
     workdir,
 )
 from lenet_jax.config import Config
@@ -94,17 +95,18 @@ def _networks(result: Result) -> list[dict[str, Any]]:
 
 def _points(result: Result) -> list[str]:
     """A line for each point of the sweep, the best first."""
-    people, accuracy_M = result.population, result.accuracy_M
-    if not result.record.config.sweep or accuracy_M is None:
+    swept = result.record.config.sweep
+    if not swept or result.accuracy_M is None:
         return []
-    lines = []
-    for index, point in enumerate(people.points):
-        own = accuracy_M[people.point_M == index]
-        name = ", ".join(f"{field}={value:g}" for field, value in point.items())
-        lines.append(
-            (float(own.mean()), f"{own.mean():.3%} +- {own.std(ddof=len(own) > 1):.3%}  {name}")
-        )
-    return ["Sweep:", *(f"  {line}" for _, line in sorted(lines, reverse=True))]
+    by_point = sweep.accuracies(swept, _networks(result))
+    by_point.sort(key=lambda each: float(np.mean(each[1])), reverse=True)
+    return [
+        "Sweep:",
+        *(
+            f"  {np.mean(each):.3%} +- {np.std(each, ddof=len(each) > 1):.3%}  {sweep.named(point)}"
+            for point, each in by_point
+        ),
+    ]
 
 
 def rewrite_report(
@@ -174,7 +176,7 @@ def _write_report(
     # As the files have them, so that a report that is drawn again is the same to the last byte.
     rows, swept = workdir.read_metrics(folder), []
     if config.sweep and held is not None:
-        swept = workdir.read_networks(folder)
+        swept = workdir.read_networks(folder, tuple(sweep.points(config.sweep)[0]))
     run = report.Run(
         title=f"{report.model_name(config.as_dict(), config.networks)} on {record.data_name}",
         data_name=record.data_name,

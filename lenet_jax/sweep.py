@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Mapping, Sequence
 
 from lenet_jax.errors import UserError
 
@@ -56,3 +57,33 @@ def points(text: str) -> list[dict[str, float]]:
         if not all(map(math.isfinite, values[name])):
             raise UserError(f"config.sweep: {name}={listed}: must be finite")
     return [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
+
+
+def named(point: Mapping[str, float]) -> str:
+    """A point as people read it.
+
+    Examples:
+      >>> named({"shift": 1.0, "elastic": 0.5})
+      'shift=1, elastic=0.5'
+    """
+    return ", ".join(f"{field}={value:g}" for field, value in point.items())
+
+
+def accuracies(
+    text: str, networks: Sequence[Mapping[str, float]]
+) -> list[tuple[dict[str, float], list[float]]]:
+    """The points of a sweep in their order, each with the hold-out accuracies of its networks.
+
+    Args:
+      text: as for `points`.
+      networks: rows of `networks.csv`.
+
+    Examples:
+      >>> rows = [{"shift": shift, "holdout_accuracy": 0.9} for shift in (1.0, 2.0, 1.0)]
+      >>> accuracies("shift=1,2", rows)
+      [({'shift': 1.0}, [0.9, 0.9]), ({'shift': 2.0}, [0.9])]
+    """
+    return [
+        (point, [row["holdout_accuracy"] for row in networks if point.items() <= row.items()])
+        for point in points(text)
+    ]

@@ -119,12 +119,18 @@ def train(
 
     Raises:
       UserError: the folder belongs to a run of another config or of other data, is in use by
-        another process, or cannot be written; or the loss is not finite.
+        another process, or cannot be written; or the loss is not finite; or there is a sweep and
+        nothing held out.
       Stopped: a signal asked for it; the state is saved.
     """
     if dataset.labels_N is None:
         raise UserError(f"{dataset.name}: has no labels, so nothing can be trained on it")
     people = population.make(config, dataset.labels_N)
+    if config.sweep and not len(people.held_rows):
+        raise UserError(
+            f"config.sweep={config.sweep!r}: nothing is held out to compare its points on; give "
+            "config.folds, or a config.holdout above 0"
+        )
     record = workdir.Record.of(config, dataset, people.images)
     hosts.check_same(f"{config} {record.data_fingerprint}", "another config or other digits")
     taught = None

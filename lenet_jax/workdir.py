@@ -215,15 +215,20 @@ def write_networks(workdir: str | os.PathLike[str], rows: Sequence[dict[str, Any
     write_atomically(place(workdir) / NETWORKS, text.getvalue())
 
 
-def read_networks(workdir: str | os.PathLike[str]) -> list[dict[str, float]]:
+def read_networks(workdir: str | os.PathLike[str], fields: Sequence[str]) -> list[dict[str, float]]:
     """The rows of `networks.csv`, none if it is not there.
+
+    Args:
+      workdir: of the run.
+      fields: that the run sweeps.
 
     Raises:
       UserError: it is not what a run writes.
     """
     with _reading(place(workdir) / NETWORKS, "networks", "go on") as text:
         rows = csv.DictReader(io.StringIO(text or "", newline=""))
-        return [{name: float(value) for name, value in row.items()} for row in rows]
+        columns = ("network", "seed", "fold", *fields, "holdout_accuracy")
+        return [{name: float(row[name]) for name in columns} for row in rows]
 
 
 def write_calibration(workdir: str | os.PathLike[str], numbers: dict[str, float]) -> None:

@@ -63,7 +63,7 @@ MAY_IMPORT = {
     "tensorboard": {"extras", "workdir"},
     "outcome": {
         "augment", "calibration", "checkout", "config", "data", "errors", "files", "mesh",
-        "model", "population", "predict", "report", "train", "workdir",
+        "model", "population", "predict", "report", "sweep", "train", "workdir",
     },
     "checkout": set(),
     "callable_room": set(),

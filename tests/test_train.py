@@ -165,6 +165,13 @@ def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
         assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(params))
 
 
+def test_a_sweep_with_nothing_held_out_is_refused(tmp_path):
+    config = dataclasses.replace(CONFIG, holdout=0.0, sweep="shift=0,1")
+    with pytest.raises(UserError, match=r"config\.sweep=.*nothing is held out"):
+        train.train(config, digits(), tmp_path / "run", say=quiet)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_second_run_in_the_same_workdir_is_refused(tmp_path, finished):
     error = "another process is training in it"
     with workdir.locked(tmp_path), pytest.raises(UserError, match=error):

@@ -113,19 +113,31 @@ def test_the_temperature_is_read_back(tmp_path):
 
 
 def test_the_networks_are_read_back(tmp_path):
-    assert workdir.read_networks(tmp_path) == []
-    rows = [{"network": k, "seed": k, "shift": 0.5 * k, "holdout_accuracy": 0.9} for k in range(3)]
+    assert workdir.read_networks(tmp_path, ["shift"]) == []
+    rows = [
+        {"network": k, "seed": k, "fold": 0, "shift": 0.5 * k, "holdout_accuracy": 0.9}
+        for k in range(3)
+    ]
     workdir.write_networks(tmp_path, rows)
-    assert workdir.read_networks(tmp_path) == rows
+    assert workdir.read_networks(tmp_path, ["shift"]) == rows
+
+
+HEAD = "network,seed,fold,shift,holdout_accuracy\n"
 
 
 @pytest.mark.parametrize(
-    "text", ["network,shift\n0,wide\n", "network\n0,1\n", "network,shift\n0\n"]
+    "text",
+    [
+        f"{HEAD}0,0,0,wide,0.9\n",
+        f"{HEAD}0,0,0,1\n",
+        "network,seed,fold,shift\n0,0,0,1\n",
+        "network,seed,fold,holdout_accuracy\n0,0,0,0.9\n",
+    ],
 )
 def test_a_damaged_table_of_networks_is_named(tmp_path, text):
     (tmp_path / workdir.NETWORKS).write_text(text)
     with pytest.raises(UserError, match=r"networks\.csv: not the networks of a run"):
-        workdir.read_networks(tmp_path)
+        workdir.read_networks(tmp_path, ["shift"])
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"temperature": null}', '{"temperature": -1}'])

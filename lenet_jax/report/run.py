@@ -164,24 +164,19 @@ def _curves(run: Run) -> Section:
 
 
 def _sweep(run: Run) -> Section:
-    fields = list(sweep.points(run.config["sweep"])[0])
-    by_point: dict[tuple[float, ...], list[float]] = {}
-    for row in run.swept:
-        point = tuple(row[field] for field in fields)
-        by_point.setdefault(point, []).append(row["holdout_accuracy"])
-    means = {point: np.mean(each) for point, each in by_point.items()}
-    best = max(means, key=lambda point: means[point])
-    names = ", ".join(f"{field}={value:g}" for field, value in zip(fields, best, strict=True))
+    by_point = sweep.accuracies(run.config["sweep"], run.swept)
+    fields = list(by_point[0][0])
+    best, _ = max(by_point, key=lambda each: np.mean(each[1]))
     return Section(
         heading="Sweep",
         name="sweep",
         png=png(draw_sweep(run.swept, fields)),
-        alt=f"Hold-out accuracy against what was swept; best on average is {names}.",
+        alt=f"Hold-out accuracy against what was swept; best on average is {sweep.named(best)}.",
         table=Table(
             head=(*fields, "networks", "mean hold-out accuracy"),
             rows=[
-                (*(f"{value:g}" for value in point), f"{len(each)}", f"{means[point]:.3%}")
-                for point, each in by_point.items()
+                (*map("{:g}".format, point.values()), f"{len(each)}", f"{np.mean(each):.3%}")
+                for point, each in by_point
             ],
         ),
     )
