@@ -63,6 +63,8 @@ class Config:
       label_smoothing: share of the target spread evenly over the classes, in [0, 1).
       teacher: workdir of a finished run whose averaged networks, those of the same fold, give soft
         targets for every augmented image; empty for none.
+      teacher_networks: of the teacher's networks that are asked about each batch, in turn; 0 for
+        all of them, whose answers are averaged.
       teacher_weight: weight of the teacher's targets against the labels, in [0, 1].
       teacher_temperature: what the logits of teacher and network are divided by where they are
         compared, from 1, where nothing is softened, to 100.
@@ -109,6 +111,7 @@ class Config:
     ema_decay: float = 0.999
     label_smoothing: float = 0.0
     teacher: str = ""
+    teacher_networks: int = 0
     teacher_weight: float = 1.0
     teacher_temperature: float = 1.0
     rubbish_class: float = 0.0
@@ -151,6 +154,7 @@ class Config:
         for name in (*shares, "scale", "shear"):
             self._range(name, 0, 1, open_high=True)
         self._range("clip_norm", 0, 1e6)
+        self._range("teacher_networks", 0, 2**20)
         self._range("teacher_weight", 0, 1)
         self._range("teacher_temperature", 1, 100)
         self._range("warmup_epochs", 0, 10**6)

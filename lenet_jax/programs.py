@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
+from lenet_jax import loop, metrics, model, pixels, population, predict, state
 from lenet_jax import mesh as meshes
-from lenet_jax import metrics, model, pixels, population, predict, state, step
 from lenet_jax.config import Config
 from lenet_jax.population import Member
 from lenet_jax.state import TrainState
@@ -64,7 +64,7 @@ def compile_lazily(
 
     def shuffle(state_M: TrainState, member_M: Member) -> Member:
         def one_member(given: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
-            return step.shuffled(config, *given)
+            return loop.shuffled(config, *given)
 
         every_member = meshes.over_members(mesh, one_member, (), stacked)
         order_MxR = every_member((state_M.key, state_M.step, member_M.rows_R))
@@ -75,7 +75,7 @@ def compile_lazily(
     ) -> TrainState:
         split = pixels.spec(mesh, len(images_NxHxW))
         one_member = functools.partial(
-            step.train_until,
+            loop.train_until,
             config,
             teacher,
             batch_axis=meshes.BATCH,

@@ -44,7 +44,7 @@ def restore(student: workdir.Record) -> Teacher:
 
     Raises:
       UserError: there is no such run, or it is unfinished, or it is one on other digits
-        or with another split.
+        or with another split, or of fewer networks than are to be asked.
     """
     folder = student.config.teacher
     record = workdir.read_run(folder)
@@ -67,6 +67,11 @@ def restore(student: workdir.Record) -> Teacher:
                 "hold out the same digits"
             )
     config, folds = record.config, max(1, record.config.folds)
+    if student.config.teacher_networks > config.averaged:
+        raise UserError(
+            f"config.teacher_networks={student.config.teacher_networks}: {name} has "
+            f"{config.averaged} for each digit"
+        )
     params_M = predict.restore(folder, record)
     return Teacher(
         config=config.without_sweep(teacher=""),

@@ -33,6 +33,10 @@ MAY_IMPORT = {
     "step": {
         "augment", "config", "metrics", "mixup", "model", "optimizer", "population", "state",
     },
+    "loop": {
+        "augment", "config", "metrics", "mixup", "model", "optimizer", "population", "state",
+        "step",
+    },
     "checksums": {"files"},
     "checkpoint": {"checksums", "errors", "files", "mesh", "state"},
     "resume": {"checkpoint", "config", "errors", "files", "workdir"},
@@ -42,7 +46,7 @@ MAY_IMPORT = {
     },
     "teacher": {"checkout", "config", "errors", "files", "predict", "workdir"},
     "programs": {
-        "config", "mesh", "metrics", "model", "pixels", "population", "predict", "state", "step",
+        "config", "loop", "mesh", "metrics", "model", "pixels", "population", "predict", "state",
     },
     "epochs": {
         "checkpoint", "config", "data", "errors", "files", "hosts", "mesh", "metrics", "optimizer",

@@ -8,8 +8,8 @@ import numpy as np
 import optax
 import pytest
 
+from lenet_jax import loop, metrics, mixup, model, population, programs, step, sweep
 from lenet_jax import mesh as meshes
-from lenet_jax import metrics, mixup, model, population, programs, step, sweep
 from lenet_jax.config import Config
 
 # 150 images in batches of 64: the last batch holds 22, which no number of devices divides.
@@ -301,6 +301,34 @@ def test_a_fold_is_taught_by_the_networks_that_do_not_see_it():
     assert moved(jax.tree.map(lambda leaf: leaf[::-1], params_F)).min() > 1e-5
 
 
+def test_the_networks_of_a_teacher_are_asked_in_turn():
+    config = Config(**SHORT, optimizer="sgd", teacher="t", teacher_networks=2)
+    people = population.make(config, digits()[1])
+    mesh = meshes.make(1, jax.devices()[:1])
+    member_M = jax.device_put(people.member, meshes.stacked(mesh))
+    alone = begin(Config(**SHORT, optimizer="sgd"), 1)
+    three = begin(Config(**SHORT, optimizer="sgd", members=3, seed=1), 1).params
+    three_FxT = jax.tree.map(lambda leaf: np.asarray(leaf)[None], three)
+
+    def trained(config, stops, teachers):
+        compiled = programs.compile_lazily(config, mesh, IMAGES, Config())
+        state = jax.tree.map(jnp.copy, alone)
+        for stop, teacher in zip(stops, teachers, strict=True):
+            state = steps(compiled, state, member_M, *digits(), stop, teacher)
+        return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(state.params)])
+
+    def only(*networks):
+        return jax.tree.map(lambda leaf: leaf[:, list(networks)], three_FxT)
+
+    pairs = [(0, 1), (2, 0), (1, 2), (0, 1)]
+    # Three steps are an epoch, and no call may reach into the next one.
+    together = trained(config, [STEPS, 4], [three_FxT] * 2)
+    all_of_them = dataclasses.replace(config, teacher_networks=0)
+    one_by_one = trained(all_of_them, [1, 2, 3, 4], [only(*pair) for pair in pairs])
+    np.testing.assert_allclose(together, one_by_one, atol=1e-6)
+    assert np.abs(together - trained(all_of_them, [STEPS, 4], [three_FxT] * 2)).max() > 1e-5
+
+
 @mixed_or_not
 def test_a_step_is_the_optimiser_on_the_mean_gradient(alpha):
     plain = {"warmup_epochs": 0.0, "weight_decay": 0.0, "mixup": alpha, **STILL}
@@ -308,16 +336,16 @@ def test_a_step_is_the_optimiser_on_the_mean_gradient(alpha):
     config = Config(holdout=0.0, epochs=1, batch_size=IMAGES + 11, optimizer="sgd", **plain)
     before = begin(config, 2)
     params = jax.tree.map(lambda leaf: np.asarray(leaf[0]), before.params)
-    order_key = jax.random.fold_in(jax.random.fold_in(before.key[0], step.ORDER), 0)
+    order_key = jax.random.fold_in(jax.random.fold_in(before.key[0], loop.ORDER), 0)
     order = np.argsort(jax.random.bits(order_key, (IMAGES,)), stable=True)
     images, labels = (rows[order] for rows in digits())
     targets = 0.9 * np.eye(10, dtype=np.float32)[labels] + np.float32(0.01)
     step_key = jax.random.fold_in(before.key[0], 1)
-    units = jax.random.uniform(jax.random.fold_in(step_key, step.DROPOUT), (IMAGES, model.F6))
+    units = jax.random.uniform(jax.random.fold_in(step_key, loop.DROPOUT), (IMAGES, model.F6))
     keep = jnp.where(units < 0.3, 0, 1 / 0.7)
     if alpha:
         # Every image and its target with those of the next one of the epoch.
-        mixup_key = jax.random.fold_in(step_key, step.MIXUP)
+        mixup_key = jax.random.fold_in(step_key, loop.MIXUP)
         shares = mixup.partner_shares(jnp.float32(alpha), mixup_key, IMAGES).at[-1].set(0)
         images, targets = (
             mixup.mix(shares, rows, np.roll(rows, -1, 0)) for rows in (images, targets)
@@ -384,12 +412,12 @@ def test_the_loss_falls():
 
 @pytest.mark.parametrize("part", ["params", "averaged_params", "opt_state"])
 def test_a_step_that_overflows_is_told_by_the_loss(part):
-    fine = step._telling_of_overflow(train(CONFIG, 1, [1]))
+    fine = loop._telling_of_overflow(train(CONFIG, 1, [1]))
     assert np.isfinite(fine.epoch_metrics.loss).all()
     broken = jax.tree.map(
         lambda leaf: leaf * jnp.inf if jnp.isdtype(leaf.dtype, "real floating") else leaf,
         getattr(fine, part),
     )
-    sums = step._telling_of_overflow(dataclasses.replace(fine, **{part: broken})).epoch_metrics
+    sums = loop._telling_of_overflow(dataclasses.replace(fine, **{part: broken})).epoch_metrics
     assert np.isnan(sums.loss).all()
     np.testing.assert_array_equal(sums.count, fine.epoch_metrics.count)

@@ -54,6 +54,11 @@ def test_a_teacher_that_knows_the_held_out_digits_is_refused(finished, fields, t
         teacher.restore(student(finished, **fields))
 
 
+def test_more_networks_than_the_teacher_has_are_refused(finished):
+    with pytest.raises(UserError, match=r"config\.teacher_networks=2: config\.teacher=.* has 1"):
+        teacher.restore(student(finished, teacher_networks=2))
+
+
 def test_a_teacher_of_other_digits_is_refused(finished):
     other = dataclasses.replace(student(finished), data_fingerprint="f" * 16)
     with pytest.raises(UserError, match="was trained on other digits"):
