@@ -183,11 +183,10 @@ class Epochs:
     def _row(self, epoch: int, sums: metrics.Metrics, current: TrainState) -> workdir.Row:
         row: workdir.Row = dict.fromkeys(workdir.COLUMNS)
         row |= progress.training_columns(sums)
-        row |= {
-            "epoch": epoch,
-            "step": epoch * self.steps,
-            "learning_rate": float(self.rate(epoch * self.steps - 1)),
-        }
+        row |= {"epoch": epoch, "step": epoch * self.steps}
+        # Of a sweep over it networks.csv tells it.
+        if "learning_rate" not in self.people.points[0]:
+            row["learning_rate"] = float(self.rate(epoch * self.steps - 1))
         return row | self.evaluate(current)
 
     def evaluate(self, current: TrainState) -> workdir.Row:

@@ -123,6 +123,8 @@ def test_folds_and_a_sweep_train_side_by_side(place):
         rows = list(csv.DictReader(file))
     assert [row["fold"] for row in rows] == ["0", "0", "1", "1"]
     assert [row["learning_rate"] for row in rows] == ["0.001", "0.004"] * 2
+    with (place / "folds/metrics.csv").open() as file:
+        assert [row["learning_rate"] for row in csv.DictReader(file)] == [""]
     assert (place / "folds/report/sweep.png").exists()
     mean = np.mean([float(row["holdout_accuracy"]) for row in rows])
     assert f"{mean:.2%} of 4,000 digits" in done.stdout
