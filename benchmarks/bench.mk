@@ -1,4 +1,4 @@
-# `make bench DATA=digit-recognizer.zip`: half an hour on two quiet cores; QUICK=1 ten minutes.
+# `make bench DATA=digit-recognizer.zip`: 51 minutes on two quiet cores; QUICK=1 a few minutes.
 .PHONY: bench
 BENCH := .venv-bench/bin/python
 DATA ?= digit-recognizer.zip
