@@ -126,8 +126,14 @@ def train_until(
         )
         targets = None
         if teacher_config is not None:
-            asked = config.teacher_networks
-            targets = _targets(teacher_config, asked, teacher_params_FxT, member.fold, state.step)
+            targets = _targets(
+                teacher_config,
+                config.teacher_networks,
+                teacher_params_FxT,
+                member.fold,
+                state.step,
+                hyper.teacher_temperature,
+            )
         return train_step(
             config,
             images,
@@ -146,7 +152,12 @@ def train_until(
 
 
 def _targets(
-    config: Config, asked: int, params_FxT: model.Params, fold: jax.Array, step: jax.Array
+    config: Config,
+    asked: int,
+    params_FxT: model.Params,
+    fold: jax.Array,
+    step: jax.Array,
+    temperature: jax.Array,
 ) -> Targets:
     """What the teacher's networks that have not seen a fold say of images, on average.
 
@@ -155,7 +166,8 @@ def _targets(
       asked: how many of them, in turn; 0 asks all.
       params_FxT: of all of them, leaves [folds, networks, ...].
       fold: int32 [], of the student.
-      step: int32 [], whose turn it is.
+      step: int32 [], which tells whose turn it is.
+      temperature: float32 [], that softens what they say.
     """
     networks = jax.tree.leaves(params_FxT)[0].shape[1]
     # Only the remainder is multiplied, which no long run can make overflow.
@@ -164,7 +176,7 @@ def _targets(
 
     def targets(pixels_BxHxW: jax.Array) -> jax.Array:
         logits_TxBxK = lax.map(lambda params: model.apply(config, params, pixels_BxHxW), params_T)
-        return metrics.average_members(logits_TxBxK)
+        return metrics.softened(logits_TxBxK, temperature)
 
     return targets
 

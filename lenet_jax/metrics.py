@@ -50,10 +50,27 @@ def losses(
     return optax.losses.softmax_cross_entropy(logits_BxK, targets_BxK)
 
 
+def softened(logits_TxBxK: jax.Array, temperature: float | jax.Array) -> jax.Array:
+    """What a teacher's networks say on average, each softened, [T, B, K] -> [B, K].
+
+    The average of what has been softened: of the probabilities themselves it would be ruled, at a
+    high temperature, by the network that is least sure. It is also what networks that are asked in
+    turn say in the long run.
+
+    Args:
+      logits_TxBxK: float32 [T, B, K].
+      temperature: that logits are divided by, above 0.
+
+    Returns:
+      float32 [B, K], probabilities.
+    """
+    return jnp.mean(jax.nn.softmax(logits_TxBxK / temperature, axis=-1), axis=0)
+
+
 def taught_losses(
-    logits_BxK: jax.Array, teacher_logits_BxK: jax.Array, temperature: float | jax.Array = 1.0
+    logits_BxK: jax.Array, targets_BxK: jax.Array, temperature: float | jax.Array
 ) -> jax.Array:
-    """Cross-entropy of each image against a teacher's probabilities, both softened.
+    """Cross-entropy of each image against a teacher's softened probabilities.
 
     Hinton, Vinyals and Dean 2015, section 2: all logits are divided by the temperature T, and the
     cross-entropy multiplied by T^2, so that its gradients are as large for any T. There is no
@@ -61,13 +78,12 @@ def taught_losses(
 
     Args:
       logits_BxK: float32 [B, K].
-      teacher_logits_BxK: float32 [B, K].
-      temperature: above 0.
+      targets_BxK: float32 [B, K], `softened`.
+      temperature: that they were softened with, above 0.
 
     Returns:
       float32 [B]
     """
-    targets_BxK = jax.nn.softmax(teacher_logits_BxK / temperature, axis=-1)
     losses_B = optax.losses.softmax_cross_entropy(logits_BxK / temperature, targets_BxK)
     return losses_B * temperature**2
 

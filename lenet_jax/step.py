@@ -19,7 +19,7 @@ from lenet_jax.config import Config
 from lenet_jax.population import Hyperparameters
 from lenet_jax.state import TrainState
 
-# Pixels [B, 28, 28] -> logarithms of probabilities [B, K].
+# Pixels [B, 28, 28] -> softened probabilities [B, K].
 Targets = Callable[[jax.Array], jax.Array]
 
 
