@@ -47,8 +47,13 @@ def restore(student: workdir.Record) -> Teacher:
         or with another split, or of fewer networks than are to be asked.
     """
     folder = student.config.teacher
-    record = workdir.read_run(folder)
     name = f"config.teacher={shown(folder)}"
+    record = workdir.read(folder)
+    if record is None:
+        raise UserError(
+            f"{name}: holds no run; train the teacher there first, on the same digits and with the "
+            "same held out"
+        )
     if record.data_fingerprint != student.data_fingerprint:
         raise UserError(
             f"{name}: was trained on other digits ({record.data_name}); train it on --data"

@@ -2,6 +2,7 @@ import dataclasses
 import shutil
 
 import jax
+import networks
 import pytest
 
 from lenet_jax import teacher, workdir
@@ -57,6 +58,11 @@ def test_a_teacher_that_knows_the_held_out_digits_is_refused(finished, fields, t
 def test_more_networks_than_the_teacher_has_are_refused(finished):
     with pytest.raises(UserError, match=r"config\.teacher_networks=2: config\.teacher=.* has 1"):
         teacher.restore(student(finished, teacher_networks=2))
+
+
+def test_a_folder_without_a_run_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"config\.teacher=.*train the teacher there first"):
+        teacher.restore(networks.record(Config(teacher=str(tmp_path))))
 
 
 def test_a_teacher_of_other_digits_is_refused(finished):
