@@ -89,6 +89,8 @@ def train_until(
     filling = steps * config.batch_size + share * shards - images
     order_R = jnp.pad(member.rows_R, (0, filling), constant_values=-1)
     slots_B = lax.axis_index(batch_axis) * share + jnp.arange(share)
+    # The networks that have not seen what the student is held out of.
+    teacher_params_T = jax.tree.map(lambda leaf: leaf[member.fold], teacher_params_FxT)
 
     def own(rows: jax.Array, count: int = share) -> jax.Array:
         """This device's share of what there is for every slot of a batch."""
@@ -129,8 +131,7 @@ def train_until(
             targets = _targets(
                 teacher_config,
                 config.teacher_networks,
-                teacher_params_FxT,
-                member.fold,
+                teacher_params_T,
                 state.step,
                 hyper.teacher_temperature,
             )
@@ -154,25 +155,24 @@ def train_until(
 def _targets(
     config: Config,
     asked: int,
-    params_FxT: model.Params,
-    fold: jax.Array,
+    params_T: model.Params,
     step: jax.Array,
     temperature: jax.Array,
 ) -> Targets:
-    """What the teacher's networks that have not seen a fold say of images, on average.
+    """What a teacher's networks say of images, on average.
 
     Args:
       config: of the teacher's networks.
       asked: how many of them, in turn; 0 asks all.
-      params_FxT: of all of them, leaves [folds, networks, ...].
-      fold: int32 [], of the student.
+      params_T: of all of them, leaves [networks, ...].
       step: int32 [], which tells whose turn it is.
       temperature: float32 [], that softens what they say.
     """
-    networks = jax.tree.leaves(params_FxT)[0].shape[1]
-    # Only the remainder is multiplied, which no long run can make overflow.
-    turn_T = (step % networks * asked + jnp.arange(asked)) % networks if asked else slice(None)
-    params_T = jax.tree.map(lambda leaf: leaf[fold][turn_T], params_FxT)
+    if asked:
+        networks = jax.tree.leaves(params_T)[0].shape[0]
+        # Only the remainder is multiplied, which no long run can make overflow.
+        turn_T = (step % networks * asked + jnp.arange(asked)) % networks
+        params_T = jax.tree.map(lambda leaf: leaf[turn_T], params_T)
 
     def targets(pixels_BxHxW: jax.Array) -> jax.Array:
         logits_TxBxK = lax.map(lambda params: model.apply(config, params, pixels_BxHxW), params_T)
