@@ -44,12 +44,12 @@ class Run:
         seeds_M = jax.device_put(seeds, self.split)
         return jax.block_until_ready(self.programs.create(seeds_M))
 
-    def epoch(self, state: TrainState, epoch: int) -> TrainState:
-        """The state after the epoch, the first of which is 0."""
-        stop = jax.device_put(np.int32((epoch + 1) * self.steps), self.whole)
+    def epoch(self, state: TrainState) -> TrainState:
+        """The state after one more epoch."""
+        steps = jax.device_put(np.int32(self.steps), self.whole)
         shuffled_M = jax.block_until_ready(self.programs.shuffle(state, self.member_M))
         return jax.block_until_ready(
-            self.programs.train_until(state, shuffled_M, *self.data, stop, None)
+            self.programs.train_until(state, shuffled_M, *self.data, steps, None)
         )
 
     def accuracies(self, state: TrainState) -> np.ndarray:

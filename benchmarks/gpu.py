@@ -24,11 +24,11 @@ FAST = Config(epochs=12, batch_size=512, learning_rate=1.2e-2, shift=1.0)
 
 def steps_per_second(run: Run, epochs: int = 3) -> float:
     """Median over epochs, the first of which is not counted."""
-    state = run.epoch(run.begin(), 0)
+    state = run.epoch(run.begin())
     rates = []
-    for epoch in range(1, epochs + 1):
+    for _ in range(epochs):
         begun = time.perf_counter()
-        state = run.epoch(state, epoch)
+        state = run.epoch(state)
         rates.append(run.steps / (time.perf_counter() - begun))
     return statistics.median(rates)
 
@@ -61,13 +61,13 @@ def main() -> None:
         with jax.default_matmul_precision(precision):
             run = Run(FAST, train, held)
             # What is not compiled yet is the transfer of the first arrays.
-            run.accuracies(run.epoch(run.begin(), 0))
+            run.accuracies(run.epoch(run.begin()))
             seconds, accuracies = [], []
             for seed in range(flags.seeds):
                 state = run.begin(seed)
                 begun = time.perf_counter()
-                for epoch in range(FAST.epochs):
-                    state = run.epoch(state, epoch)
+                for _ in range(FAST.epochs):
+                    state = run.epoch(state)
                 seconds.append(time.perf_counter() - begun)
                 accuracies.append(float(run.accuracies(state)[0]))
             print(

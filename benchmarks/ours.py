@@ -22,11 +22,11 @@ def main() -> None:
     digits = load(flags.digits)
     config = Config(batch_size=flags.batch, members=members, epochs=1000, **strengths)
     run = Run(config, digits, digits)
-    state, epochs = run.begin(), itertools.count()
+    state = run.begin()
 
     def train() -> None:
         nonlocal state
-        state = run.epoch(state, next(epochs))
+        state = run.epoch(state)
 
     measure(len(digits[1]) * members, flags.epochs, train, lambda: run.accuracies(state))
 

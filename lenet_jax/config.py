@@ -16,11 +16,13 @@ MODELS = ("lenet5", "lecun1998")
 ACTIVATIONS = ("relu", "silu", "tanh", "scaled_tanh")
 SUBSAMPLINGS = ("pool_act", "act_pool")
 CONVOLUTIONS = ("auto", "native", "matmul")
+SAMPLINGS = ("auto", "gather", "matmul")
+PRECISIONS = ("default", "high", "highest")
 OPTIMIZERS = ("adamw", "muon", "sgd")
 
 # Fields that may differ between the run that wrote a checkpoint and the one that goes on from it:
 # they change neither the arrays of the state nor the numbers that come out of a step.
-RESUMABLE = frozenset({"conv", "mesh"})
+RESUMABLE = frozenset({"conv", "deterministic", "mesh", "sampling"})
 MESH_AXES = ("member", "batch")
 
 
@@ -46,10 +48,18 @@ class Config:
       width: how many times as wide every layer but the last of `lenet5` is, at least 1; the
         parameters grow with its square.
       dropout: share of F6's units of `lenet5` that a training step leaves out, in [0, 1).
-      conv: implementation of the convolutions; `auto` takes the faster one of the backend.
-      mesh: how devices are shared out: `auto` (as many along members as divide them evenly, the
-        rest along the batch) or sizes, e.g. `member:4,batch:2`, whose product is the number of
-        devices in use; an axis left out has size 1. Results are the same to float rounding.
+      conv: implementation of the convolutions: `matmul`, `native` (the compiler's own), or `auto`,
+        the faster one of the platform, which is `native` on TPUs alone.
+      sampling: how pixels of distorted images are found: `gather`, `matmul` (products with matrices
+        of weights), or `auto`, the faster one of the platform, which is `matmul` on TPUs alone.
+      precision: of products of float32: `default`, `high` or `highest`. On TPUs these are 1, 3 and
+        6 products of bfloat16, on GPUs from Ampere on TF32 and more; a CPU has float32 for all.
+      deterministic: whether a GPU takes only algorithms that give the same bits again, and none by
+        how fast they ran this time; nothing else is in doubt on other platforms.
+      mesh: how devices are shared out: `auto` (as many along members as divide them evenly, and on
+        a CPU the rest along the batch) or sizes, e.g. `member:4,batch:2`, whose product is the
+        number of devices in use; an axis left out has size 1. Results are the same to float
+        rounding.
       optimizer: `adamw`, `muon` (the output layer and biases by Adam with Nesterov's momentum) or
         `sgd` (with Nesterov momentum).
       learning_rate: peak of the schedule, above 0.
@@ -100,6 +110,9 @@ class Config:
     width: int = 1
     dropout: float = 0.0
     conv: str = "auto"
+    sampling: str = "auto"
+    precision: str = "default"
+    deterministic: bool = True
     mesh: str = "auto"
 
     optimizer: str = "adamw"
@@ -135,6 +148,8 @@ class Config:
         self._choice("activation", ACTIVATIONS)
         self._choice("subsampling", SUBSAMPLINGS)
         self._choice("conv", CONVOLUTIONS)
+        self._choice("sampling", SAMPLINGS)
+        self._choice("precision", PRECISIONS)
         self._choice("optimizer", OPTIMIZERS)
         self._range("split_seed", 0, 2**32 - 1)
         self._range("members", 1, 2**20)
@@ -176,6 +191,18 @@ class Config:
     def averaged(self) -> int:
         """Networks that are held out of the same images, and can be averaged there."""
         return self.networks // max(1, self.folds)
+
+    def on(self, platform: str) -> "Config":
+        """The config with `auto` resolved to what is the faster one on `cpu`, `gpu` or `tpu`.
+
+        By the estimates of the platforms' compilers for accelerators, see docs/scaling.md.
+        """
+        conv, sampling = ("native", "matmul") if platform == "tpu" else ("matmul", "gather")
+        return dataclasses.replace(
+            self,
+            conv=conv if self.conv == "auto" else self.conv,
+            sampling=sampling if self.sampling == "auto" else self.sampling,
+        )
 
     def without_sweep(self, **fields: Any) -> "Config":
         """The config with some fields changed and no sweep.

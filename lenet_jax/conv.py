@@ -14,6 +14,10 @@ speed inside a scan and in both gradients. Both orders of subsampling are convol
   be pooled together see 6x6 pixels, and are computed as four maps of a convolution of stride 2 with
   kernels of 6x6, the 5x5 ones with zeros around. That is 1.44 times the multiplications, but a
   third of the slices to write and read, and pooling adds four contiguous arrays.
+
+`native` has the compiler's own convolutions, with the box filter moved into the kernel, and is for
+TPUs. Their gradients are written out as convolutions: jax before 0.8 cannot batch the derived ones
+inside `shard_map`, and libtpu compiles that of a single map for minutes.
 """
 
 import functools
@@ -37,8 +41,7 @@ def implementation(name: str) -> tuple[Conv, Conv]:
     """The functions `(conv_phases, conv_pool)` of one implementation.
 
     Args:
-      name: `native` (`lax.conv_general_dilated`), `matmul`, or `auto`: `matmul` on a CPU and
-        `native` on accelerators, whose libraries have convolutions of their own.
+      name: `native` (`lax.conv_general_dilated`) or `matmul`.
 
     Returns:
       conv_phases: (x [C, H, W, B], kernel [5, 5, C, D]) -> [D, 4, (H-4)/2, (W-4)/2, B], a valid
@@ -46,11 +49,11 @@ def implementation(name: str) -> tuple[Conv, Conv]:
         components), for `average_phases`; H and W must be even.
       conv_pool: the same with 2x2 average pooling of stride 2, [D, (H-4)/2, (W-4)/2, B].
     """
-    if name == "auto":
-        name = "matmul" if jax.default_backend() == "cpu" else "native"
-    if name == "native":
-        return _native_conv_phases, _native_conv_pool
-    return _matmul_conv_phases, _matmul_conv_pool
+    pairs = {
+        "native": (_native_conv_phases, _native_conv_pool),
+        "matmul": (_matmul_conv_phases, _matmul_conv_pool),
+    }
+    return pairs[name]
 
 
 def convolve(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -81,35 +84,100 @@ average_phases.defvjp(_average_phases_forward, _average_phases_backward)
 
 
 def _native_conv_phases(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
-    y_CxHxWxB = convolve(x_CxHxWxB, kernel)
-    maps, height, width, batch = y_CxHxWxB.shape
-    halves = y_CxHxWxB.reshape(maps, height // STRIDE, STRIDE, width // STRIDE, STRIDE, batch)
-    return jnp.transpose(halves, (0, 2, 4, 1, 3, 5)).reshape(
-        maps, STRIDE**2, height // STRIDE, width // STRIDE, batch
-    )
+    return _in_phases(_native_conv(x_CxHxWxB, _phase_kernels(kernel)))
 
 
 def _native_conv_pool(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
-    return average_phases(_native_conv_phases(x_CxHxWxB, kernel))
+    phases = _phase_kernels(kernel)
+    boxed = phases.reshape(*phases.shape[:3], -1, STRIDE**2).mean(axis=-1)
+    return _native_conv(x_CxHxWxB, boxed)
 
 
 def _matmul_conv_phases(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
-    shifts = [(i, j) for i in range(STRIDE) for j in range(STRIDE)]
-    kernels = [
-        jnp.pad(kernel, ((i, STRIDE - 1 - i), (j, STRIDE - 1 - j), (0, 0), (0, 0)))
-        for i, j in shifts
-    ]
-    maps = kernel.shape[-1]
-    side = kernels[0].shape[0]
-    stacked = jnp.stack(kernels, axis=-1).reshape(side, side, -1, maps * len(shifts))
-    y = _strided_conv(x_CxHxWxB, stacked)
-    return y.reshape(maps, len(shifts), *y.shape[1:])
+    return _in_phases(_strided_conv(x_CxHxWxB, _phase_kernels(kernel)))
 
 
 def _matmul_conv_pool(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
     rows = x_CxHxWxB[:, :-1] + x_CxHxWxB[:, 1:]
     boxed = 0.25 * (rows[:, :, :-1] + rows[:, :, 1:])
     return _strided_conv(boxed, kernel)
+
+
+def _phase_kernels(kernel: jax.Array) -> jax.Array:
+    """Kernels of the four units that are pooled together, [5, 5, C, D] -> [6, 6, C, D * 4]."""
+    shifts = [(i, j) for i in range(STRIDE) for j in range(STRIDE)]
+    kernels = [
+        jnp.pad(kernel, ((i, STRIDE - 1 - i), (j, STRIDE - 1 - j), (0, 0), (0, 0)))
+        for i, j in shifts
+    ]
+    side = kernels[0].shape[0]
+    return jnp.stack(kernels, axis=-1).reshape(side, side, -1, kernel.shape[-1] * len(shifts))
+
+
+def _in_phases(y: jax.Array) -> jax.Array:
+    """Maps of `_phase_kernels`, [D * 4, H, W, B] -> [D, 4, H, W, B]."""
+    return y.reshape(-1, STRIDE**2, *y.shape[1:])
+
+
+@jax.custom_vjp
+def _native_conv(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
+    """A valid convolution of stride 2, (x [C, H, W, B], kernel [K, K, C, D]) -> [D, H', W', B]."""
+    return lax.conv_general_dilated(
+        x_CxHxWxB, kernel, (STRIDE, STRIDE), "VALID", dimension_numbers=("CHWN", "HWIO", "CHWN")
+    )
+
+
+def _native_conv_forward(
+    x_CxHxWxB: jax.Array, kernel: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _native_conv(x_CxHxWxB, kernel), (x_CxHxWxB, kernel)
+
+
+def _native_conv_backward(
+    residuals: tuple[jax.Array, jax.Array], dy_DxHxWxB: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    x_CxHxWxB, kernel = residuals
+    side = kernel.shape[0]
+    dx = lax.conv_general_dilated(
+        dy_DxHxWxB,
+        kernel[::-1, ::-1],
+        (1, 1),
+        [(side - 1, side - 1)] * 2,
+        lhs_dilation=(STRIDE, STRIDE),
+        dimension_numbers=("CHWN", "HWOI", "CHWN"),
+    )
+    if x_CxHxWxB.shape[0] == 1:
+        return dx, _kernel_gradient_by_rows(x_CxHxWxB, dy_DxHxWxB, side)
+    # What a weight sees is convolved with what came back: the batch is what is summed over.
+    dkernel = lax.conv_general_dilated(
+        x_CxHxWxB,
+        dy_DxHxWxB,
+        (1, 1),
+        "VALID",
+        rhs_dilation=(STRIDE, STRIDE),
+        dimension_numbers=("NHWC", "OHWI", "HWNC"),
+    )
+    return dx, dkernel
+
+
+_native_conv.defvjp(_native_conv_forward, _native_conv_backward)
+
+
+def _kernel_gradient_by_rows(x_CxHxWxB: jax.Array, dy_DxHxWxB: jax.Array, side: int) -> jax.Array:
+    """The gradient of a kernel [side, side, C, D] by way of whole rows, which fill a matrix unit.
+
+    A convolution along the columns alone has a weight for every pixel of a row and every unit; the
+    weights of the kernel are its diagonals.
+    """
+    channels, height, width, batch = x_CxHxWxB.shape
+    maps, _, units, _ = dy_DxHxWxB.shape
+    x = jnp.transpose(x_CxHxWxB, (1, 2, 0, 3)).reshape(height, width * channels, batch)
+    dy = jnp.transpose(dy_DxHxWxB, (1, 2, 0, 3)).reshape(-1, units * maps, batch)
+    rows = lax.conv_general_dilated(
+        x, dy, (1,), "VALID", rhs_dilation=(STRIDE,), dimension_numbers=("HNC", "HOI", "HNC")
+    ).reshape(side, width, channels, units, maps)
+    seen = [rows[:, STRIDE * unit : STRIDE * unit + side, :, unit] for unit in range(units)]
+    return sum(seen[1:], start=seen[0])
 
 
 @jax.custom_vjp

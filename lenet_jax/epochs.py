@@ -173,7 +173,7 @@ class Epochs:
         until = stop if left < 1.5 * self.piece else at + self.piece
         begun = time.perf_counter()
         current = self.programs.train_until(
-            current, shuffled_M, *self.data, self._whole(np.int32(until)), self.taught
+            current, shuffled_M, *self.data, self._whole(np.int32(until - at)), self.taught
         )
         jax.block_until_ready(current)
         seconds_per_step = (time.perf_counter() - begun) / (until - at)

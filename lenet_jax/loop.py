@@ -53,24 +53,25 @@ def train_until(
     state_and_member: tuple[TrainState, Member],
     images_NxHxW: jax.Array,
     labels_N: jax.Array,
-    stop: jax.Array,
+    steps: jax.Array,
     teacher_params_FxT: Any = None,
     *,
     batch_axis: str,
     take: Take,
     at_once: int | None = None,
 ) -> TrainState:
-    """Trains one member within one epoch, up to step `stop`.
+    """Trains one member for some steps within one epoch.
 
     Args:
       config: of the run.
       teacher_config: of the teacher's networks, None without a teacher.
-      state_and_member: of one member, its rows `shuffled` for the one epoch that the steps between
-        the state and `stop` lie in.
+      state_and_member: of one member, its rows `shuffled` for the one epoch that the steps lie in.
       images_NxHxW: uint8, all images or this device's part of them; the member says which rows are
         its own.
       labels_N: int32 [N].
-      stop: int32 [], where to stop; the result does not depend on how an epoch is cut in pieces.
+      steps: int32 [], how many; the result does not depend on how an epoch is cut in pieces. One
+        number for all members: a loop that each member might leave at another turn would choose
+        between the old state and the new one in every turn.
       teacher_params_FxT: of the teacher's networks, leaves [folds, networks, ...].
       batch_axis: mesh axis over which each batch is split.
       take: finds images by their rows.
@@ -78,15 +79,15 @@ def train_until(
     """
     state, member = state_and_member
     images = member.rows_R.shape[0]
-    steps = optimizer.steps_per_epoch(config, images)
-    epoch = state.step // steps
+    steps_per_epoch = optimizer.steps_per_epoch(config, images)
+    epoch = state.step // steps_per_epoch
     shards = lax.psum(1, batch_axis)
     share = -(-config.batch_size // shards)
     turns = 1 if at_once is None else -(-share // at_once)
     share = turns * -(-share // turns)
     # With mixup an image takes some of the next one of the epoch, which the next device may have.
     reach = share + (1 if config.mixup else 0)
-    filling = steps * config.batch_size + share * shards - images
+    filling = steps_per_epoch * config.batch_size + share * shards - images
     order_R = jnp.pad(member.rows_R, (0, filling), constant_values=-1)
     slots_B = lax.axis_index(batch_axis) * share + jnp.arange(share)
     # The networks that have not seen what the student is held out of.
@@ -100,7 +101,7 @@ def train_until(
         # What is computed from these alone would be moved out of the loop, or not, and rounded
         # otherwise, depending on how many members there are.
         hyper = lax.optimization_barrier(member.hyper)
-        first = (state.step - epoch * steps) * config.batch_size
+        first = (state.step - epoch * steps_per_epoch) * config.batch_size
         rows_B = lax.dynamic_slice_in_dim(order_R, first + slots_B[0], reach)
         inside_B = (slots_B < config.batch_size) & (rows_B[:share] >= 0)
         key = jax.random.fold_in(state.key, state.step + 1)
@@ -146,10 +147,10 @@ def train_until(
             targets=targets,
         )
 
-    fresh = state.step == epoch * steps
+    fresh = state.step == epoch * steps_per_epoch
     sums = jax.tree.map(lambda total: jnp.where(fresh, 0, total), state.epoch_metrics)
     state = TrainState(**{**vars(state), "epoch_metrics": sums})
-    return _telling_of_overflow(lax.fori_loop(state.step, stop, body, state))
+    return _telling_of_overflow(lax.fori_loop(0, steps, body, state))
 
 
 def _targets(

@@ -29,25 +29,14 @@ _DEVICE_FILES = {
     "a TPU": ("dev/accel[0-9]*", "dev/vfio/[0-9]*"),
 }
 
-# Passes of XLA:CPU that are left out; a version that does not know one of them ignores its name.
-_LEFT_OUT = (
-    # Before jax 0.12 it removes optimisation barriers ahead of fusion, and a feature map is then
-    # computed anew for each slice of it that is read: half the speed.
-    "cse_barrier_expander",
-    # It splits kernels into tasks for several cores, of which a device here has one; and with
-    # several devices, products were seen to read what such tasks had not yet written (jax 0.10.2).
-    "cpu-parallel-task-assigner",
-)
-_CPU_FLAGS = f"--xla_cpu_multi_thread_eigen=false --xla_disable_hlo_passes={','.join(_LEFT_OUT)}"
-
 
 def prepare(compiled: str | os.PathLike[str] | None = None, platform: str | None = None) -> None:
     """Makes every CPU core a device of one thread; call it before JAX starts its backends.
 
     The second call of a process changes nothing.
 
-    The matrices here are too small for XLA's own threads (1.3x from the second core), while a
-    device per core under the mesh gains almost 2x. What the user has set stays as it is.
+    XLA's own threads gain 1.3x from the second core, for the matrices here are small; a device per
+    core under the mesh gains almost 2x. What the user has set stays as it is.
 
     Args:
       compiled: folder that keeps compiled programs for the next start; None keeps none.
@@ -60,12 +49,10 @@ def prepare(compiled: str | os.PathLike[str] | None = None, platform: str | None
         jax.config.update("jax_compilation_cache_dir", os.fspath(compiled))
         # A start compiles dozens of small programs, which together take a second.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    flags = os.environ.get("XLA_FLAGS", "")
-    if "xla_cpu_multi_thread_eigen" not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} {_CPU_FLAGS}".strip()
     # macOS and Windows pin no process to cores.
     pinned = getattr(os, "sched_getaffinity", None)
     cores = len(pinned(0)) if pinned else os.cpu_count() or 1
+    flags = os.environ.get("XLA_FLAGS", "")
     chosen = "JAX_NUM_CPU_DEVICES" in os.environ or "host_platform_device_count" in flags
     # Once JAX has started its backends this cannot be set, not even to what it is.
     if not chosen and jax.config.jax_num_cpu_devices != cores:  # type: ignore[attr-defined]
@@ -121,14 +108,14 @@ def make(members: int, devices: Sequence[jax.Device] | None = None, *, sizes: st
     Args:
       members: number of networks.
       devices: to be used; all by default, those of other processes included.
-      sizes: as in `Config.mesh`; `auto` puts as many devices along members as divide them evenly.
+      sizes: as in `Config.mesh`; `auto` puts as many devices along members as divide them evenly,
+        and the others along the batch on a CPU, or where several processes must use all.
 
     Raises:
       UserError: `sizes` asks for more devices than there are, or leaves a process without any.
     """
     devices = jax.devices() if devices is None else devices
-    along_member = math.gcd(members, len(devices))
-    shape = mesh_sizes(sizes, members) or (along_member, len(devices) // along_member)
+    shape = mesh_sizes(sizes, members) or _shared_out(members, devices)
     wanted = math.prod(shape)
     if wanted > len(devices):
         raise UserError(
@@ -146,6 +133,15 @@ def make(members: int, devices: Sequence[jax.Device] | None = None, *, sizes: st
         (MEMBER, BATCH),
         axis_types=(AxisType.Auto, AxisType.Auto),
     )
+
+
+def _shared_out(members: int, devices: Sequence[jax.Device]) -> tuple[int, int]:
+    """Sizes of the (member, batch) axes where nobody asks for any."""
+    if devices[0].platform != "cpu" and jax.process_count() == 1:
+        # A step is shorter than an all-reduce between chips is worth: one network, one chip.
+        return max(d for d in range(1, len(devices) + 1) if members % d == 0), 1
+    along_member = math.gcd(members, len(devices))
+    return along_member, len(devices) // along_member
 
 
 def describe(mesh: Mesh) -> str:

@@ -14,6 +14,7 @@ from lenet_jax import (
     augment,
     calibration,
     checkout,
+    compiler,
     mesh,
     model,
     population,
@@ -22,6 +23,7 @@ from lenet_jax import (
     sweep,
     workdir,
 )
+from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
@@ -226,9 +228,7 @@ def _augmented(record: workdir.Record, training: Dataset) -> np.ndarray:
 
 def _run_once(function: Callable[..., Any]) -> Callable[..., Any]:
     """Jits what runs once on a few digits; on a CPU only the compilation takes any time."""
-    on_cpu = jax.default_backend() == "cpu"
-    options = {"xla_backend_optimization_level": 0} if on_cpu else None
-    return jax.jit(function, compiler_options=options)
+    return jax.jit(function, compiler_options=compiler.options(meshes.make(1), level=0))
 
 
 def closing(folder: str, data: str, result: Result) -> str:

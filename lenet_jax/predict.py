@@ -19,6 +19,7 @@ from lenet_jax import (
     callable_room,
     checkout,
     checkpoint,
+    compiler,
     hosts,
     metrics,
     model,
@@ -56,6 +57,7 @@ def logits(
     Returns:
       float32 [M, N, 10], with several views the logarithm of their mean probabilities.
     """
+    config = config.on(meshes.platform(mesh))
     members, images = rows_MxN.shape
     shards = mesh.shape[meshes.BATCH]
     share = min(SHARE, -(-images // shards))
@@ -108,7 +110,8 @@ def _averaged_views(
     def one_view(maps_D: jax.Array) -> jax.Array:
         # An affine map and nothing else, whatever the network was trained with.
         draws = augment.Draws(jnp.broadcast_to(maps_D, (images_BxHxW.shape[0], augment.AFFINE)))
-        return model.apply(config, params, augment.augment(strengths, draws, images_BxHxW))
+        sample = augment.sampling(config)
+        return model.apply(config, params, augment.augment(strengths, draws, images_BxHxW, sample))
 
     return metrics.average_members(lax.map(one_view, jnp.asarray(view_maps(views))))
 
@@ -164,15 +167,15 @@ def _compiled(
 ) -> Callable[..., jax.Array]:
     whole = meshes.replicated(mesh)
 
+    @compiler.precision(config)
     def program(params_M: Any, images_NxHxW: jax.Array) -> jax.Array:
         rows_MxN = jnp.broadcast_to(jnp.arange(rows, dtype=jnp.int32), (members, rows))
         logits_MxNxK = logits(config, mesh, params_M, rows_MxN, images_NxHxW, views)
         return jnp.exp(metrics.average_members(logits_MxNxK, mean))
 
     params_M = meshes.abstract(model.shapes(config, (members,)), meshes.stacked(mesh))
-    compiled: Callable[..., jax.Array] = (
-        jax.jit(program, out_shardings=whole).lower(params_M, images_NxHxW).compile()
-    )
+    jitted = jax.jit(program, out_shardings=whole, compiler_options=compiler.options(mesh, config))
+    compiled: Callable[..., jax.Array] = jitted.lower(params_M, images_NxHxW).compile()
     return compiled
 
 
@@ -189,7 +192,12 @@ def out_of_fold(
       images_NxHxW: uint8 [N, 28, 28].
     """
 
-    @partial(jax.jit, out_shardings=meshes.replicated(mesh))
+    @partial(
+        jax.jit,
+        out_shardings=meshes.replicated(mesh),
+        compiler_options=compiler.options(mesh, config),
+    )
+    @compiler.precision(config)
     def program(params_M: Any, rows_MxH: jax.Array, images_NxHxW: jax.Array) -> jax.Array:
         logits_MxHxK = logits(config, mesh, params_M, rows_MxH, images_NxHxW)
         return jnp.exp(metrics.average_folds(logits_MxHxK, config.folds))

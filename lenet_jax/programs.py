@@ -3,7 +3,6 @@
 import ctypes
 import dataclasses
 import functools
-import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from lenet_jax import loop, metrics, model, pixels, population, predict, state
+from lenet_jax import compiler, loop, metrics, model, pixels, population, predict, state
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.population import Member
@@ -35,8 +34,8 @@ class Programs:
     Attributes:
       create: uint32 [M] seeds -> the first state.
       shuffle: (state, members) -> the members, their rows in the order of the state's epoch.
-      train_until: (state, shuffled members, images, labels, stop, teacher's params) -> state at
-        step `stop`, of the same epoch; donates the state.
+      train_until: (state, shuffled members, images, labels, steps, teacher's params) -> state after
+        so many steps of the same epoch; donates the state.
       evaluate: (averaged params, rows [M, H], images, labels) -> (metrics per member on its rows,
         metrics of the average of each fold's members, its probabilities [F, H, K]).
     """
@@ -58,9 +57,11 @@ def compile_lazily(
       images: that each member is trained on in an epoch.
       teacher: config of the teacher's networks, if there is one.
     """
+    platform = meshes.platform(mesh)
+    config, teacher = config.on(platform), teacher and teacher.on(platform)
     stacked = P(meshes.MEMBER)
     create = functools.partial(state.create, config, images)
-    at_once = AT_ONCE if meshes.platform(mesh) == "cpu" else None
+    at_once = AT_ONCE if platform == "cpu" else None
 
     def shuffle(state_M: TrainState, member_M: Member) -> Member:
         def one_member(given: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
@@ -100,22 +101,17 @@ def compile_lazily(
         )
         return each, jax.tree.map(jnp.sum, ensemble), jnp.exp(average_FxHxK)
 
-    def level(number: int) -> dict[str, int] | None:
-        option = "xla_backend_optimization_level"
-        # What the user has set stays as it is.
-        chosen = option in os.environ.get("XLA_FLAGS", "")
-        return {option: number} if meshes.platform(mesh) == "cpu" and not chosen else None
-
     # Run once and not worth optimising: on a CPU 1.1 s to compile in place of 3.1 s. At level 0,
     # 0.9 s, a member's first bits would depend on how many members there are.
-    quick = level(1)
+    quick = compiler.options(mesh, config, level=1)
     # LLVM's level 3 takes a third longer to compile than level 2 and runs no faster.
-    less = level(2)
+    less = compiler.options(mesh, config, level=2)
+    exactly = compiler.precision(config)
     return Programs(
         create=jax.jit(meshes.over_members(mesh, create, (), stacked), compiler_options=quick),
         shuffle=jax.jit(shuffle, compiler_options=quick),
-        train_until=jax.jit(train_until, donate_argnums=0, compiler_options=less),
-        evaluate=jax.jit(evaluate, compiler_options=less),
+        train_until=jax.jit(exactly(train_until), donate_argnums=0, compiler_options=less),
+        evaluate=jax.jit(exactly(evaluate), compiler_options=less),
     )
 
 
@@ -169,7 +165,7 @@ def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | N
     )
     seeds_M = split(jax.ShapeDtypeStruct((sizes.members,), jnp.uint32))
     held_MxH = split(jax.ShapeDtypeStruct((sizes.members, sizes.held), jnp.int32))
-    stop = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
+    steps = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
     # Of the very program that is compiled below, which is so traced once.
     first = split(jax.eval_shape(lazy.create, seeds_M))
     member_M = split(population.abstract(sizes.members, sizes.images))
@@ -179,7 +175,9 @@ def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | N
         taught = meshes.abstract(model.shapes(teacher, lead), whole)
     pool = ThreadPoolExecutor()
     try:
-        train_until = pool.submit(_compiled, lazy.train_until, first, member_M, *data, stop, taught)
+        train_until = pool.submit(
+            _compiled, lazy.train_until, first, member_M, *data, steps, taught
+        )
         create = pool.submit(_compiled, lazy.create, seeds_M)
         shuffle = pool.submit(_compiled, lazy.shuffle, first, member_M)
         evaluate = pool.submit(_compiled, lazy.evaluate, first.averaged_params, held_MxH, *data)

@@ -123,7 +123,7 @@ def _gradients(
     """
     pixels = batch.images_BxHxW
     if not augment.is_identity(config):
-        pixels = augment.augment(hyper, batch.draws, pixels)
+        pixels = augment.augment(hyper, batch.draws, pixels, augment.sampling(config))
     pixels = lax.optimization_barrier(pixels)
     own_B, partners_B = batch.labels_B[: batch.mask_B.shape[0]], batch.labels_B[1:]
     if batch.shares_B is not None:

@@ -70,7 +70,9 @@ def steps(compiled, state, member_M, images, labels, stop, teacher=None):
     # Two programs with collectives in flight can starve each other of XLA:CPU's threads.
     shuffled_M = jax.block_until_ready(compiled.shuffle(state, member_M))
     return jax.block_until_ready(
-        compiled.train_until(state, shuffled_M, images, labels, jnp.int32(stop), teacher)
+        compiled.train_until(
+            state, shuffled_M, images, labels, jnp.int32(stop - int(state.step[0])), teacher
+        )
     )
 
 

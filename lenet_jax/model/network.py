@@ -20,6 +20,8 @@ MAPPED = ("C1", "S2", "C3", "S4")
 
 
 def _module(config: Config) -> nn.Module:
+    if config.conv == "auto":
+        config = config.on(jax.default_backend())
     if config.model == "lecun1998":
         return LeNet1998(conv=config.conv)
     return LeNet5(
