@@ -46,10 +46,11 @@ class Run:
 
     def epoch(self, state: TrainState) -> TrainState:
         """The state after one more epoch."""
-        steps = jax.device_put(np.int32(self.steps), self.whole)
+        first = int(state.step[0])
+        span = jax.device_put((np.int32(first), np.int32(first + self.steps)), self.whole)
         shuffled_M = jax.block_until_ready(self.programs.shuffle(state, self.member_M))
         return jax.block_until_ready(
-            self.programs.train_until(state, shuffled_M, *self.data, steps, None)
+            self.programs.train_until(state, shuffled_M, *self.data, *span, None)
         )
 
     def accuracies(self, state: TrainState) -> np.ndarray:

@@ -1,6 +1,5 @@
 """lenet-jax, by its own programs. Variants: members=M, affine, elastic."""
 
-import itertools
 from typing import Any
 
 from common import arguments, load, measure

@@ -49,9 +49,9 @@ def child(most):
         seeds = hosts.put(people.seeds_M, split)
         state = jax.block_until_ready(run.create(seeds))
         given = hosts.put(people.member, split), *hosts.put((images, labels), whole)
-        one = hosts.put(np.int32(1), whole)
+        begin, one = hosts.put((np.int32(0), np.int32(1)), whole)
         jitted: Any = run.train_until
-        program = jitted.lower(state, *given, one, None).compile()
+        program = jitted.lower(state, *given, begin, one, None).compile()
         held = {device.id: 0 for device in jax.devices()}
         for leaf in jax.tree.leaves(state):
             if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
@@ -71,13 +71,14 @@ def child(most):
             return point
         # Within one epoch, which is what a call may do; the first is warm-up.
         steps = max(1, min(IMAGES // batch - 1, 256 // members))
-        state = jax.block_until_ready(program(state, *given, one, None))
-        at, seconds, wanted = 1, [], hosts.put(np.int32(steps), whole)
+        state = jax.block_until_ready(program(state, *given, begin, one, None))
+        at, seconds = 1, []
         for _ in range(5):
             if at + steps > IMAGES // batch:
                 state, at = jax.block_until_ready(run.create(seeds)), 0
             begun = time.perf_counter()
-            state = jax.block_until_ready(program(state, *given, wanted, None))
+            span = hosts.put((np.int32(at), np.int32(at + steps)), whole)
+            state = jax.block_until_ready(program(state, *given, *span, None))
             seconds.append((time.perf_counter() - begun) / steps)
             at += steps
         # The least: whatever else the machine does only adds.

@@ -16,7 +16,6 @@ from lenet_jax import (
     hosts,
     metrics,
     optimizer,
-    pixels,
     programs,
     progress,
     stopping,
@@ -64,7 +63,7 @@ class Epochs:
         self.programs = programs.compile_ahead(
             people.config, mesh, sizes, None if taught is None else taught.config
         )
-        self.data = pixels.put(mesh, dataset.images_NxHxW), self._whole(dataset.labels_N)
+        self.data = self._whole((dataset.images_NxHxW, dataset.labels_N))
         self.member_M = self._split(people.member)
         self.held_MxH = self._split(people.held_MxH)
         self.taught = None if taught is None else self._whole(taught.params_FxT)
@@ -173,7 +172,11 @@ class Epochs:
         until = stop if left < 1.5 * self.piece else at + self.piece
         begun = time.perf_counter()
         current = self.programs.train_until(
-            current, shuffled_M, *self.data, self._whole(np.int32(until - at)), self.taught
+            current,
+            shuffled_M,
+            *self.data,
+            *self._whole((np.int32(at), np.int32(until))),
+            self.taught,
         )
         jax.block_until_ready(current)
         seconds_per_step = (time.perf_counter() - begun) / (until - at)

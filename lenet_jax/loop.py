@@ -4,7 +4,6 @@ It runs inside `shard_map`, as the step does.
 """
 
 import dataclasses
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -23,9 +22,6 @@ from lenet_jax.step import Batch, Targets, train_step
 ORDER = 2**32 - 1
 # Of the key of a step, what dropout and mixup decide with; the augmentation has the key itself.
 DROPOUT, MIXUP = 1, 4
-
-# (All images or this device's part of them, positions [B]) -> images [B, 28, 28].
-Take = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def shuffled(config: Config, key: jax.Array, step: jax.Array, rows_R: jax.Array) -> jax.Array:
@@ -53,28 +49,27 @@ def train_until(
     state_and_member: tuple[TrainState, Member],
     images_NxHxW: jax.Array,
     labels_N: jax.Array,
-    steps: jax.Array,
+    first: jax.Array,
+    stop: jax.Array,
     teacher_params_FxT: Any = None,
     *,
     batch_axis: str,
-    take: Take,
     at_once: int | None = None,
 ) -> TrainState:
-    """Trains one member for some steps within one epoch.
+    """Trains one member within one epoch, up to step `stop`.
 
     Args:
       config: of the run.
       teacher_config: of the teacher's networks, None without a teacher.
-      state_and_member: of one member, its rows `shuffled` for the one epoch that the steps lie in.
-      images_NxHxW: uint8, all images or this device's part of them; the member says which rows are
-        its own.
+      state_and_member: of one member, its rows `shuffled` for the one epoch that the steps between
+        `first` and `stop` lie in.
+      images_NxHxW: uint8 [N, 28, 28]; the member says which rows are its own.
       labels_N: int32 [N].
-      steps: int32 [], how many; the result does not depend on how an epoch is cut in pieces. One
-        number for all members: a loop that each member might leave at another turn would choose
-        between the old state and the new one in every turn.
+      first: int32 [], the step that the state is at. One number for all members: a loop that each
+        might leave at another turn would choose between the old state and the new one in each.
+      stop: int32 [], where to stop; the result does not depend on how an epoch is cut in pieces.
       teacher_params_FxT: of the teacher's networks, leaves [folds, networks, ...].
       batch_axis: mesh axis over which each batch is split.
-      take: finds images by their rows.
       at_once: most images of a device's share that go through the network together; None for all.
     """
     state, member = state_and_member
@@ -101,8 +96,8 @@ def train_until(
         # What is computed from these alone would be moved out of the loop, or not, and rounded
         # otherwise, depending on how many members there are.
         hyper = lax.optimization_barrier(member.hyper)
-        first = (state.step - epoch * steps_per_epoch) * config.batch_size
-        rows_B = lax.dynamic_slice_in_dim(order_R, first + slots_B[0], reach)
+        begun = (state.step - epoch * steps_per_epoch) * config.batch_size
+        rows_B = lax.dynamic_slice_in_dim(order_R, begun + slots_B[0], reach)
         inside_B = (slots_B < config.batch_size) & (rows_B[:share] >= 0)
         key = jax.random.fold_in(state.key, state.step + 1)
         shares_B = None
@@ -117,7 +112,7 @@ def train_until(
             jax.random.fold_in(key, DROPOUT),
             (share * shards, model.F6 * config.width if config.dropout else 0),
         )
-        images_BxHxW = take(images_NxHxW, rows_B)
+        images_BxHxW = images_NxHxW.at[rows_B].get(mode="promise_in_bounds")
         batch = Batch(
             # The barrier makes this a copy of rows; fused with its readers it is one of pixels.
             images_BxHxW=lax.optimization_barrier(images_BxHxW),
@@ -150,7 +145,7 @@ def train_until(
     fresh = state.step == epoch * steps_per_epoch
     sums = jax.tree.map(lambda total: jnp.where(fresh, 0, total), state.epoch_metrics)
     state = TrainState(**{**vars(state), "epoch_metrics": sums})
-    return _telling_of_overflow(lax.fori_loop(0, steps, body, state))
+    return _telling_of_overflow(lax.fori_loop(first, stop, body, state))
 
 
 def _targets(

@@ -23,7 +23,6 @@ from lenet_jax import (
     hosts,
     metrics,
     model,
-    pixels,
     workdir,
 )
 from lenet_jax import mesh as meshes
@@ -51,7 +50,7 @@ def logits(
       params_M: parameters with a leading member axis.
       rows_MxN: int32 [M, N], positions of images, any N from 1; a negative one stands for none, and
         what comes out of it means nothing.
-      images_NxHxW: uint8, all images that the rows are of, as `pixels.put` puts them.
+      images_NxHxW: uint8 [N, 28, 28], all images that the rows are of.
       views: of each image that are averaged, see `view_maps`.
 
     Returns:
@@ -64,7 +63,6 @@ def logits(
     steps = -(-images // (share * shards))
     padded = jnp.pad(rows_MxN, ((0, 0), (0, steps * share * shards - images)))
     rows_MxSxB = jnp.maximum(padded, 0).reshape(members, steps, share * shards)
-    split = pixels.spec(mesh, len(images_NxHxW))
 
     def one_member(params_and_rows: Any, images_NxHxW: jax.Array) -> jax.Array:
         params, rows_SxB = params_and_rows
@@ -73,13 +71,14 @@ def logits(
         def one_batch(rows_B: jax.Array) -> jax.Array:
             rows_B = lax.dynamic_slice_in_dim(rows_B, first, share)
             # The barrier makes this a copy of rows; fused with its readers it is one of pixels.
-            images_BxHxW = lax.optimization_barrier(pixels.take(split, images_NxHxW, rows_B))
+            images_BxHxW = images_NxHxW.at[rows_B].get(mode="promise_in_bounds")
+            images_BxHxW = lax.optimization_barrier(images_BxHxW)
             return _averaged_views(config, params, images_BxHxW, views)
 
         return lax.map(one_batch, rows_SxB)
 
     every_member = meshes.over_members(
-        mesh, one_member, (split,), P(meshes.MEMBER, None, meshes.BATCH)
+        mesh, one_member, (P(),), P(meshes.MEMBER, None, meshes.BATCH)
     )
     logits_MxSxBxK = every_member((params_M, rows_MxSxB), images_NxHxW)
     return logits_MxSxBxK.reshape(members, steps * share * shards, -1)[:, :images]
@@ -138,7 +137,7 @@ def probabilities(
     members = jax.tree.leaves(params_M)[0].shape[0]
     program = _program(config, mesh, members, len(images_NxHxW), views, mean)
     params_M = hosts.put(params_M, meshes.stacked(mesh))
-    return np.asarray(program(params_M, pixels.put(mesh, images_NxHxW)))
+    return np.asarray(program(params_M, hosts.put(images_NxHxW, meshes.replicated(mesh))))
 
 
 def compile_ahead(config: Config, views: int, mean: str, rows: int) -> None:
@@ -151,7 +150,7 @@ def _program(
     config: Config, mesh: Mesh, members: int, rows: int, views: int, mean: str
 ) -> Callable[..., jax.Array]:
     """(params, images) -> probabilities, for arrays of just these shapes and shardings."""
-    return _compiled(config, mesh, members, rows, pixels.abstract(mesh, rows), views, mean)
+    return _compiled(config, mesh, members, rows, views, mean)
 
 
 @lru_cache(maxsize=1)
@@ -160,7 +159,6 @@ def _compiled(
     mesh: Mesh,
     members: int,
     rows: int,
-    images_NxHxW: jax.ShapeDtypeStruct,
     views: int,
     mean: str,
     /,
@@ -174,6 +172,7 @@ def _compiled(
         return jnp.exp(metrics.average_members(logits_MxNxK, mean))
 
     params_M = meshes.abstract(model.shapes(config, (members,)), meshes.stacked(mesh))
+    images_NxHxW = jax.ShapeDtypeStruct((rows, 28, 28), jnp.uint8, sharding=whole)
     jitted = jax.jit(program, out_shardings=whole, compiler_options=compiler.options(mesh, config))
     compiled: Callable[..., jax.Array] = jitted.lower(params_M, images_NxHxW).compile()
     return compiled
@@ -203,7 +202,7 @@ def out_of_fold(
         return jnp.exp(metrics.average_folds(logits_MxHxK, config.folds))
 
     members = hosts.put((params_M, rows_MxH), meshes.stacked(mesh))
-    return np.asarray(program(*members, pixels.put(mesh, images_NxHxW)))
+    return np.asarray(program(*members, hosts.put(images_NxHxW, meshes.replicated(mesh))))
 
 
 def from_run(

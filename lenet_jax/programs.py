@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from lenet_jax import compiler, loop, metrics, model, pixels, population, predict, state
+from lenet_jax import compiler, loop, metrics, model, population, predict, state
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.population import Member
@@ -34,8 +34,8 @@ class Programs:
     Attributes:
       create: uint32 [M] seeds -> the first state.
       shuffle: (state, members) -> the members, their rows in the order of the state's epoch.
-      train_until: (state, shuffled members, images, labels, steps, teacher's params) -> state after
-        so many steps of the same epoch; donates the state.
+      train_until: (state, shuffled members, images, labels, step of the state, stop, teacher's
+        params) -> state at step `stop`, of the same epoch; donates the state.
       evaluate: (averaged params, rows [M, H], images, labels) -> (metrics per member on its rows,
         metrics of the average of each fold's members, its probabilities [F, H, K]).
     """
@@ -74,16 +74,14 @@ def compile_lazily(
     def train_until(
         state_M: TrainState, member_M: Member, images_NxHxW: jax.Array, *shared: Any
     ) -> TrainState:
-        split = pixels.spec(mesh, len(images_NxHxW))
         one_member = functools.partial(
             loop.train_until,
             config,
             teacher,
             batch_axis=meshes.BATCH,
-            take=functools.partial(pixels.take, split),
             at_once=at_once,
         )
-        every_member = meshes.over_members(mesh, one_member, (split, P(), P(), P()), stacked)
+        every_member = meshes.over_members(mesh, one_member, (P(),) * 5, stacked)
         trained: TrainState = every_member((state_M, member_M), images_NxHxW, *shared)
         return trained
 
@@ -148,7 +146,7 @@ def compile_ahead(
 
     The last ones are kept, so that whoever knows the sizes early can have them compiled early. A
     compiled program takes arrays of just these shapes and shardings: what has a member axis split
-    over members, images as `pixels.put` puts them, all else replicated over the mesh.
+    over members, all else replicated over the mesh.
     """
     return _compile_ahead(config, mesh, sizes, teacher)
 
@@ -160,12 +158,12 @@ def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | N
     whole = meshes.replicated(mesh)
     split = functools.partial(meshes.abstract, sharding=meshes.stacked(mesh))
     data = (
-        pixels.abstract(mesh, sizes.rows),
+        jax.ShapeDtypeStruct((sizes.rows, 28, 28), jnp.uint8, sharding=whole),
         jax.ShapeDtypeStruct((sizes.rows,), jnp.int32, sharding=whole),
     )
     seeds_M = split(jax.ShapeDtypeStruct((sizes.members,), jnp.uint32))
     held_MxH = split(jax.ShapeDtypeStruct((sizes.members, sizes.held), jnp.int32))
-    steps = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
+    step = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
     # Of the very program that is compiled below, which is so traced once.
     first = split(jax.eval_shape(lazy.create, seeds_M))
     member_M = split(population.abstract(sizes.members, sizes.images))
@@ -176,7 +174,7 @@ def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | N
     pool = ThreadPoolExecutor()
     try:
         train_until = pool.submit(
-            _compiled, lazy.train_until, first, member_M, *data, steps, taught
+            _compiled, lazy.train_until, first, member_M, *data, step, step, taught
         )
         create = pool.submit(_compiled, lazy.create, seeds_M)
         shuffle = pool.submit(_compiled, lazy.shuffle, first, member_M)

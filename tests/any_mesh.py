@@ -16,10 +16,8 @@ os.environ["XLA_FLAGS"] = (
 
 import jax
 import numpy as np
-from jax import lax
-from jax.sharding import PartitionSpec as P
 
-from lenet_jax import hosts, mesh, pixels, population, programs
+from lenet_jax import hosts, mesh, population, programs
 from lenet_jax.checkpoint import Checkpoints
 from lenet_jax.config import Config
 
@@ -29,9 +27,8 @@ STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
 # a hundred steps when the first parameters do by one bit.
 CONFIG = Config(holdout=0.0, members=8, batch_size=24, activation="tanh", epochs=1, **STILL)
 # Each costs seconds to compile; --all takes them all.
-FEW = ("8,1 in parts", "2,2")
+FEW = ("8,1", "2,2")
 ALL = ("2,1", "4,1", "1,2", "2,2", "1,4", "4,2", "2,4", "8,1", "1,8")
-ALL += tuple(f"{name} in parts" for name in ALL)
 EVALUATED = "2,2"
 # The images do not divide by eight.
 IMAGES, HELD, STEPS = 100, 30, np.int32(5)
@@ -44,9 +41,6 @@ def digits(count, seed):
 
 
 def mesh_of(name):
-    name, _, parts = name.partition(" ")
-    # As if the images were many, or few.
-    pixels.LARGE = 0 if parts else 2**30
     member, batch = name.split(",")
     return mesh.make(CONFIG.members, sizes=f"member:{member},batch:{batch}")
 
@@ -65,7 +59,7 @@ def trained(first, on):
     state = dataclasses.replace(state, key=jax.random.wrap_key_data(state.key))
     images, labels = digits(IMAGES, 0)
     member = hosts.put(population.make(CONFIG, labels).member, mesh.stacked(on))
-    shared = pixels.put(on, images), *hosts.put((labels, STEPS), mesh.replicated(on))
+    shared = hosts.put((images, labels, np.int32(0), STEPS), mesh.replicated(on))
     run = programs.compile_lazily(CONFIG, on, IMAGES)
     shuffled = jax.block_until_ready(run.shuffle(state, member))
     return jax.block_until_ready(run.train_until(state, shuffled, *shared, None))
@@ -78,20 +72,6 @@ def evaluated(state, on):
     return jax.block_until_ready(
         run.evaluate(state.averaged_params, hosts.put(rows, mesh.stacked(on)), *held)
     )
-
-
-def check_rows(on):
-    """Each device of both axes finds rows of its own in parts of the images."""
-    images, _ = digits(IMAGES, 0)
-    split, rows_MxB = pixels.spec(on, IMAGES), np.arange(80, dtype=np.int32).reshape(8, 10)[:, ::-1]
-
-    def one_member(rows_B, images_NxHxW):
-        return pixels.take(split, images_NxHxW, rows_B + lax.axis_index(mesh.BATCH))
-
-    found = jax.jit(mesh.over_members(on, one_member, (split,), P(mesh.MEMBER, mesh.BATCH)))
-    got = np.asarray(found(rows_MxB, pixels.put(on, images))).reshape(8, -1, 10, 28, 28)
-    for device in range(got.shape[1]):
-        np.testing.assert_array_equal(got[:, device], images[rows_MxB + device])
 
 
 def numbers(tree):
@@ -123,16 +103,12 @@ def main():
         if ",1" in name:
             # Each device runs the same program of one member.
             assert all(np.array_equal(a, b) for a, b in pairs), name
-        whole = states.get(name.removesuffix(" in parts"), other)
-        for a, b in zip(numbers(whole), numbers(other), strict=True):
-            np.testing.assert_array_equal(a, b, err_msg=name)
         if name == EVALUATED:
             pairs += zip(numbers(result), numbers(evaluated(other, on)), strict=True)
         for a, b in pairs:
             np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5, err_msg=name)
             worst = max(worst, float(np.max(np.abs(a.astype(float) - b), initial=0)))
-    check_rows(mesh_of("2,4 in parts"))
-    for before, on, devices in ((state, mesh_of("2,4"), 8), (states["8,1 in parts"], one, 1)):
+    for before, on, devices in ((state, mesh_of("2,4"), 8), (states["8,1"], one, 1)):
         after = travelled(before, on)
         assert len(after.step.sharding.device_set) == devices
         for a, b in zip(numbers(before), numbers(after), strict=True):

@@ -218,3 +218,29 @@ def test_erasing_never_and_always(probability, erased):
     boxes = draws(500, config=ALL).boxes_Bx5
     out = jax.jit(augment.erase)(jnp.float32(probability), boxes, jnp.ones((500, 28, 28)))
     assert int((out == 0).any((1, 2)).sum()) == erased
+
+
+@pytest.mark.parametrize(
+    ("dtype", "off"), [(jnp.float32, 1e-3), (jnp.bfloat16, 0.5)], ids=["float32", "bfloat16"]
+)
+def test_products_sample_what_a_gather_samples(dtype, off):
+    rng = np.random.default_rng(3)
+    pixels = jnp.asarray(rng.integers(0, 256, (40, 28, 28)).astype(np.uint8))
+    # Inside, across the edges, far outside, and just on pixels.
+    places = rng.uniform(-6, 34, (2, 40, 28, 28)).astype(np.float32)
+    places[:, :4] *= 1e3
+    places[:, 4:12] = np.round(places[:, 4:12])
+    gathered = jax.jit(augment.bilinear)(pixels, *jnp.asarray(places))
+    by_products = jax.jit(functools.partial(augment.bilinear_by_products, dtype=dtype))
+    sampled = by_products(pixels, *jnp.asarray(places))
+    assert sampled.dtype == gathered.dtype == jnp.float32
+    np.testing.assert_allclose(sampled, gathered, rtol=0, atol=off)
+    assert np.abs(gathered).max() > 200
+
+
+def test_a_config_names_its_sampling_and_only_default_precision_rounds():
+    assert augment.sampling(Config().on("cpu")) is augment.bilinear
+    for precision, dtype in (("default", jnp.bfloat16), ("highest", jnp.float32)):
+        chosen = augment.sampling(Config(precision=precision).on("tpu"))
+        assert chosen.func is augment.bilinear_by_products
+        assert chosen.keywords == {"dtype": dtype}

@@ -1,4 +1,4 @@
-"""The matrix-product convolutions against `lax.conv_general_dilated`: values and both gradients."""
+"""Our convolutions against `lax.conv_general_dilated` of stride 1: values and both gradients."""
 
 import jax
 import jax.numpy as jnp
@@ -81,24 +81,15 @@ def test_equals_lax(name, which, shape, batch):
     assert_close(got, exactly(REFERENCES[which], x, kernel))
 
 
+@pytest.mark.parametrize("name", ["matmul", "native"])
 @pytest.mark.parametrize("which", [0, 1], ids=["conv_phases", "conv_pool"])
 @pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
-def test_equals_lax_under_vmap_over_members(which, shape):
+def test_equals_lax_under_vmap_over_members(name, which, shape):
     x, kernel = arrays(shape, 5, lead=(3,))
-    operation = conv.implementation("matmul")[which]
+    operation = conv.implementation(name)[which]
     got = jax.jit(jax.vmap(lambda x, k: value_and_gradients(operation, x, k)))(x, kernel)
     each = [exactly(REFERENCES[which], x[member], kernel[member]) for member in range(3)]
     assert_close(got, [np.stack(members) for members in zip(*each, strict=True)])
-
-
-def test_auto_is_matmul_on_a_cpu():
-    assert jax.default_backend() == "cpu"
-    x, kernel = arrays(SHAPES[1], 3)
-    auto, matmul = (conv.implementation(name)[0](x, kernel) for name in ("auto", "matmul"))
-    assert jnp.array_equal(auto, matmul)
-    assert "conv_general_dilated" not in str(
-        jax.make_jaxpr(conv.implementation("auto")[0])(x, kernel)
-    )
 
 
 def test_the_average_of_phases_is_the_mean_of_four_neighbours_and_so_are_its_gradients():

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "conv": set(),
     "hosts": {"errors"},
     "mesh": {"config", "errors"},
-    "pixels": {"hosts", "mesh"},
+    "compiler": {"config", "mesh"},
     "metrics": set(),
     "mixup": set(),
     "model": {"config", "conv"},
@@ -41,16 +41,16 @@ MAY_IMPORT = {
     "checkpoint": {"checksums", "errors", "files", "mesh", "state"},
     "resume": {"checkpoint", "config", "errors", "files", "workdir"},
     "predict": {
-        "augment", "calibration", "callable_room", "checkout", "checkpoint", "config", "errors",
-        "files", "hosts", "mesh", "metrics", "model", "pixels", "workdir",
+        "augment", "calibration", "callable_room", "checkout", "checkpoint", "compiler", "config",
+        "errors", "files", "hosts", "mesh", "metrics", "model", "workdir",
     },
     "teacher": {"checkout", "config", "errors", "files", "predict", "workdir"},
     "programs": {
-        "config", "loop", "mesh", "metrics", "model", "pixels", "population", "predict", "state",
+        "compiler", "config", "loop", "mesh", "metrics", "model", "population", "predict", "state",
     },
     "epochs": {
         "checkpoint", "config", "data", "errors", "files", "hosts", "mesh", "metrics", "optimizer",
-        "pixels", "population", "programs", "progress", "state", "stopping", "teacher", "workdir",
+        "population", "programs", "progress", "state", "stopping", "teacher", "workdir",
     },
     "train": {
         "callable_room", "checkpoint", "config", "data", "epochs", "errors", "files", "hosts",
@@ -66,8 +66,8 @@ MAY_IMPORT = {
     },
     "tensorboard": {"extras", "workdir"},
     "outcome": {
-        "augment", "calibration", "checkout", "config", "data", "errors", "files", "mesh",
-        "model", "population", "predict", "report", "sweep", "train", "workdir",
+        "augment", "calibration", "checkout", "compiler", "config", "data", "errors", "files",
+        "mesh", "model", "population", "predict", "report", "sweep", "train", "workdir",
     },
     "checkout": set(),
     "callable_room": set(),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from networks import TEMPERATURE, calibrated
 
-from lenet_jax import augment, calibration, metrics, model, predict, workdir
+from lenet_jax import augment, calibration, compiler, metrics, model, predict, workdir
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 
@@ -37,7 +37,10 @@ def compiled(members, count, devices, views=1):
     config = Config(members=members)
     mesh = meshes.make(members, jax.devices()[:devices])
     params_M = jax.tree.map(lambda leaf: leaf[:members], params())
-    program = jax.jit(functools.partial(predict.logits, config, mesh, views=views))
+    program = jax.jit(
+        functools.partial(predict.logits, config, mesh, views=views),
+        compiler_options=compiler.options(mesh, config),
+    )
     rows_MxN = np.tile(np.arange(count, dtype=np.int32), (members, 1))
     arguments = (jax.device_put(params_M, meshes.stacked(mesh)), rows_MxN, digits(count))
     return program.lower(*arguments).compile(), arguments

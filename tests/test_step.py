@@ -71,7 +71,7 @@ def steps(compiled, state, member_M, images, labels, stop, teacher=None):
     shuffled_M = jax.block_until_ready(compiled.shuffle(state, member_M))
     return jax.block_until_ready(
         compiled.train_until(
-            state, shuffled_M, images, labels, jnp.int32(stop - int(state.step[0])), teacher
+            state, shuffled_M, images, labels, state.step[0], jnp.int32(stop), teacher
         )
     )
 
@@ -130,6 +130,29 @@ def test_every_epoch_has_an_order_of_its_own_from_its_first_step_to_its_last():
 def test_the_sums_begin_anew_with_each_epoch():
     state = train(CONFIG, 2, [STEPS, STEPS + 1])
     assert state.epoch_metrics.count.tolist() == [BATCH]
+
+
+@pytest.mark.parametrize("order", ["pool_act", pytest.param("act_pool", marks=pytest.mark.slow)])
+def test_the_program_of_a_tpu_gives_the_numbers_of_a_cpu(order, monkeypatch):
+    """All members at once, the compiler's convolutions, no gather, one number of steps for all."""
+    config = Config(
+        **SHORT, elastic=0.5, members=2, subsampling=order, activation="tanh", precision="highest"
+    )
+    on_cpu = train(config, 1, [2, STEPS])
+    monkeypatch.setattr(meshes, "platform", lambda _: "tpu")
+    mesh = meshes.make(2, jax.devices()[:1])
+    compiled = programs.compile_lazily(population.common(config), mesh, IMAGES)
+    state = compiled.create(jax.device_put(np.arange(2, dtype=np.uint32), meshes.stacked(mesh)))
+    member_M, *data = arrays(config, mesh)
+    begun = state, member_M, *data, jnp.int32(0), jnp.int32(1), None
+    text = compiled.train_until.lower(*begun).as_text()
+    assert "stablehlo.convolution" in text
+    # A loop that each member might leave at another turn would choose between states in each.
+    assert "stablehlo.while" in text
+    for stop in (2, STEPS):
+        state = steps(compiled, state, member_M, *data, stop)
+    for a, b in zip(leaves(on_cpu), leaves(state), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-4)
 
 
 def test_stopping_inside_an_epoch_changes_no_bit():
