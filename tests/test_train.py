@@ -103,6 +103,21 @@ def test_training_and_hold_out_share_no_row(finished):
     assert len(np.unique(rows.reshape(150, -1), axis=0)) == 150
 
 
+def test_the_report_of_sorted_digits_shows_all_classes():
+    labels_N = np.repeat(np.arange(10), 30).astype(np.int32)
+    positions = outcome._of_all_classes(labels_N, 100)
+    assert labels_N[positions].tolist() == list(range(10)) * 10
+    assert len(set(positions.tolist())) == 100
+    # Of a class with fewer digits all, and the first ones of the others.
+    few = outcome._of_all_classes(np.array([7, 7, 7, 2, 2], np.int32), 4)
+    assert few.tolist() == [3, 0, 4, 1]
+    digits_3 = dataclasses.replace(digits(), labels_N=np.sort(digits().labels_N))
+    shown = outcome._telling_digit(digits_3)[0]
+    np.testing.assert_array_equal(shown, digits_3.images_NxHxW[digits_3.labels_N == 3][0])
+    others = digits_3.take(np.flatnonzero(digits_3.labels_N != 3))
+    np.testing.assert_array_equal(outcome._telling_digit(others)[0], others.images_NxHxW[0])
+
+
 def test_a_finished_run_is_left_alone(finished):
     folder, _ = finished
     said = []
