@@ -1,13 +1,19 @@
 """The documentation is built as `make docs` does, and leaves no room out."""
 
+import contextlib
+import functools
+import http.server
 import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from browser import BROWSER, DRIVER, chromium
 
 ROOT = Path(__file__).parent.parent
 # What is of no use to a reader by itself.
@@ -55,6 +61,92 @@ def test_pages_fetch_nothing_from_elsewhere(site):
 def test_the_page_and_the_report_are_shown(site):
     for page, picture in (("draw", "page"), ("draw", "page_phone"), ("report", "report")):
         assert f"../pictures/{picture}.png" in (site / f"howto/{page}.html").read_text()
+
+
+needs_browser = pytest.mark.skipif(
+    BROWSER is None or DRIVER is None,
+    reason="chromium and chromedriver are not installed (apt-get install chromium-driver)",
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("browser"), size=(1280, 900)) as driver:
+        yield driver
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format, *args):
+        pass
+
+
+@contextlib.contextmanager
+def served(folder):
+    handler = functools.partial(Silent, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+LIVE = "document.querySelector('object.live').contentDocument"
+
+
+@needs_browser
+def test_the_front_page_opens_with_the_page_to_draw_on(site, browser, trained, tmp_path):
+    folder = shutil.copytree(site, tmp_path / "site")
+    shown = "const p = document.querySelector('object.live img'); return p.offsetHeight > 300"
+    with served(folder) as address:
+        browser.get(address)
+        # Without a run there is its picture.
+        assert browser.execute_script(shown)
+        command = [ROOT / "run_export.py", f"--workdir={trained}", f"--output={folder}/live"]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        subprocess.run([sys.executable, *command], check=True, cwd=tmp_path, env=environment)
+        browser.get(address)
+        assert not browser.execute_script(shown)
+        # It is the first thing on the screen, below a sentence.
+        top = browser.execute_script(
+            "return document.querySelector('object.live').getBoundingClientRect().top"
+        )
+        assert top < 300
+        digit = browser.execute_async_script(
+            f"const page = {LIVE}, done = arguments[0];"
+            "page.querySelectorAll('#examples button')[3].click();"
+            "const look = () => page.getElementById('live').textContent.startsWith('It') ?"
+            " done(page.getElementById('digit').textContent) : setTimeout(look, 20); look();"
+        )
+        assert digit == "3"
+
+
+def test_the_documents_are_made_with_that_page():
+    done = subprocess.run(
+        ["make", "--dry-run", "docs"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    built, live = done.stdout.index("mkdocs build"), done.stdout.index("--output=site/live")
+    assert built < done.stdout.index("run_train.py --data=sample --workdir=runs/sample") < live
+
+
+@needs_browser
+def test_no_command_is_cut_at_the_right(site, browser):
+    wide = (
+        "return [...document.querySelectorAll('pre > code')]"
+        ".filter((code) => !code.closest('.mkdocstrings-source'))"
+        ".filter((code) => code.scrollWidth > code.clientWidth).map((code) => code.textContent)"
+    )
+    pages = [site / "index.html", site / "scaling.html", *sorted((site / "howto").glob("*.html"))]
+    with served(site) as address:
+        for width in (1280, 390):
+            screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+            for page in pages:
+                browser.get(f"{address}{page.relative_to(site)}")
+                assert browser.execute_script(wide) == [], page.name
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_examples_of_docstrings_are_shown_as_code(site):
