@@ -178,3 +178,27 @@ def test_every_room_has_its_reference():
         if path.name != "__init__.py"
     }
     assert rooms - INNER == shown
+
+
+def test_what_is_read_first_is_short_and_leads_on():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.split()) < 700
+    addresses = re.findall(r"\]\(([^)]+)\)|src=\"([^\"]+)\"", text)
+    local = [one or other for one, other in addresses if "//" not in (one or other)]
+    assert len(local) > 20
+    for address in local:
+        path, _, heading = address.partition("#")
+        if path in {"docs/results.md", "docs/reliability.md"}:
+            # On their way there.
+            continue
+        assert (ROOT / path).exists(), address
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", (ROOT / path).read_text(), re.MULTILINE)
+            assert heading in [one.lower().replace(" ", "-") for one in headings], address
+
+
+def test_the_digits_way_is_seven_files():
+    code = (ROOT / "README.md").read_text().partition("## The code")[2].partition("## How")[0]
+    files = re.findall(r"^\| \[`[^`]+`\]\((lenet_jax/[^)]+\.py)\)", code, re.MULTILINE)
+    assert len(files) == 7
+    assert sum(len((ROOT / file).read_text().splitlines()) for file in files) < 1300
