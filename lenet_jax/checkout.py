@@ -37,6 +37,11 @@ def usual(name: str) -> str:
     return f"lenet-{name}" if _INSIDE.is_dir() else f"python run_{name}.py"
 
 
+def pip_install(*arguments: str) -> str:
+    """What to type to install something for this Python, and not for whatever pip there is."""
+    return _joined([_python(), "-m", "pip", "install", *arguments])
+
+
 @contextlib.contextmanager
 def packages() -> Iterator[None]:
     """Imports in its body that fail for want of a package end the program, in one line."""
@@ -61,8 +66,8 @@ def lacking(missing: ModuleNotFoundError) -> str | None:
         program = [_short(own), _short(Path(sys.argv[0]).resolve()), *sys.argv[1:]]
         return f"{told}; type {_joined(program)}"
     if _INSIDE.is_dir():
-        return f"{told}; type {_joined([_python(), '-m', 'pip', 'install', 'lenet-jax'])}"
-    install = _joined([_python(), "-m", "pip", "install", "--editable", _short(home())])
+        return f"{told}; type {pip_install('lenet-jax')}"
+    install = pip_install("--editable", _short(home()))
     return f"{told}; make run sets it up in .venv, or, in an environment of your own, {install}"
 
 

@@ -719,11 +719,11 @@ def test_the_page_has_pictures_for_a_phone_and_for_the_night():
     run = some_run()
     sections = report.list_sections(run)
     narrow = {section.name: section.narrow_png for section in sections if section.narrow_png}
-    assert set(narrow) == {"curves", "mistakes", "layers", "augmented"}
+    assert set(narrow) == {"curves", "mistakes", "layers"}
     for png in narrow.values():
         with Image.open(io.BytesIO(png)) as picture:
             assert picture.width <= 640
     page = report.page(run.title, report.facts(run), sections)
     assert read(page)
-    assert page.count("<source media=") == 4
+    assert page.count("<source media=") == 3
     assert "color-scheme: light dark" in page

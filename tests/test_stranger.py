@@ -1,7 +1,6 @@
 """The programs as who has just found them tries them: in a folder of his own, and by pasting."""
 
 import os
-import pty
 import re
 import shutil
 import subprocess
@@ -271,7 +270,9 @@ def test_a_terminal_is_left_with_one_line_and_one_rate_of_an_epoch(columns):
 
 def on_a_terminal(columns, *command):
     """What a program writes on a terminal of so many columns."""
+    # Here, for Windows has none of them.
     import fcntl
+    import pty
     import struct
     import termios
 

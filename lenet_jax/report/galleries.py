@@ -106,24 +106,23 @@ def augmented(images_NxHxW: np.ndarray, path: str | os.PathLike[str]) -> None:
     write(draw_augmented(images_NxHxW), path)
 
 
-def draw_augmented(images_NxHxW: np.ndarray, columns: int = 10) -> "Figure":
-    """A grid of the first digits, in 10 rows at most.
+def draw_augmented(images_NxHxW: np.ndarray) -> "Figure":
+    """A grid of the first 10 x 10 digits.
 
     Args:
       images_NxHxW: already augmented, at least one, in 0..255; 0 is background and 255 is ink.
-      columns: digits in a row.
 
     Returns:
-      960 x 1020 pixels for 10 columns of digits of 28 x 28; rows that have no digits are left out.
+      960 x 1020 pixels for digits of 28 x 28; rows that have no digits are left out.
 
     Raises:
       ValueError: there is no image.
     """
     if not len(images_NxHxW):
         raise ValueError("there are no digits to draw")
-    shown_NxHxW = images_NxHxW[: 10 * columns]
+    shown_NxHxW = images_NxHxW[:100]
     heading = f"{len(shown_NxHxW)} of the training digits"
-    return _gallery(shown_NxHxW, heading, "As the network sees them in training", columns=columns)
+    return _gallery(shown_NxHxW, heading, "As the network sees them in training", columns=10)
 
 
 def seen(

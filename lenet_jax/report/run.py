@@ -275,6 +275,5 @@ def _augmented(run: Run) -> Section:
         heading="Augmented digits",
         name="augmented",
         png=png(draw_augmented(run.augmented_NxHxW)),
-        narrow_png=png(draw_augmented(run.augmented_NxHxW, columns=5)),
         alt="Training digits, each as one of its random distortions.",
     )
