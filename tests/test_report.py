@@ -695,11 +695,11 @@ def test_curves_stand_one_below_the_other_on_a_phone():
     # All text lies inside, which nothing but its extent tells.
     for figure in (wide, narrow):
         report.png(figure)
-        for text in figure.findobj(lambda artist: hasattr(artist, "get_window_extent")):
-            if getattr(text, "get_text", str)():
-                box = text.get_window_extent()
-                assert box.x0 >= 0
-                assert box.x1 <= figure.bbox.x1
+        legends = [text for axes in figure.axes for text in axes.get_legend().get_texts()]
+        for text in (*figure.texts, *legends, *(axes.title for axes in figure.axes)):
+            box = text.get_window_extent()
+            assert box.x0 >= 0, text
+            assert box.x1 <= figure.bbox.x1, text
 
 
 def test_no_heading_stands_twice():
