@@ -1,11 +1,14 @@
 """The host loop with real files, and a real process that is really killed."""
 
 import dataclasses
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -293,7 +296,12 @@ def test_a_run_that_is_stopped_killed_and_damaged_goes_on_to_the_same_bits(
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=60)
     assert process.returncode == stopping.STOPPED, told
-    assert told.splitlines()[-1].startswith("to go on: python ")
+    told, again = told.splitlines()[-1].split(": ", 1)
+    assert told == "to go on"
+    python, program, *flags = shlex.split(again)
+    assert Path(shutil.which(python)).parent == Path(sys.executable).parent
+    assert Path(program).samefile(recipe.ROOT / "run_train.py")
+    assert flags == command(tmp_path)[2:]
     stopped = newest(tmp_path)
 
     process = started(tmp_path)
