@@ -299,7 +299,7 @@ def test_a_run_that_is_stopped_killed_and_damaged_goes_on_to_the_same_bits(
     told, again = told.splitlines()[-1].split(": ", 1)
     assert told == "to go on"
     python, program, *flags = shlex.split(again)
-    assert Path(shutil.which(python)).parent == Path(sys.executable).parent
+    assert Path(shutil.which(python)).absolute().parent == Path(sys.executable).parent
     assert Path(program).samefile(recipe.ROOT / "run_train.py")
     assert flags == command(tmp_path)[2:]
     stopped = newest(tmp_path)
