@@ -27,8 +27,11 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The front page has the page to draw on, of a run on the sample.
 docs: $(VENV)/installed-test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(BIN)/python run_train.py --data=sample --workdir=runs/sample
+	$(BIN)/python run_export.py --workdir=runs/sample --output=site/live
 
 dist: $(VENV)/installed-test
 	rm -rf dist

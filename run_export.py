@@ -2,9 +2,12 @@
 
 import functools
 
-from absl import flags
+from lenet_jax import checkout
 
-from lenet_jax import program, workdir
+with checkout.packages():
+    from absl import flags
+
+    from lenet_jax import program, workdir
 
 HELP = """python run_export.py --workdir=runs/first --format=web --serve
 
@@ -32,7 +35,8 @@ def main() -> None:
     """Wires the flags to the rooms."""
     if SERVE.value and FORMAT.value != "web":
         raise flags.Error(f"--serve shows a page, and --format={FORMAT.value} is none")
-    record = workdir.read_run(WORKDIR.value)
+    program.refuse((PORT,), "nothing is served without --serve", when=not SERVE.value)
+    record = workdir.read_run(WORKDIR.value, say=program.tell)
     program.start_jax()
     from lenet_jax import export, predict
     from lenet_jax.export import serve
@@ -40,7 +44,8 @@ def main() -> None:
     params_M = predict.restore(WORKDIR.value, record, CHECKPOINT.value)
     output = OUTPUT.value or export.default_output(WORKDIR.value, FORMAT.value)
     temperature = workdir.read_temperature(WORKDIR.value)
-    export.write(output, FORMAT.value, record, params_M, temperature)
+    epochs = workdir.epochs_done(WORKDIR.value, record)
+    export.write(output, FORMAT.value, record, params_M, temperature, epochs=epochs)
     print(f"Wrote {output}")
     if SERVE.value:
         serve.serve(output, PORT.value, say=functools.partial(print, flush=True))

@@ -2,9 +2,12 @@
 
 from functools import partial
 
-from absl.flags import DEFINE_bool, DEFINE_enum, DEFINE_integer, DEFINE_string
+from lenet_jax import checkout
 
-from lenet_jax import answers, data, program, submit, workdir
+with checkout.packages():
+    from absl.flags import DEFINE_bool, DEFINE_enum, DEFINE_integer, DEFINE_string
+
+    from lenet_jax import answers, data, program, submit, workdir
 
 HELP = """python run_predict.py --workdir=runs/first --data=digit-recognizer.zip
 
@@ -24,35 +27,32 @@ SHOW = DEFINE_string("show", None, "Write what the network saw to this PNG file.
 DESKEW = DEFINE_bool("deskew", False, "Straighten the slanted digits of pictures.")
 REPORT = DEFINE_bool("report", False, "Write the run's report anew; predict nothing.")
 SUBMIT = DEFINE_string("submit", None, "Send the submission to Kaggle with this message.")
+OF_PREDICTIONS = (OUTPUT, PROBABILITIES, DOUBTFUL, VIEWS, MEAN, SHOW, DESKEW, SUBMIT)
 
 
 def main() -> None:
     """Wires the flags to the rooms."""
-    record = workdir.read_run(WORKDIR.value)
-    which, views, mean = CHECKPOINT.value, VIEWS.value, MEAN.value
-    with program.importing("lenet_jax.predict") as then:
-        ahead = partial(then, program.compile_ahead, "predict", record.config, views, mean)
-        load_test = partial(data.load_test, counted=ahead, deskew=DESKEW.value)
-        load = data.load_train if REPORT.value else load_test
-        dataset = load(DATA.value, say=program.tell)
-    program.start_jax()
-    if REPORT.value:
-        from lenet_jax import outcome
+    program.refuse(OF_PREDICTIONS, "--report predicts nothing", when=REPORT.value)
+    record = workdir.read_run(WORKDIR.value, say=program.tell)
+    which, how = CHECKPOINT.value, (VIEWS.value, MEAN.value)
+    load = data.load_train if REPORT.value else partial(data.load_test, deskew=DESKEW.value)
+    ahead = () if REPORT.value else ("predict", record.config, *how)
+    dataset = program.load(load, DATA.value, "predict", *ahead)
+    program.refuse((DESKEW,), f"{dataset.name} is no picture", when=dataset.places is None)
+    program.refuse((OUTPUT, SUBMIT), "pictures make no submission", when=dataset.places is not None)
+    from lenet_jax import hosts, outcome, predict
 
+    if REPORT.value:
         print(outcome.rewrite_report(WORKDIR.value, record, dataset, which))
         return
     program.tell(data.overlap_warning(record.data_source, record.data_fingerprint, dataset))
-    from lenet_jax import hosts, predict
-
-    images_NxHxW = dataset.images_NxHxW
-    probabilities_NxK = predict.from_run(WORKDIR.value, record, images_NxHxW, which, views, mean)
-    if not hosts.first():
-        return
-    files = answers.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)
-    sample = data.sample_submission(DATA.value)
-    print("\n".join(answers.write(dataset, probabilities_NxK, files, sample)))
-    if SUBMIT.value is not None:
-        submit.submit(dataset, OUTPUT.value, SUBMIT.value)
+    probabilities_NxK = predict.from_run(WORKDIR.value, record, dataset.images_NxHxW, which, *how)
+    if hosts.first():
+        files = answers.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)
+        sample = data.sample_submission(DATA.value)
+        print("\n".join(answers.write(dataset, probabilities_NxK, files, sample)))
+        if SUBMIT.value is not None:
+            submit.submit(dataset, OUTPUT.value, SUBMIT.value)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Trains LeNet-5 on digits; see `--help`. Kept short on purpose: all is in lenet_jax."""
 
-from functools import partial
+from lenet_jax import checkout
 
-from absl import flags
+with checkout.packages():
+    from absl import flags
 
-from lenet_jax import data, program, tensorboard
+    from lenet_jax import data, program, tensorboard
 
 HELP = """python run_train.py --data=digit-recognizer.zip --workdir=runs/first
 
@@ -26,18 +27,15 @@ TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write events to tensorboa
 def main() -> None:
     """Wires the flags to the rooms."""
     recipe = config()
-
-    with program.importing("lenet_jax.outcome") as then:
-        ahead = partial(then, program.compile_ahead, "train", recipe)
-        dataset = data.load_train(DATA.value, say=program.tell, counted=ahead)
-    program.start_jax()
-    from lenet_jax import outcome, train
+    dataset = program.load(data.load_train, DATA.value, "outcome", "train", recipe)
+    from lenet_jax import hosts, outcome, train
 
     with tensorboard.writer(WORKDIR.value if TENSORBOARD.value else None) as log:
         result = train.train(recipe, dataset, WORKDIR.value, log=log)
     if result is not None:
         outcome.write(WORKDIR.value, result)
-        print(outcome.closing(WORKDIR.value, DATA.value, result))
+    if hosts.first():
+        print(outcome.closing(WORKDIR.value, DATA.value))
 
 
 if __name__ == "__main__":

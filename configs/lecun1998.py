@@ -11,7 +11,7 @@ from lenet_jax.config import Config
 
 
 def get_config() -> ConfigDict:
-    """The paper's network, loss, distortions and 20 epochs; see README.md for what deviates."""
+    """The paper's network, loss and distortions; docs/howto/recipes.md says what deviates."""
     config = Config(
         model="lecun1998",
         rubbish_class=1.0,

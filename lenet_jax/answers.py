@@ -6,10 +6,11 @@ import numpy as np
 
 from lenet_jax import report, submission
 from lenet_jax.data import Dataset
+from lenet_jax.files import make_folder, place
 
 
 class Files(NamedTuple):
-    """Where to write.
+    """Where to write; folders that are missing are made.
 
     Attributes:
       submission: CSV file; none is written for the digits of pictures.
@@ -36,11 +37,14 @@ def write(
       sample_submission: what the submission is checked against, if there is one.
 
     Raises:
-      UserError: a file cannot be written.
+      UserError: a folder or a file cannot be made.
     """
     labels_N = probabilities_NxK.argmax(axis=1)
     sure_N = probabilities_NxK.max(axis=1)
     lines = []
+    written = files if dataset.places is None else files._replace(submission="")
+    for path in filter(None, written):
+        make_folder(place(path).parent)
     if dataset.places is None:
         submission.write(files.submission, labels_N)
         submission.validate(files.submission, len(dataset), sample_submission)

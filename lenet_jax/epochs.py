@@ -1,6 +1,6 @@
 """The epochs of one run: pieces of steps, evaluation, the bar, rows and checkpoints."""
 
-import sys
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from tqdm import tqdm
 
 from lenet_jax import (
     checkpoint,
@@ -110,31 +109,29 @@ class Epochs:
         # Once, for a sort takes a core as long as hundreds of images: with many networks a piece
         # has few steps.
         shuffled_M = jax.block_until_ready(self.programs.shuffle(current, self.member_M))
-        # Without a terminal there is no bar, and a line per epoch instead.
-        hidden = None if hosts.first() else True
-        with tqdm(
-            total=self.images, desc=label, unit="img", unit_scale=True, disable=hidden
-        ) as bar:
+        bar = progress.Bar(label, self.images, first=hosts.first())
+
+        def speed(at: int) -> float:
+            """Images per second of all networks, so far."""
+            done = self.images * len(self.people) * (at - first) / self.steps
+            return done / (time.perf_counter() - begun)
+
+        with contextlib.closing(bar):
             while (at := current_step(current)) < stop:
                 current = self._piece(current, shuffled_M, at, stop)
                 sums = hosts.whole(current.epoch_metrics)
                 _check_finite(sums, current, self.config, self.images, checkpoints)
                 asked = self._asked(request)
-                bar.update(int(sums.count[0]) - bar.n)
-                bar.set_postfix_str(progress.text(progress.training_columns(sums)))
+                so_far = progress.training_columns(sums)
+                so_far["images_per_second"] = speed(current_step(current))
+                bar.show(int(sums.count[0]), so_far)
                 if asked and current_step(current) < stop:
                     self._stop(current, checkpoints)
-            trained = time.perf_counter() - begun
+            trained = speed(stop)
             row = self._row(epoch + 1, sums, current)
-            done = self.images * len(self.people) * (stop - first) / self.steps
-            row["images_per_second"] = done / trained
+            row["images_per_second"] = trained
             row["seconds"] = time.perf_counter() - begun
-            bar.set_postfix_str(progress.text(row))
-        if bar.disable and hosts.first():
-            print(
-                f"{label}: {progress.text(row)}, {row['images_per_second']:,.0f} img/s",
-                file=sys.stderr,
-            )
+            bar.end(row)
         self.rows.append(row)
         if hosts.first():
             workdir.write_metrics(self.folder, self.rows)

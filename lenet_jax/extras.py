@@ -3,6 +3,7 @@
 import importlib
 from typing import Any
 
+from lenet_jax.checkout import pip_install
 from lenet_jax.errors import UserError
 
 
@@ -22,5 +23,5 @@ def needed(package: str, asker: str) -> Any:
         # The package itself, or one that it needs and does not say so.
         missing = error.name or package
         raise UserError(
-            f"{asker}: the package {missing} is not installed; get it with pip install {missing}"
+            f"{asker}: the package {missing} is not installed; get it with {pip_install(missing)}"
         ) from None

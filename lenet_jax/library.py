@@ -21,6 +21,7 @@ Examples:
 
 import contextlib
 import dataclasses
+import difflib
 import logging
 import os
 import warnings
@@ -29,11 +30,15 @@ from typing import Any
 
 import numpy as np
 
-from lenet_jax import data, export, mesh, outcome, workdir
+from lenet_jax import data, export, mesh, outcome, wording, workdir
 from lenet_jax import predict as predicting
 from lenet_jax import train as training
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
+from lenet_jax.errors import UserError
+from lenet_jax.files import place
+
+_DIGITS = "digits as lenet_jax.load_data gives them"
 
 
 def load_data(source: str | os.PathLike[str] = "auto", part: str = "train") -> Dataset:
@@ -60,7 +65,8 @@ def load_data(source: str | os.PathLike[str] = "auto", part: str = "train") -> D
     if part not in ("train", "test"):
         raise ValueError(f"part must be train or test, not {part!r}")
     load = data.load_train if part == "train" else data.load_test
-    return load(os.fspath(source), say=print)
+    with _in_python():
+        return load(os.fspath(source), say=lambda line: print(wording.in_python(line)))
 
 
 def train(
@@ -88,15 +94,30 @@ def train(
     Raises:
       lenet_jax.errors.UserError: a field out of its range, a folder that belongs to another run, a
         loss that is not finite.
-      TypeError: there is no such field.
+      TypeError: there is no such field, or an argument is of another type.
+
+    Examples:
+      >>> train("sample")
+      Traceback (most recent call last):
+      TypeError: dataset: digits as lenet_jax.load_data gives them, not 'sample'
+      >>> train(load_data("sample"), epoch=5)
+      Traceback (most recent call last):
+      TypeError: there is no argument epoch; did you mean epochs or warmup_epochs or teacher?
     """
-    recipe = dataclasses.replace(config or Config(), **fields)
-    with _prepared():
-        result = training.train(recipe, dataset, run, say=say)
-        if result is None:
-            return workdir.read_metrics(run)
-        outcome.write(run, result)
-        return result.rows
+    _check_type("dataset", dataset, Dataset, _DIGITS)
+    _check_type("run", run, str | os.PathLike, "a path")
+    _check_type("config", config, Config | None, "a lenet_jax.Config, or fields as epochs=5")
+    _check_fields(fields)
+    with _in_python():
+        recipe = dataclasses.replace(config or Config(), **fields)
+        with _prepared():
+            result = training.train(
+                recipe, dataset, run, say=lambda line: say(wording.in_python(line))
+            )
+            if result is None:
+                return workdir.read_metrics(run)
+            outcome.write(run, result)
+            return result.rows
 
 
 def predict(
@@ -116,18 +137,29 @@ def predict(
 
     Raises:
       lenet_jax.errors.UserError: the folder holds no run.
-      ValueError: images of another shape or type.
+      ValueError: images of another shape or type, or no such checkpoint.
+      TypeError: an argument is of another type.
     """
-    record = workdir.read_run(run)
-    if isinstance(images, Dataset):
-        dataset = images
-        warning = data.overlap_warning(record.data_source, record.data_fingerprint, dataset)
-        if warning is not None:
-            warnings.warn(warning, stacklevel=2)
-    else:
-        dataset = Dataset(images_NxHxW=np.asarray(images), labels_N=None, source="csv", name="")
-    with _prepared():
-        return predicting.from_run(run, record, dataset.images_NxHxW, checkpoint)
+    _check_type("run", run, str | os.PathLike, "a path")
+    if checkpoint not in ("latest", "best"):
+        raise ValueError(f"checkpoint must be latest or best, not {checkpoint!r}")
+    if isinstance(images, str | os.PathLike):
+        raise TypeError(f"images: {_DIGITS}, or an array, not {images!r}")
+    dataset = (
+        images
+        if isinstance(images, Dataset)
+        else Dataset(images_NxHxW=np.asarray(images), labels_N=None, source="csv", name="")
+    )
+    with _in_python():
+        told: list[str] = []
+        record = workdir.read_run(run, say=told.append)
+        if dataset is images:
+            source, fingerprint = record.data_source, record.data_fingerprint
+            told += filter(None, [data.overlap_warning(source, fingerprint, dataset)])
+        for line in told:
+            warnings.warn(line, stacklevel=2)
+        with _prepared():
+            return predicting.from_run(run, record, dataset.images_NxHxW, checkpoint)
 
 
 def load(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.ndarray]:
@@ -146,8 +178,40 @@ def load(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.ndarray]:
     """
     with contextlib.suppress(RuntimeError):
         _prepare()
-    with _quiet():
+    with _quiet(), _in_python():
+        if place(path).is_dir():
+            workdir.read_run(path, say=lambda line: warnings.warn(line, stacklevel=4))
         return export.load(path)
+
+
+def _check_type(name: str, value: object, wanted: Any, told: str) -> None:
+    if not isinstance(value, wanted):
+        raise TypeError(f"{name}: {told}, not {_brief(value)}")
+
+
+def _brief(value: object) -> str:
+    """A value as it may stand in one line."""
+    text = repr(value)
+    return text if len(text) <= 60 and "\n" not in text else f"a {type(value).__name__}"
+
+
+def _check_fields(fields: dict[str, Any]) -> None:
+    """Raises TypeError, as Python does of arguments, for what is no field of the config."""
+    known = [field.name for field in dataclasses.fields(Config)]
+    for name in fields:
+        if name not in known:
+            near = difflib.get_close_matches(name, [*known, "config", "run", "say"], cutoff=0.5)
+            told = f"did you mean {' or '.join(near)}?" if near else "see lenet_jax.Config"
+            raise TypeError(f"there is no argument {name}; {told}")
+
+
+@contextlib.contextmanager
+def _in_python() -> Iterator[None]:
+    """Lets messages speak of arguments, where those of the programs speak of flags."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(wording.in_python(str(error))) from error.__cause__
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,12 +94,12 @@ def _networks(result: Result) -> list[dict[str, Any]]:
     ]
 
 
-def _points(result: Result) -> list[str]:
+def _points(folder: str, config: Config) -> list[str]:
     """A line for each point of the sweep, the best first."""
-    swept = result.record.config.sweep
-    if not swept or result.accuracy_M is None:
+    if not config.sweep:
         return []
-    by_point = sweep.accuracies(swept, _networks(result))
+    swept = workdir.read_networks(folder, tuple(sweep.points(config.sweep)[0]))
+    by_point = sweep.accuracies(config.sweep, swept)
     by_point.sort(key=lambda each: float(np.mean(each[1])), reverse=True)
     return [
         "Sweep:",
@@ -173,8 +172,8 @@ def _write_report(
     params: model.Params,
 ) -> Path:
     config = record.config
-    digits_NxHxW = training.images_NxHxW if held is None else held.images_NxHxW
-    filters, maps = jax.tree.map(np.asarray, _seen_inside(config)(params, digits_NxHxW[:1]))
+    digit_1xHxW = _telling_digit(training if held is None else held)
+    filters, maps = jax.tree.map(np.asarray, _seen_inside(config)(params, digit_1xHxW))
     # As the files have them, so that a report that is drawn again is the same to the last byte.
     rows, swept = workdir.read_metrics(folder), []
     if config.sweep and held is not None:
@@ -190,12 +189,29 @@ def _write_report(
         held=held,
         augmented_NxHxW=_augmented(record, training),
         filters_CxHxW=filters,
-        digit_HxW=digits_NxHxW[0],
+        digit_HxW=digit_1xHxW[0],
         maps={layer: maps[layer][0] for layer in model.MAPPED},
     )
     pictures = place(folder) / workdir.REPORT
     report.write_report(run, pictures)
     return pictures / report.PAGE
+
+
+def _telling_digit(digits: Dataset | report.Held) -> np.ndarray:
+    """The first 3, whose curves and ends the filters tell apart, or else the first digit."""
+    assert digits.labels_N is not None
+    index = int(np.argmax(digits.labels_N == 3))
+    return digits.images_NxHxW[index : index + 1]
+
+
+def _of_all_classes(labels_N: np.ndarray, count: int) -> np.ndarray:
+    """Positions of some digits, one of each class in turn, for files may be sorted by class."""
+    order_N = np.argsort(labels_N, kind="stable")
+    first_N = np.searchsorted(labels_N[order_N], labels_N[order_N])
+    rank_N = np.empty_like(order_N)
+    rank_N[order_N] = np.arange(len(order_N)) - first_N
+    positions: np.ndarray = np.lexsort((labels_N, rank_N))[:count]
+    return positions
 
 
 def _seen_inside(config: Config) -> Callable[..., Any]:
@@ -210,9 +226,10 @@ def _seen_inside(config: Config) -> Callable[..., Any]:
 
 
 def _augmented(record: workdir.Record, training: Dataset) -> np.ndarray:
-    """A hundred training digits as member 0 might see them, [100, 28, 28]."""
+    """A hundred training digits of all classes as member 0 might see them, [100, 28, 28]."""
     config = population.configs_of_points(record.config)[0]
-    images_NxHxW = training.images_NxHxW[:100]
+    assert training.labels_N is not None
+    images_NxHxW = training.images_NxHxW[_of_all_classes(training.labels_N, 100)]
     # Drawn by NumPy, for JAX would compile its generator.
     rng = np.random.default_rng(config.seed)
 
@@ -231,25 +248,42 @@ def _run_once(function: Callable[..., Any]) -> Callable[..., Any]:
     return jax.jit(function, compiler_options=compiler.options(meshes.make(1), level=0))
 
 
-def closing(folder: str, data: str, result: Result) -> str:
-    """The last lines of a run: its numbers, where the pictures are, and what to type next."""
-    last, config = result.rows[-1], result.record.config
-    lines = [f"Done: {config.epochs} epochs in {result.seconds:.1f} s"]
-    if result.holdout is not None:
-        each = "the members' mean accuracy is " if len(result.population) > 1 else ""
-        lines.append(
-            f"Hold-out: {each}{last['holdout_accuracy']:.2%} of {len(result.holdout):,} digits"
-        )
+def closing(folder: str, data: str) -> str:
+    """The last lines about a finished run: its numbers, where the pictures are, what comes next.
+
+    Args:
+      folder: the run's workdir; all is read from its files, whenever the run has ended.
+      data: what it was trained on, as the user gave it.
+
+    Raises:
+      UserError: a file is not what a run writes.
+    """
+    record = workdir.read_run(folder)
+    return "\n".join([*_numbers(folder, record), *_next(folder, data)])
+
+
+def _numbers(folder: str, record: workdir.Record) -> list[str]:
+    rows, config = workdir.read_metrics(folder), record.config
+    seconds = sum(row["seconds"] or 0.0 for row in rows)
+    lines = [f"Done: {config.epochs} epochs in {seconds:.1f} s"]
+    last: workdir.Row = rows[-1] if rows else {}
+    if last.get("holdout_accuracy") is not None:
+        held = record.data_rows - (0 if config.folds else record.train_rows)
+        each = "the members' mean accuracy is " if config.networks > 1 else ""
+        lines.append(f"Hold-out: {each}{last['holdout_accuracy']:.2%} of {held:,} digits")
         if last["ensemble_accuracy"] is not None:
             lines[-1] += f", that of their average {last['ensemble_accuracy']:.2%}"
-    lines += _points(result)
-    lines.append(f"Report: {place(folder) / workdir.REPORT / report.PAGE}")
-    program = checkout.command("predict")
-    lines.append("Next:")
-    lines.append(
-        f"  {program} --workdir={shlex.quote(folder)} --data={shlex.quote(data)} "
-        "--output=submission.csv"
-    )
-    program = checkout.command("export")
-    lines.append(f"  {program} --workdir={shlex.quote(folder)} --serve  (a page to draw on)")
-    return "\n".join(lines)
+    return lines + _points(folder, config)
+
+
+def _next(folder: str, data: str) -> list[str]:
+    """What to type next; nothing else stands in its lines, which are to be pasted as they are."""
+    run = f"--workdir={folder}"
+    output = "submission.csv"
+    return [
+        f"Report: {place(folder) / workdir.REPORT / report.PAGE}",
+        f"Next, to predict digits and write {output}:",
+        f"  {checkout.command('predict', run, f'--data={data}', f'--output={output}')}",
+        "Or, to draw digits on a page:",
+        f"  {checkout.command('export', run, '--serve')}",
+    ]

@@ -266,8 +266,8 @@ def restore(
         at = checkpoints.choose(which)
         if at is None:
             raise UserError(
-                f"{shown(folder)}: holds no whole checkpoint yet; {checkout.command('train')} "
-                f"--workdir={shown(folder)} goes on with the run"
+                f"{shown(folder)}: holds no whole checkpoint yet; "
+                f"{checkout.command('train', f'--workdir={shown(folder)}')} goes on with the run"
             )
         target = model.shapes(record.config, (record.config.networks,))
         return checkpoints.restore_averaged(at, target)

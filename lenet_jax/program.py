@@ -1,24 +1,24 @@
 """What `run_train.py` and `run_predict.py` share: flags, messages and the exit status."""
 
 import contextlib
-import dataclasses
+import difflib
 import importlib
-import inspect
 import os
-import re
+import platform
 import signal
 import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib import metadata
 from logging import CRITICAL, getLogger
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import flags, logging
 from ml_collections import config_flags
 
-from lenet_jax import checkout, config, data, stopping
+from lenet_jax import __version__, checkout, config, data, recipes, stopping, usage
 from lenet_jax.errors import UserError
 
 USER_ERROR = 2
@@ -31,12 +31,14 @@ STATUS_HELP = f"""Exit status:
   {0:<3} done
   {USER_ERROR:<3} a mistake in what was given, told in one line
   {stopping.STOPPED:<3} stopped by Ctrl-C or SIGTERM after saving; the same command goes on
-  {stopping.LOST:<3} another process of the run was lost; all of the same commands, again, go on
+  {stopping.LOST:<3} another process of the run was lost; all the same commands go on
   {INTERRUPTED} stopped at once by Ctrl-C: nothing to save yet, or the second one
   {TERMINATED} stopped at once by SIGTERM, likewise
   {UNREAD} stopped at once: whoever read the output, head for one, has gone"""
 
 _help = flags.DEFINE_bool("help", False, "Show this help.", short_name="h")
+_help_full = flags.DEFINE_bool("helpfull", False, "Show it with all of every field.")
+_version = flags.DEFINE_bool("version", False, "Show the versions of the project, Python and JAX.")
 _keep = flags.DEFINE_bool(
     "compilation_cache",
     True,
@@ -62,7 +64,11 @@ _process_id = flags.DEFINE_integer("process_id", None, "Which of them this one i
 _heartbeat = flags.DEFINE_integer(
     "heartbeat_timeout", 30, "Seconds after which a silent process counts as lost.", 1
 )
-SHARED = (_keep, _platform, _coordinator, _num_processes, _process_id, _heartbeat)
+SHARED = (_platform, _keep, _help, _help_full, _version)
+SEVERAL = (_coordinator, _num_processes, _process_id, _heartbeat)
+
+# Of the command line, recipes by their names and `--config` before its fields.
+_arguments: list[str] | None = None
 
 
 def run(main: Callable[[], None], description: str) -> None:
@@ -81,9 +87,9 @@ def run(main: Callable[[], None], description: str) -> None:
     getLogger("asyncio").setLevel(CRITICAL)
     stopping.listen()
     try:
-        rest = flags.FLAGS(sys.argv)
-        if _help.value:
-            print(_help_text(description), flush=True)
+        rest = flags.FLAGS(sys.argv if _arguments is None else _arguments)
+        if _help.value or _help_full.value or _version.value:
+            print(_versions() if _version.value else _help_text(description), flush=True)
             sys.exit(0)
         if len(rest) > 1:
             raise UserError(f"{rest[1]!r}: not a flag; values are given as --flag=value")
@@ -96,6 +102,8 @@ def run(main: Callable[[], None], description: str) -> None:
     except UserError as error:
         _end_if_lost(error.__cause__)
         _die(str(error))
+    except flags.UnrecognizedFlagError as error:
+        _die(_unknown_flag(error.flagname))
     except flags.Error as error:
         _die(f"{str(error).splitlines()[0]} (--help lists all flags)")
     except stopping.Stopped as stopped:
@@ -110,20 +118,24 @@ def run(main: Callable[[], None], description: str) -> None:
         _end(INTERRUPTED)
     except Exception as error:
         _end_if_lost(error)
-        raise
+        line = checkout.lacking(error) if isinstance(error, ModuleNotFoundError) else None
+        if line is None:
+            raise
+        _die(line)
 
 
 def define_config() -> Callable[[], config.Config]:
     """Defines `--config`, and gives a function that reads it after the flags are parsed."""
-    default = checkout.home() / "configs" / "default.py"
+    global _arguments
     try:
-        _find_recipe(sys.argv)
-        _check_config_flags(sys.argv[1:])
+        _arguments = recipes.resolved(sys.argv)
         holder = config_flags.DEFINE_config_file(
             "config",
-            str(default),
-            "Recipe: a Python file, which is executed; configs/ holds some.",
+            str(recipes.shipped()["default"]),
+            "Recipe: the name of one of those below, or the path of a Python file, which is "
+            "executed.",
             lock_config=True,
+            sys_argv=_arguments,
         )
     except UserError as error:
         _die(str(error))
@@ -131,16 +143,15 @@ def define_config() -> Callable[[], config.Config]:
 
 
 @contextlib.contextmanager
-def importing(*modules: str) -> Iterator[Callable[..., object]]:
-    """Imports modules in turn, and JAX with them, while the body reads files.
+def _importing(module: str) -> Iterator[Callable[..., object]]:
+    """Imports a module while the body reads files.
 
-    The body is given a function that has another one called after the imports. What has not begun
+    The body is given a function that has another one called after the import. What has not begun
     when the body ends is left to whoever needs it, and a mistake in the files is told without
     waiting.
     """
     pool = ThreadPoolExecutor(1)
-    for module in modules:
-        pool.submit(importlib.import_module, module)
+    pool.submit(importlib.import_module, module)
     read = False
     try:
         yield pool.submit
@@ -169,10 +180,31 @@ def start_jax() -> None:
         mesh.require(_platform.value)
 
 
-def compile_ahead(room: str, *arguments: object) -> None:
-    """Starts JAX and has a room compile what it will call; to be done while files are read."""
+def load(
+    read: Callable[..., data.Dataset], source: str, module: str, room: str = "", *arguments: object
+) -> data.Dataset:
+    """Reads digits, and starts JAX; meanwhile has a room compile what it will call.
+
+    Args:
+      read: a function of `lenet_jax.data`.
+      source: the value of `--data`.
+      module: imported meanwhile, and JAX with it.
+      room: whose `compile_ahead` is called, if the rows can be counted before they are read; empty
+        for none.
+      *arguments: of `compile_ahead`, before the number of rows.
+
+    Raises:
+      UserError: the digits cannot be read, or the devices are not there.
+    """
+
+    def compile_ahead(rows: int) -> None:
+        start_jax()
+        importlib.import_module(f"lenet_jax.{room}").compile_ahead(*arguments, rows)
+
+    with _importing(f"lenet_jax.{module}") as then:
+        dataset = read(source, say=tell, counted=partial(then, compile_ahead) if room else None)
     start_jax()
-    importlib.import_module(f"lenet_jax.{room}").compile_ahead(*arguments)
+    return dataset
 
 
 def tell(line: str | None) -> None:
@@ -181,52 +213,56 @@ def tell(line: str | None) -> None:
         print(line, file=sys.stderr)
 
 
-def _find_recipe(arguments: list[str]) -> None:
-    """Lets `--config=configs/fast.py` name a recipe that came with the package, from any folder."""
-    for index, argument in enumerate(arguments):
-        name, equals, path = argument.partition("=")
-        if name not in ("-config", "--config"):
-            continue
-        if not equals and index + 1 < len(arguments):
-            path = arguments[index + 1]
-        shipped = checkout.home() / path
-        if path and not Path(path).exists() and shipped.is_file():
-            arguments[index : index + (1 if equals else 2)] = [f"{name}={shipped}"]
-            return
+def refuse(holders: Sequence[flags.FlagHolder[Any]], why: str, *, when: bool) -> None:
+    """Refuses flags that have no effect, for who gives one expects something of it.
+
+    Args:
+      holders: of the flags.
+      why: completes the line that begins with the flags.
+      when: they have none.
+
+    Raises:
+      UserError: one of them was given.
+    """
+    given = [f"--{flag.name}" for flag in holders if flag.present and flag.value is not False]
+    if when and given:
+        raise UserError(f"{', '.join(given)}: without effect, for {why}; leave it out")
 
 
-def _check_config_flags(arguments: list[str]) -> None:
-    """Finds mistakes that ml_collections would tell with a traceback."""
-    known = [field.name for field in dataclasses.fields(config.Config)]
-    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
-        name, equals, value = argument.lstrip("-").partition("=")
-        if not argument.startswith("-"):
-            continue
-        if name == "config":
-            path = value if equals else following
-            if path is None or not Path(path).is_file():
-                raise UserError(f"--config={path}: no such file; see configs/ for recipes")
-        field = name.removeprefix("no").removeprefix("config.")
-        if name.removeprefix("no").startswith("config.") and field not in known:
-            raise UserError(config.unknown_field(field, known))
+def _unknown_flag(name: str) -> str:
+    fields = [f"config.{field}" for field in recipes.FIELDS] if "config" in flags.FLAGS else []
+    if f"config.{name}" in fields:
+        return f"--{name}: no flag but a field of the recipe; give --config.{name}=VALUE"
+    near = difflib.get_close_matches(name, list(flags.FLAGS), n=2)
+    near += difflib.get_close_matches(f"config.{name}", fields, n=2, cutoff=0.85)
+    told = f"did you mean {' or '.join(f'--{flag}' for flag in near)}?" if near else ""
+    return f"--{name}: there is no such flag; {told or '--help lists all'}"
 
 
 def _help_text(description: str) -> str:
-    # From a wheel the programs have other names.
-    description = re.sub(r"python run_(\w+)\.py", lambda run: checkout.command(run[1]), description)
-    lines = [description, "", "Flags:"]
+    own = flags.FLAGS.get_flags_for_module(sys.argv[0])
+    configured = "config" in flags.FLAGS
+    recipe: Any = flags.FLAGS["config"] if configured else None
     shared = [flags.FLAGS[holder.name] for holder in SHARED]
-    ours = [*flags.FLAGS.get_flags_for_module(sys.argv[0]), *shared]
-    for flag in sorted(ours, key=lambda flag: flag.name):
-        default = "" if flag.default is None else flag.default
-        lines.append(f"  --{flag.name}={default}")
-        lines += textwrap.wrap(flag.help, 88, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    if "config" in flags.FLAGS:
-        # The one place where the fields are documented is the docstring of Config.
-        documented = inspect.getdoc(config.Config) or ""
-        fields = documented.partition("Attributes:\n")[2]
-        lines += ["", "Fields of the recipe, --config.FIELD=VALUE:", fields.rstrip()]
-    return "\n".join([*lines, "", STATUS_HELP])
+    several = [flags.FLAGS[holder.name] for holder in SEVERAL]
+    return usage.text(
+        description,
+        [_shown(flag) for flag in (*own, *([] if recipe is None else [recipe]), *shared)],
+        None if recipe is None else recipe.value.to_dict(),
+        [_shown(flag) for flag in several],
+        STATUS_HELP,
+        whole=_help_full.value,
+    )
+
+
+def _shown(flag: flags.Flag) -> usage.Flag:
+    default = "default" if flag.name == "config" else flag.default
+    return usage.Flag(flag.name, default, getattr(flag.parser, "enum_values", ()), flag.help)
+
+
+def _versions() -> str:
+    jax = metadata.version("jax")
+    return f"lenet-jax {__version__} (Python {platform.python_version()}, jax {jax})"
 
 
 def _die(message: str) -> NoReturn:

@@ -61,7 +61,7 @@ def restore(student: workdir.Record) -> Teacher:
     if not workdir.is_finished(folder):
         raise UserError(
             f"{name}: has not finished its {record.config.epochs} epochs; go on with it first, "
-            f"{checkout.command('train')} --workdir={shown(folder)}"
+            f"{checkout.command('train', f'--workdir={shown(folder)}')}"
         )
     split = ("folds", "split_seed", *(() if student.config.folds else ("holdout",)))
     for field in split:

@@ -167,7 +167,7 @@ def _train(
     # No process writes anything before all have looked.
     hosts.check_same(f"{start} {finished}", "another --workdir, or one that it does not share,")
     if finished:
-        say(f"{shown(folder)}: this run has finished its {config.epochs} epochs; nothing to do")
+        say(f"{shown(folder)}: this run has finished its {config.epochs} epochs")
         return None
 
     mesh = meshes.make(len(people), sizes=config.mesh)

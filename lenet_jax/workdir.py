@@ -6,7 +6,7 @@ import dataclasses
 import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from lenet_jax import __version__, checkout, config
@@ -165,8 +165,12 @@ def read(workdir: str | os.PathLike[str]) -> Record | None:
     return Record(**fields)
 
 
-def read_run(workdir: str | os.PathLike[str]) -> Record:
+def read_run(workdir: str | os.PathLike[str], say: Callable[[str], None] | None = None) -> Record:
     """The record of a run that prediction can use.
+
+    Args:
+      workdir: of the run.
+      say: is given a line if the run has not come to its end.
 
     Raises:
       UserError: there is no run, or nothing was saved of it yet.
@@ -174,15 +178,23 @@ def read_run(workdir: str | os.PathLike[str]) -> Record:
     record = read(workdir)
     if record is None or not (place(workdir) / CHECKPOINTS).is_dir():
         raise UserError(
-            f"{shown(workdir)}: holds no run; train one with {checkout.command('train')} "
-            f"--workdir={shown(workdir)}"
+            f"{shown(workdir)}: holds no run; train one with "
+            f"{checkout.command('train', f'--workdir={shown(workdir)}')}"
         )
+    if say is not None and not is_finished(workdir):
+        done = f"only {epochs_done(workdir, record)} of its {record.config.epochs} epochs are done"
+        say(f"WARNING: {shown(workdir)}: {done}; the command that began the run goes on with it")
     return record
 
 
 def is_finished(workdir: str | os.PathLike[str]) -> bool:
     """Whether a run has come to its end: its model card is the last file that it writes."""
     return (place(workdir) / CARD).exists()
+
+
+def epochs_done(workdir: str | os.PathLike[str], record: Record) -> int:
+    """How many epochs of a run are done: all of them, or fewer if it was stopped or still runs."""
+    return record.config.epochs if is_finished(workdir) else len(read_metrics(workdir))
 
 
 def read_metrics(workdir: str | os.PathLike[str]) -> list[Row]:

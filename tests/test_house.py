@@ -13,9 +13,9 @@ MAY_IMPORT = {
     "config": {"errors", "sweep"},
     "population": {"config", "data", "sweep"},
     "files": {"errors"},
-    "extras": {"errors"},
+    "extras": {"checkout", "errors"},
     "kaggle_account": {"errors", "files"},
-    "data": {"errors", "extras", "files", "kaggle_account"},
+    "data": {"checkout", "errors", "extras", "files", "kaggle_account"},
     "submission": {"errors", "files"},
     "submit": {"data", "errors", "extras", "files", "kaggle_account"},
     "report": {"calibration", "checkout", "errors", "files", "sweep"},
@@ -59,7 +59,7 @@ MAY_IMPORT = {
     },
     "progress": {"config", "data", "metrics", "workdir"},
     "calibration": set(),
-    "answers": {"data", "report", "submission"},
+    "answers": {"data", "files", "report", "submission"},
     "export": {
         "calibration", "config", "errors", "extras", "files", "lenet_jax", "metrics", "model",
         "predict", "workdir",
@@ -72,8 +72,17 @@ MAY_IMPORT = {
     "checkout": set(),
     "callable_room": set(),
     "console": {"checkout"},
-    "library": {"config", "data", "export", "mesh", "outcome", "predict", "train", "workdir"},
-    "program": {"checkout", "config", "data", "errors", "hosts", "mesh", "stopping"},
+    "library": {
+        "config", "data", "errors", "export", "files", "mesh", "outcome", "predict", "train",
+        "wording", "workdir",
+    },
+    "program": {
+        "checkout", "data", "errors", "hosts", "lenet_jax", "mesh", "recipes", "stopping", "usage",
+        "config",
+    },
+    "recipes": {"checkout", "config", "errors"},
+    "usage": {"checkout", "config", "recipes"},
+    "wording": {"checkout"},
     "stopping": set(),
 }  # fmt: skip
 
@@ -97,7 +106,10 @@ NO_JAX = {
     "workdir",
     "errors",
     "program",
+    "recipes",
     "stopping",
+    "usage",
+    "wording",
 }
 
 

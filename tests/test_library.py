@@ -1,17 +1,21 @@
 """What a notebook sees: the functions of the package, and the examples of its docstrings."""
 
+import ast
+import dataclasses
 import doctest
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import lenet_jax
-from lenet_jax import library, workdir
+from lenet_jax import library, wording, workdir
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
 
@@ -70,7 +74,79 @@ def test_mistakes_are_told(tmp_path):
         lenet_jax.predict(tmp_path, digits)
     with pytest.raises(ValueError, match="part must be"):
         lenet_jax.load_data("sample", part="tset")
+    with pytest.raises(TypeError, match=r"dataset: digits as lenet_jax\.load_data.* not 'sample'"):
+        lenet_jax.train("sample", tmp_path)
+    with pytest.raises(TypeError, match=r"dataset: .* not a ndarray"):
+        lenet_jax.train(digits.images_NxHxW, tmp_path)
+    with pytest.raises(TypeError, match="run: a path, not a Dataset"):
+        lenet_jax.train(digits, digits)
+    with pytest.raises(TypeError, match=r"config: a lenet_jax\.Config.* not {'epochs': 2}"):
+        lenet_jax.train(digits, tmp_path, config={"epochs": 2})
+    with pytest.raises(TypeError, match="did you mean epochs"):
+        lenet_jax.train(digits, tmp_path, epoch=1)
+    with pytest.raises(TypeError, match=r"images: .* not 'sample'"):
+        lenet_jax.predict(tmp_path, "sample")
+    with pytest.raises(ValueError, match="checkpoint must be latest or best"):
+        lenet_jax.predict(tmp_path, digits, checkpoint="newest")
     assert not any(tmp_path.iterdir())
+
+
+def test_messages_speak_of_arguments(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    digits = lenet_jax.load_data()
+    assert capsys.readouterr().out.startswith("load_data('auto'): no digits in data/ here")
+    with pytest.raises(UserError, match=r"train one with lenet_jax\.train\(digits, run\)$"):
+        lenet_jax.predict("none", digits)
+    with pytest.raises(UserError, match="no such file or folder; load_data takes auto"):
+        lenet_jax.load_data("none.csv")
+
+
+def strings(path):
+    """The texts of a file that are no docstrings, with {} where something is put in."""
+    tree = ast.parse(path.read_text())
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    inside = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            inside |= {id(part) for part in node.values}
+            parts = [getattr(part, "value", "{}") for part in node.values]
+            yield "".join(part if isinstance(part, str) else "x" for part in parts)
+        elif isinstance(node, ast.Constant) and id(node) not in docstrings | inside:
+            yield str(node.value)
+
+
+def test_no_message_of_any_room_speaks_of_flags_in_a_notebook():
+    package = Path(lenet_jax.__file__).parent
+    of_the_command_line = {"program.py", "usage.py", "checkout.py", "recipes.py", "wording.py"}
+    texts = [
+        text
+        for path in package.rglob("*.py")
+        if path.name not in of_the_command_line and path.parent.name != "report"
+        for text in strings(path)
+        if re.search(r"--[a-z]", text) and "xla" not in text
+    ]
+    assert len(texts) > 20
+    for text in texts:
+        assert not re.search(r"--[a-z]", wording.in_python(text)), text
+
+
+def test_a_data_set_is_shown_in_a_line():
+    digits = lenet_jax.load_data("sample")
+    shown = "<Dataset 'sample (train part)': 4,000 digits, labels, source 'sample-train'>"
+    assert repr(digits) == shown
+    unlabelled = dataclasses.replace(digits, labels_N=None)
+    assert "no labels" in repr(unlabelled)
+
+
+def test_who_uses_an_unfinished_run_is_told(tmp_path):
+    digits = lenet_jax.load_data("sample").take(np.arange(0, 4000, 10))
+    lenet_jax.train(digits, tmp_path, epochs=2, batch_size=64, say=lambda line: None)
+    (tmp_path / workdir.CARD).unlink()
+    workdir.write_metrics(tmp_path, workdir.read_metrics(tmp_path)[:1])
+    with pytest.warns(UserWarning, match="only 1 of its 2 epochs are done"):
+        lenet_jax.predict(tmp_path, digits.images_NxHxW)
+    with pytest.warns(UserWarning, match="only 1 of its 2 epochs are done"):
+        lenet_jax.load(tmp_path)
 
 
 def test_a_run_is_predicted_with_as_it_was_trained(tmp_path):

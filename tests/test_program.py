@@ -83,9 +83,9 @@ def test_a_run_says_what_people_should_know(place):
     out = (place / "stdout").read_text()
     assert "2 x cpu" in out
     assert "61,706" in out
-    assert "python run_predict.py --workdir=run --data=sample" in out
+    assert "run_predict.py --workdir=run --data=sample --output=submission.csv" in out
     assert "run/report/report.html" in out
-    assert "python run_export.py --workdir=run --serve" in out
+    assert "run_export.py --workdir=run --serve" in out
 
 
 def test_predict_writes_a_valid_submission_and_the_accuracy(place, tmp_path):
@@ -139,6 +139,11 @@ def test_a_finished_run_does_nothing(place):
     before = {path: path.stat().st_mtime_ns for path in (place / "run").rglob("*")}
     done = train_again(cwd=place)
     assert "finished" in done.stdout
+    # All that it said at its end, but for the place.
+    closing = (place / "stdout").read_text().partition("Done: ")[2]
+    assert "Hold-out: " in closing
+    assert "Report: run/report/report.html" in closing
+    assert done.stdout.partition("Done: ")[2] == closing
     assert {path: path.stat().st_mtime_ns for path in (place / "run").rglob("*")} == before
 
 
@@ -313,10 +318,8 @@ def test_predict_without_a_run(tmp_path):
 
 
 def test_an_output_that_cannot_be_written(place):
-    done = predict(
-        "--data=sample", "--workdir=run", "--output=no/such/folder.csv", cwd=place, status=2
-    )
-    assert "no/such/folder.csv" in told(done)
+    flags = ("--data=sample", "--workdir=run", "--output=run/config.json/folder.csv")
+    assert "run/config.json: cannot be made a folder" in told(predict(*flags, cwd=place, status=2))
 
 
 @pytest.mark.parametrize("program", ["run_train.py", "run_predict.py", "run_export.py"])

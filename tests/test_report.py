@@ -672,3 +672,58 @@ def test_a_card_of_folds_says_what_was_held_out():
     text = report.model_card(folds)
     assert "trained without one of 5 folds, 33,600 digits" in text
     assert "| one network, mean of the members | 98.77% | 42,000 | 17 |" in text
+
+
+# Read by everybody, on everything
+
+
+def test_a_logarithmic_axis_says_so():
+    rows = [ROW | {"epoch": 1.0}, ROW | {"epoch": 2.0, "train_accuracy": 0.995}]
+    loss, error = report.draw_curves(rows).axes
+    assert error.get_title() == "Error rate, % of digits (logarithmic scale)"
+    assert loss.get_title() == "Loss"
+    zero = [*rows, ROW | {"epoch": 3.0, "train_accuracy": 1.0}]
+    assert "logarithmic" in report.draw_curves(zero).axes[1].get_title()
+
+
+def test_curves_stand_one_below_the_other_on_a_phone():
+    wide, narrow = report.draw_curves([ROW | HELD]), report.draw_narrow_curves([ROW | HELD])
+    assert size(narrow) == (600, 1080)
+    loss, error = narrow.axes
+    assert loss.get_position().y0 > error.get_position().y1
+    assert [axes.get_title() for axes in narrow.axes] == [axes.get_title() for axes in wide.axes]
+    # All text lies inside, which nothing but its extent tells.
+    for figure in (wide, narrow):
+        report.png(figure)
+        legends = [text for axes in figure.axes for text in axes.get_legend().get_texts()]
+        for text in (*figure.texts, *legends, *(axes.title for axes in figure.axes)):
+            box = text.get_window_extent()
+            assert box.x0 >= 0, text
+            assert box.x1 <= figure.bbox.x1, text
+
+
+def test_no_heading_stands_twice():
+    run = some_run()
+    sections = report.list_sections(run)
+    headings = [section.heading for section in sections]
+    assert len(set(headings)) == len(headings)
+    drawn = [
+        *texts(report.draw_augmented(run.augmented_NxHxW)),
+        *texts(report.draw_layers(run.filters_CxHxW, run.digit_HxW, run.maps)),
+        *texts(report.draw_curves(run.rows)),
+    ]
+    assert not set(headings) & set(drawn)
+
+
+def test_the_page_has_pictures_for_a_phone_and_for_the_night():
+    run = some_run()
+    sections = report.list_sections(run)
+    narrow = {section.name: section.narrow_png for section in sections if section.narrow_png}
+    assert set(narrow) == {"curves", "mistakes", "layers"}
+    for png in narrow.values():
+        with Image.open(io.BytesIO(png)) as picture:
+            assert picture.width <= 640
+    page = report.page(run.title, report.facts(run), sections)
+    assert read(page)
+    assert page.count("<source media=") == 3
+    assert "color-scheme: light dark" in page

@@ -1,11 +1,14 @@
 """The host loop with real files, and a real process that is really killed."""
 
 import dataclasses
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -101,6 +104,21 @@ def test_training_and_hold_out_share_no_row(finished):
     _, result = finished
     rows = np.concatenate([result.training.images_NxHxW, result.holdout.images_NxHxW])
     assert len(np.unique(rows.reshape(150, -1), axis=0)) == 150
+
+
+def test_the_report_of_sorted_digits_shows_all_classes():
+    labels_N = np.repeat(np.arange(10), 30).astype(np.int32)
+    positions = outcome._of_all_classes(labels_N, 100)
+    assert labels_N[positions].tolist() == list(range(10)) * 10
+    assert len(set(positions.tolist())) == 100
+    # Of a class with fewer digits all, and the first ones of the others.
+    few = outcome._of_all_classes(np.array([7, 7, 7, 2, 2], np.int32), 4)
+    assert few.tolist() == [3, 0, 4, 1]
+    digits_3 = dataclasses.replace(digits(), labels_N=np.sort(digits().labels_N))
+    shown = outcome._telling_digit(digits_3)[0]
+    np.testing.assert_array_equal(shown, digits_3.images_NxHxW[digits_3.labels_N == 3][0])
+    others = digits_3.take(np.flatnonzero(digits_3.labels_N != 3))
+    np.testing.assert_array_equal(outcome._telling_digit(others)[0], others.images_NxHxW[0])
 
 
 def test_a_finished_run_is_left_alone(finished):
@@ -278,7 +296,12 @@ def test_a_run_that_is_stopped_killed_and_damaged_goes_on_to_the_same_bits(
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=60)
     assert process.returncode == stopping.STOPPED, told
-    assert told.splitlines()[-1].startswith("to go on: python ")
+    told, again = told.splitlines()[-1].split(": ", 1)
+    assert told == "to go on"
+    python, program, *flags = shlex.split(again)
+    assert Path(shutil.which(python)).absolute().parent == Path(sys.executable).parent
+    assert Path(program).samefile(recipe.ROOT / "run_train.py")
+    assert flags == command(tmp_path)[2:]
     stopped = newest(tmp_path)
 
     process = started(tmp_path)

@@ -1,5 +1,6 @@
 """The drawing page in a real Chromium, served by `run_export.py --serve`."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -200,6 +201,74 @@ def test_it_fits_a_phone(page):
         assert page.execute_script("return document.documentElement.scrollWidth") <= 360
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@contextlib.contextmanager
+def phone(page, width, height):
+    """Its screen and its finger."""
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": True},
+    )
+    page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    try:
+        page.execute_script("scrollTo(0, 0)")
+        settle(page)
+        yield
+    finally:
+        page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def box(page, selector):
+    """Left, top, right and bottom on the screen."""
+    return page.execute_script(
+        "const b = document.querySelector(arguments[0]).getBoundingClientRect();"
+        "return [b.left, b.top, b.right, b.bottom]",
+        selector,
+    )
+
+
+def shown(page, name):
+    return page.find_element("id", name).is_displayed()
+
+
+@pytest.mark.parametrize(("width", "height"), [(844, 390), (667, 375), (932, 430)])
+def test_a_phone_on_its_side_shows_pad_buttons_and_answer(page, width, height):
+    with phone(page, width, height):
+        for selector in ("#pad", "#undo", "#clear", "#digit", "#seen", "#words", "#bars"):
+            left, top, right, bottom = box(page, selector)
+            assert left >= 0, selector
+            assert right <= width, selector
+            assert top >= 0, selector
+            assert bottom <= height, selector
+        assert page.execute_script("return document.documentElement.scrollWidth") <= width
+        draw(page, STROKES[3], kind="touch")
+        assert text(page, "digit") == "3"
+
+
+@pytest.mark.parametrize(("width", "height"), [(844, 390), (390, 844), (1280, 400), (320, 300)])
+def test_the_pad_is_never_higher_than_the_screen(page, width, height):
+    with phone(page, width, height):
+        left, top, right, bottom = box(page, "#pad")
+        assert bottom - top <= height
+        assert bottom - top == pytest.approx(right - left, abs=1)
+
+
+def test_fingers_are_not_told_about_keys(page):
+    from selenium.webdriver.common.keys import Keys
+
+    assert shown(page, "keys")
+    with phone(page, 390, 844):
+        assert not shown(page, "keys")
+        page.find_element("id", "pad").send_keys(Keys.ARROW_DOWN)
+        assert shown(page, "keys")
+        draw(page, STROKES[1], kind="touch")
+        assert not shown(page, "keys")
+    # A finger on a screen that has a mouse as well.
+    assert not shown(page, "keys")
+    draw(page, STROKES[1], kind="mouse")
+    assert shown(page, "keys")
 
 
 def test_it_works_without_a_network(page, address):

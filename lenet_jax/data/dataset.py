@@ -28,7 +28,7 @@ Images = NDArray[np.uint8]
 Labels = NDArray[np.int32]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Dataset:
     """Digits in the order of their source; the arrays are read-only.
 
@@ -69,6 +69,11 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.images_NxHxW)
+
+    def __repr__(self) -> str:
+        """One line, for a notebook shows it after every cell that ends in a data set."""
+        labels = "no labels" if self.labels_N is None else "labels"
+        return f"<Dataset {self.name!r}: {len(self):,} digits, {labels}, source {self.source!r}>"
 
     def take(self, indices_N: NDArray[np.integer]) -> "Dataset":
         """The digits at these positions, in this order, with the same source and name."""

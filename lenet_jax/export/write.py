@@ -25,6 +25,8 @@ def write(
     record: workdir.Record,
     params_M: Any,
     temperature: float,
+    *,
+    epochs: int | None = None,
 ) -> None:
     """Writes a run in one of the `FORMATS`; each file whole or not at all.
 
@@ -35,6 +37,7 @@ def write(
       record: of the run.
       params_M: NumPy arrays with a leading member axis.
       temperature: of the run's calibration.
+      epochs: how many are done; all of the run's if it is None.
 
     Raises:
       UserError: `output` cannot be written or has the wrong ending, or a package is missing.
@@ -45,7 +48,10 @@ def write(
     if format == "stablehlo":
         files = {path: stablehlo.serialise(record.config, params_M, temperature)}
     else:
-        lenet5, about = network.of(record.config, params_M, temperature), _about(record, params_M)
+        lenet5, about = (
+            network.of(record.config, params_M, temperature),
+            _about(record, params_M, epochs),
+        )
         if format == "web":
             pages = web.files(lenet5, about)
             files = {path / name: content for name, content in pages.items()}
@@ -57,7 +63,7 @@ def write(
         write_atomically(file, content)
 
 
-def _about(record: workdir.Record, params_M: Any) -> dict[str, str | int]:
+def _about(record: workdir.Record, params_M: Any, epochs: int | None) -> dict[str, str | int]:
     """What should be known of a network wherever it goes."""
     config = record.config
     parameters = sum(leaf.size for leaf in jax.tree.leaves(params_M))
@@ -67,7 +73,7 @@ def _about(record: workdir.Record, params_M: Any) -> dict[str, str | int]:
         "parameters": parameters,
         "trained on": record.data_source,
         "training digits": record.train_rows,
-        "epochs": config.epochs,
+        "epochs": config.epochs if epochs is None else epochs,
         "seed": config.seed,
         "lenet-jax": __version__,
     }

@@ -21,7 +21,7 @@ from lenet_jax.report.galleries import (
 )
 from lenet_jax.report.html_page import Section, Table, page
 from lenet_jax.report.layer_maps import draw_layers, layers
-from lenet_jax.report.learning_curves import curves, draw_curves
+from lenet_jax.report.learning_curves import curves, draw_curves, draw_narrow_curves
 from lenet_jax.report.reliability_diagram import draw_reliability, reliability
 from lenet_jax.report.run import PAGE, Held, Run, facts, list_sections, write_report
 from lenet_jax.report.sweeps import draw_sweep, sweep
@@ -43,6 +43,7 @@ __all__ = [
     "draw_curves",
     "draw_layers",
     "draw_mistakes",
+    "draw_narrow_curves",
     "draw_reliability",
     "draw_seen",
     "draw_sweep",

@@ -126,7 +126,7 @@ mistakes and for how far a confidence can be trusted.
 ## How to Get Started with the Model
 
 ```sh
-{checkout.command("predict")} --workdir={shlex.quote(shown(card.workdir))} \
+{checkout.usual("predict")} --workdir={shlex.quote(shown(card.workdir))} \
 --data=digit-recognizer.zip --output=submission.csv
 ```
 

@@ -50,7 +50,11 @@ def worst_mistakes(labels_N: np.ndarray, probabilities_NxK: np.ndarray) -> np.nd
 
 
 def draw_mistakes(
-    images_NxHxW: np.ndarray, labels_N: np.ndarray, probabilities_NxK: np.ndarray, limit: int = 48
+    images_NxHxW: np.ndarray,
+    labels_N: np.ndarray,
+    probabilities_NxK: np.ndarray,
+    limit: int = 48,
+    columns: int = 8,
 ) -> "Figure":
     """Gallery of wrong digits, each titled `true -> predicted, confidence`, the worst first.
 
@@ -59,10 +63,11 @@ def draw_mistakes(
       labels_N: true classes, integers in [0, K).
       probabilities_NxK: predicted, in [0, 1].
       limit: of digits that are shown, at least 1.
+      columns: digits in a row.
 
     Returns:
-      888 pixels wide for digits of 28 x 28, and as high as its rows of 8 ask for; where no digit is
-      wrong, a picture that says so.
+      888 pixels wide for 8 columns of digits of 28 x 28, and as high as its rows ask for; where no
+      digit is wrong, a picture that says so.
 
     Raises:
       ValueError: arrays of different N, or a limit below 1.
@@ -80,14 +85,14 @@ def draw_mistakes(
         return figure
     chosen = order[:limit]
     heading = f"{len(order):,} of {digits:,} digits wrong ({len(order) / digits:.2%})"
+    subheading = "True \N{RIGHTWARDS ARROW} predicted, confidence"
     if len(chosen) < len(order):
-        heading += f": the {len(chosen)} most confident mistakes"
+        subheading += f"; the {len(chosen)} most confident"
     titles = [
         f"{true} \N{RIGHTWARDS ARROW} {row_K.argmax()}, {confidence(row_K.max())}"
         for true, row_K in zip(labels_N[chosen], probabilities_NxK[chosen], strict=True)
     ]
-    subheading = "True \N{RIGHTWARDS ARROW} predicted, confidence"
-    return _gallery(images_NxHxW[chosen], heading, subheading, columns=8, titles=titles)
+    return _gallery(images_NxHxW[chosen], heading, subheading, columns=columns, titles=titles)
 
 
 def confidence(probability: float) -> str:
@@ -115,8 +120,9 @@ def draw_augmented(images_NxHxW: np.ndarray) -> "Figure":
     """
     if not len(images_NxHxW):
         raise ValueError("there are no digits to draw")
-    subheading = "As the network sees them in training"
-    return _gallery(images_NxHxW[:100], "Augmented digits", subheading, columns=10)
+    shown_NxHxW = images_NxHxW[:100]
+    heading = f"{len(shown_NxHxW)} of the training digits"
+    return _gallery(shown_NxHxW, heading, "As the network sees them in training", columns=10)
 
 
 def seen(

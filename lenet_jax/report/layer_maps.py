@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Screen pixels of a map, about, whatever its size, and between two of them.
 SIDE, GAP = 84, 8
-MARGIN, LABELS, HEAD, COLUMNS = 24, 132, 92, 8
+MARGIN, LABELS, HEAD = 24, 132, 92
 
 
 def layers(
@@ -38,7 +38,10 @@ def layers(
 
 
 def draw_layers(
-    filters_CxHxW: np.ndarray, image_HxW: np.ndarray, maps: Mapping[str, np.ndarray]
+    filters_CxHxW: np.ndarray,
+    image_HxW: np.ndarray,
+    maps: Mapping[str, np.ndarray],
+    columns: int = 8,
 ) -> "Figure":
     """The filters of C1, a digit, and its maps layer by layer.
 
@@ -46,14 +49,15 @@ def draw_layers(
       filters_CxHxW: of C1.
       image_HxW: the digit, in 0..255; 0 is background and 255 is ink.
       maps: layer -> maps [C, H, W] of the digit, in the order of the layers.
+      columns: maps in a row.
 
     Returns:
-      908 pixels wide, and as high as the layers ask for.
+      908 pixels wide for 8 columns, and as high as the layers ask for.
     """
     rows = [("C1, filters", filters_CxHxW), *maps.items()]
-    lines = [-(-len(tiles) // COLUMNS) for _, tiles in rows]
+    lines = [-(-len(tiles) // columns) for _, tiles in rows]
     height = HEAD + (1 + sum(lines)) * (SIDE + GAP) + (1 + len(rows)) * GAP + MARGIN
-    figure = empty_figure(MARGIN + LABELS + COLUMNS * (SIDE + GAP) - GAP + MARGIN, height)
+    figure = empty_figure(MARGIN + LABELS + columns * (SIDE + GAP) - GAP + MARGIN, height)
     canvas = empty_canvas(figure)
     top = HEAD
     paste(canvas, ink(image_HxW), MARGIN + LABELS, top, SIDE // len(image_HxW))
@@ -63,8 +67,8 @@ def draw_layers(
         limit = float(np.abs(tiles_CxHxW).max()) or 1.0
         zoom = max(1, SIDE // tiles_CxHxW.shape[-1])
         for index, tile_HxW in enumerate(tiles_CxHxW):
-            left = MARGIN + LABELS + index % COLUMNS * (SIDE + GAP)
-            below = top + index // COLUMNS * (SIDE + GAP)
+            left = MARGIN + LABELS + index % columns * (SIDE + GAP)
+            below = top + index // columns * (SIDE + GAP)
             paste(canvas, signed(tile_HxW, limit), left, below, zoom)
         _label(figure, top, name, tiles_CxHxW, f"\N{PLUS-MINUS SIGN}{limit:.2f}")
         top += count * (SIDE + GAP) + GAP
@@ -72,7 +76,7 @@ def draw_layers(
     add_headings(
         figure,
         "What the layers make of one digit",
-        "Orange is above zero, blue below, white is zero; each layer has its own scale",
+        "Orange is above zero, blue below, no colour is zero; a scale for each layer",
         MARGIN,
     )
     return figure

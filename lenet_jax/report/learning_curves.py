@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+NOTES = (
+    "Training: running mean over the epoch, with augmentation if there is any.",
+    "Hold-out: averaged weights at its end.",
+)
+
+
 def curves(rows: Sequence[Mapping[str, float | None]], path: str | os.PathLike[str]) -> None:
     """Writes the learning curves; see `draw_curves` and `write`."""
     write(draw_curves(rows), path)
@@ -41,13 +47,31 @@ def draw_curves(rows: Sequence[Mapping[str, float | None]]) -> "Figure":
     Raises:
       ValueError: there is no row.
     """
-    if not rows:
-        raise ValueError("there are no epochs to draw")
     figure = empty_figure(1200, 540)
     # Left, bottom, width and height; a layout engine would draw everything twice.
     loss, error = (
         figure.add_axes((left / 1200, 100 / 540, 500 / 1200, 384 / 540)) for left in (72, 672)
     )
+    _draw_both(rows, loss, error)
+    add_text(figure, 600, 522, " ".join(NOTES), ha="center", color=FAINT)
+    return figure
+
+
+def draw_narrow_curves(rows: Sequence[Mapping[str, float | None]]) -> "Figure":
+    """The curves of `draw_curves`, one below the other, 600 x 1080 pixels."""
+    figure = empty_figure(600, 1080)
+    loss, error = (
+        figure.add_axes((72 / 600, bottom / 1080, 504 / 600, 384 / 1080)) for bottom in (644, 128)
+    )
+    _draw_both(rows, loss, error)
+    for line, note in enumerate(NOTES):
+        add_text(figure, 300, 1040 + 22 * line, note, ha="center", color=FAINT)
+    return figure
+
+
+def _draw_both(rows: Sequence[Mapping[str, float | None]], loss: "Axes", error: "Axes") -> None:
+    if not rows:
+        raise ValueError("there are no epochs to draw")
     epochs = _column(rows, "epoch")
     ensemble = _percent_wrong(rows, "ensemble_accuracy")
     held_out = "hold-out, mean of members" if np.isfinite(ensemble).any() else "hold-out"
@@ -61,13 +85,7 @@ def draw_curves(rows: Sequence[Mapping[str, float | None]]) -> "Figure":
         ("hold-out, ensemble", ensemble, GREEN),
     ]
     _draw_lines(loss, "Loss", epochs, losses, "{:.4f}")
-    _draw_lines(error, "Error rate (% of digits)", epochs, errors, "{:.2f}%")
-    note = (
-        "Training: running mean over the epoch, with augmentation if there is any. "
-        "Hold-out: averaged weights at its end."
-    )
-    add_text(figure, 600, 522, note, ha="center", color=FAINT)
-    return figure
+    _draw_lines(error, "Error rate, % of digits", epochs, errors, "{:.2f}%")
 
 
 def _column(rows: Sequence[Mapping[str, float | None]], name: str) -> np.ndarray:
@@ -98,7 +116,9 @@ def _draw_lines(
             label = f"{name}: {form.format(finite[-1])}"
             axes.plot(epochs, values, marker=marker, ms=3.5, lw=1.6, color=colour, label=label)
     _scale(axes, np.concatenate([values for _, values, _ in lines]))
-    axes.set_title(title)
+    # Equal steps of such an axis are equal factors, which nobody sees who is not told.
+    logarithmic = axes.get_yscale() != "linear"
+    axes.set_title(f"{title} (logarithmic scale)" if logarithmic else title)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     quiet_axes(axes)

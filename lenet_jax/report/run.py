@@ -15,7 +15,7 @@ from lenet_jax.report.figures import png
 from lenet_jax.report.galleries import draw_augmented, draw_mistakes, worst_mistakes
 from lenet_jax.report.html_page import Section, Table, page
 from lenet_jax.report.layer_maps import draw_layers
-from lenet_jax.report.learning_curves import draw_curves
+from lenet_jax.report.learning_curves import draw_curves, draw_narrow_curves
 from lenet_jax.report.reliability_diagram import draw_reliability
 from lenet_jax.report.sweeps import draw_sweep
 
@@ -158,6 +158,7 @@ def _curves(run: Run) -> Section:
         heading="Learning curves",
         name="curves",
         png=png(draw_curves(run.rows)),
+        narrow_png=png(draw_narrow_curves(run.rows)),
         alt=alt,
         table=Table(head=names, rows=cells),
     )
@@ -214,10 +215,12 @@ def _mistakes(held: Held) -> Section:
         (f"{index + 1:,}", str(held.labels_N[index]), str(row_K.argmax()), f"{row_K.max():.1%}")
         for index, row_K in ((index, held.probabilities_NxK[index]) for index in order[:48])
     ]
+    digits = held.images_NxHxW, held.labels_N, held.probabilities_NxK
     return Section(
         heading="The worst mistakes",
         name="mistakes",
-        png=png(draw_mistakes(held.images_NxHxW, held.labels_N, held.probabilities_NxK)),
+        png=png(draw_mistakes(*digits)),
+        narrow_png=png(draw_mistakes(*digits, columns=4)) if len(order) else b"",
         alt=f"The most confident of {len(order):,} wrongly read digits, as pictures.",
         table=Table(head=("held-out digit", "true", "predicted", "confidence"), rows=rows),
     )
@@ -260,6 +263,7 @@ def _layers(run: Run) -> Section:
         heading="Filters and feature maps",
         name="layers",
         png=png(draw_layers(run.filters_CxHxW, run.digit_HxW, run.maps)),
+        narrow_png=png(draw_layers(run.filters_CxHxW, run.digit_HxW, run.maps, columns=5)),
         alt=f"The {len(run.filters_CxHxW)} filters of C1, and the maps of one digit: {counts}.",
         text="C1 and C3 are shown before they are pooled and squashed, S2 and S4 as they are "
         "handed on.",

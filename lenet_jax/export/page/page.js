@@ -107,6 +107,8 @@ pad.addEventListener("pointerdown", (event) => {
   event.preventDefault();
   playing++;
   keyboard.shown = keyboard.down = false;
+  document.body.classList.remove("keyboard");
+  document.body.classList.toggle("finger", event.pointerType === "touch");
   pad.focus({ preventScroll: true, focusVisible: false });
   pad.setPointerCapture(event.pointerId);
   const stroke = [place(event)];
@@ -153,6 +155,8 @@ pad.addEventListener("keydown", (event) => {
   }
   event.preventDefault();
   keyboard.shown = true;
+  document.body.classList.remove("finger");
+  document.body.classList.add("keyboard");
   soon();
 });
 pad.addEventListener("focus", soon);
