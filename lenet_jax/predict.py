@@ -19,6 +19,7 @@ from lenet_jax import (
     callable_room,
     checkout,
     checkpoint,
+    compilation_progress,
     hosts,
     metrics,
     model,
@@ -170,9 +171,8 @@ def _compiled(
         return jnp.exp(metrics.average_members(logits_MxNxK, mean))
 
     params_M = meshes.abstract(model.shapes(config, (members,)), meshes.stacked(mesh))
-    compiled: Callable[..., jax.Array] = (
-        jax.jit(program, out_shardings=whole).lower(params_M, images_NxHxW).compile()
-    )
+    lowered = jax.jit(program, out_shardings=whole).lower(params_M, images_NxHxW)
+    compiled: Callable[..., jax.Array] = compilation_progress.compiled("predict", lowered.compile)
     return compiled
 
 
@@ -194,8 +194,9 @@ def out_of_fold(
         logits_MxHxK = logits(config, mesh, params_M, rows_MxH, images_NxHxW)
         return jnp.exp(metrics.average_folds(logits_MxHxK, config.folds))
 
-    members = hosts.put((params_M, rows_MxH), meshes.stacked(mesh))
-    return np.asarray(program(*members, pixels.put(mesh, images_NxHxW)))
+    given = *hosts.put((params_M, rows_MxH), meshes.stacked(mesh)), pixels.put(mesh, images_NxHxW)
+    compiled = compilation_progress.compiled("evaluate", program.lower(*given).compile)
+    return np.asarray(compiled(*given))
 
 
 def from_run(

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "hosts": {"errors"},
     "mesh": {"config", "errors"},
     "pixels": {"hosts", "mesh"},
+    "compilation_progress": {"hosts"},
     "metrics": set(),
     "mixup": set(),
     "model": {"config", "conv"},
@@ -41,12 +42,14 @@ MAY_IMPORT = {
     "checkpoint": {"checksums", "errors", "files", "mesh", "state"},
     "resume": {"checkpoint", "config", "errors", "files", "workdir"},
     "predict": {
-        "augment", "calibration", "callable_room", "checkout", "checkpoint", "config", "errors",
-        "files", "hosts", "mesh", "metrics", "model", "pixels", "workdir",
+        "augment", "calibration", "callable_room", "checkout", "checkpoint",
+        "compilation_progress", "config", "errors", "files", "hosts", "mesh", "metrics", "model",
+        "pixels", "workdir",
     },
     "teacher": {"checkout", "config", "errors", "files", "predict", "workdir"},
     "programs": {
-        "config", "loop", "mesh", "metrics", "model", "pixels", "population", "predict", "state",
+        "compilation_progress", "config", "loop", "mesh", "metrics", "model", "pixels",
+        "population", "predict", "state",
     },
     "epochs": {
         "checkpoint", "config", "data", "errors", "files", "hosts", "mesh", "metrics", "optimizer",
