@@ -23,17 +23,21 @@ import contextlib
 import dataclasses
 import logging
 import os
+import platform
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax
 import numpy as np
 
-from lenet_jax import data, export, mesh, outcome, workdir
+from lenet_jax import compilation_cache, data, export, mesh, outcome, runtime, workdir
 from lenet_jax import predict as predicting
 from lenet_jax import train as training
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
+from lenet_jax.errors import UserError
+from lenet_jax.mirror import Mirror
 
 
 def load_data(source: str | os.PathLike[str] = "auto", part: str = "train") -> Dataset:
@@ -68,6 +72,7 @@ def train(
     run: str | os.PathLike[str] = "runs/default",
     *,
     config: Config | None = None,
+    mirror: str | os.PathLike[str] | None = None,
     say: Callable[[str], None] = print,
     **fields: Any,
 ) -> list[workdir.Row]:
@@ -78,6 +83,8 @@ def train(
       run: folder of the run, made if it is missing; one that holds a run of the same config and
         digits is gone on from.
       config: the recipe; that of `configs/default.py` if it is None.
+      mirror: folder that outlives this machine, to which checkpoints and compiled programs are
+        copied, and from which the run goes on where its own folder is empty.
       say: is given what people should read.
       **fields: of the config, in place of its own: `epochs=5, members=4`.
 
@@ -92,11 +99,18 @@ def train(
     """
     recipe = dataclasses.replace(config or Config(), **fields)
     with _prepared():
-        result = training.train(recipe, dataset, run, say=say)
-        if result is None:
-            return workdir.read_metrics(run)
-        outcome.write(run, result)
-        return result.rows
+        kept_in = None
+        if mirror is not None:
+            cache: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+            programs = compilation_cache.Copies(cache, mirror)
+            programs.fetch()
+            kept_in = Mirror(run, mirror, programs)
+        result = training.train(recipe, dataset, run, say=say, kept_in=kept_in)
+        if result is not None:
+            outcome.write(run, result)
+        if kept_in is not None:
+            kept_in.copy()
+        return workdir.read_metrics(run) if result is None else result.rows
 
 
 def predict(
@@ -148,6 +162,41 @@ def load(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.ndarray]:
         _prepare()
     with _quiet():
         return export.load(path)
+
+
+def check_runtime(root: str = "/") -> str:
+    """Says what this runtime is, and stops where its accelerator would be left unused.
+
+    JAX falls back to the CPU where its plugin was replaced, which installing TensorFlow can do, or
+    where another process holds the device. `JAX_PLATFORMS=cpu` in the environment says that the CPU
+    is meant.
+
+    Args:
+      root: of the file system, in which devices are looked for.
+
+    Returns:
+      One line: where this is, the versions, and the devices that JAX uses.
+
+    Raises:
+      lenet_jax.errors.UserError: there is a GPU or a TPU that JAX does not use.
+
+    Examples:
+      >>> "Python 3." in check_runtime()
+      True
+    """
+    with contextlib.suppress(RuntimeError):
+        _prepare()
+    devices = mesh.make(1)
+    where = runtime.provider() or "No runtime of Colab or Kaggle"
+    python = platform.python_version()
+    unused = mesh.unused_accelerator(devices, root)
+    if unused is None:
+        return f"{where}: Python {python}, jax {jax.__version__}, {mesh.describe(devices)}"
+    raise UserError(
+        f"{where}, Python {python}, jax {jax.__version__}: {unused.partition(';')[0]}. "
+        f"{runtime.remedy(root)}; to use the CPU all the same, set "
+        "os.environ['JAX_PLATFORMS'] = 'cpu' before JAX is imported"
+    )
 
 
 @contextlib.contextmanager

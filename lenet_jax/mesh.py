@@ -4,7 +4,6 @@ import functools
 import math
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,6 +13,7 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, Sharding
 from jax.sharding import PartitionSpec as P
 
+from lenet_jax import runtime
 from lenet_jax.config import mesh_sizes
 from lenet_jax.errors import UserError
 
@@ -23,11 +23,6 @@ BATCH = "batch"
 PLATFORMS = ("cpu", "gpu", "tpu")
 # What JAX is told for each; there is no name for "the GPUs, of whatever make".
 _JAX_PLATFORMS = {"cpu": "cpu", "gpu": "", "tpu": "tpu,cpu"}
-# Files of the system by which an accelerator shows even where JAX cannot use it.
-_DEVICE_FILES = {
-    "a GPU": ("dev/nvidia[0-9]*", "dev/kfd"),
-    "a TPU": ("dev/accel[0-9]*", "dev/vfio/[0-9]*"),
-}
 
 # Passes of XLA:CPU that are left out; a version that does not know one of them ignores its name.
 _LEFT_OUT = (
@@ -101,13 +96,13 @@ def unused_accelerator(mesh: Mesh, root: str = "/") -> str | None:
     """
     if platform(mesh) != "cpu" or _asked_of_jax() == "cpu":
         return None
-    for name, patterns in _DEVICE_FILES.items():
-        if any(path for pattern in patterns for path in Path(root).glob(pattern)):
-            return (
-                f"this machine seems to have {name}, but JAX runs on the CPU: its plugin is "
-                "missing or another process holds the device; --platform=cpu if this is meant"
-            )
-    return None
+    found = runtime.accelerator(root)
+    if found is None:
+        return None
+    return (
+        f"this machine seems to have {found[0]} ({found[1]}), but JAX runs on the CPU: its plugin "
+        "is missing or another process holds the device; --platform=cpu if this is meant"
+    )
 
 
 def _asked_of_jax() -> str | None:
