@@ -7,7 +7,6 @@ warns for ever. The name of a copy ends in the checksum of what is in it.
 import contextlib
 import hashlib
 import os
-import platform
 import sys
 import time
 from collections.abc import Iterator
@@ -33,7 +32,7 @@ class Copies:
           mirror: folder of the copies.
         """
         self.cache = None if cache is None or is_remote(cache) else Path(cache)
-        self.folder = Path(mirror) / FOLDER / machine()
+        self.folder = Path(mirror) / FOLDER
         # Whether this run has to do with a program that was here before nobody knows.
         self._known = {path.name for path in self._entries()}
 
@@ -81,22 +80,6 @@ class Copies:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self.folder / f"{entry.name}.{_sum(content)}", content)
             self._known.add(entry.name)
-
-
-def machine() -> str:
-    """A name for the kind of CPU.
-
-    JAX's own key of a program does not tell one from another, and a program for instructions that a
-    CPU has not ends the process.
-    """
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    # The model on x86-64, the instructions that it has, and what ARM calls them.
-    named = sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))})
-    text = "\n".join([platform.machine(), platform.processor(), *named])
-    return f"{platform.machine()}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _sum(content: bytes) -> str:

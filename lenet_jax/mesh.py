@@ -55,6 +55,9 @@ def prepare(compiled: str | os.PathLike[str] | None = None, platform: str | None
         jax.config.update("jax_compilation_cache_dir", os.fspath(compiled))
         # A start compiles dozens of small programs, which together take a second.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        # XLA's own caches lie beside, and their path is part of a program's key, on CPUs too: in
+        # another folder no program would be found again.
+        jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_cpu_multi_thread_eigen" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_CPU_FLAGS}".strip()

@@ -266,12 +266,26 @@ def test_programs_go_along_and_half_of_one_is_compiled_again(tmp_path, capsys):
     assert sorted((tmp_path / "drive").rglob("*-cache.*")) == found
 
 
-def test_programs_of_another_cpu_are_left_alone(tmp_path, monkeypatch):
-    (tmp_path / "cache").mkdir()
-    copies = compilation_cache.Copies(tmp_path / "cache", tmp_path / "drive")
-    (tmp_path / "cache" / "jit_train-2-cache").write_bytes(b"train")
-    copies.copy()
-    (tmp_path / "cache" / "jit_train-2-cache").unlink()
-    monkeypatch.setattr(compilation_cache, "machine", lambda: "of another kind")
-    compilation_cache.Copies(tmp_path / "cache", tmp_path / "drive").fetch()
-    assert not list((tmp_path / "cache").iterdir())
+COMPILE = """
+import sys, jax
+from lenet_jax import mesh
+mesh.prepare(sys.argv[1])
+events = []
+jax.monitoring.register_event_listener(lambda event, **_: events.append(event))
+jax.jit(lambda x: jax.numpy.sin(x) @ x).lower(jax.ShapeDtypeStruct((8, 8), "float32")).compile()
+print("/jax/compilation_cache/cache_hits" in events)
+"""
+
+
+def test_jax_finds_the_programs_of_the_machine_before(tmp_path):
+    def compile_in(folder):
+        folder.mkdir(exist_ok=True)
+        copies = compilation_cache.Copies(folder, tmp_path / "drive")
+        copies.fetch()
+        command = [sys.executable, "-c", COMPILE, folder]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        copies.copy()
+        return done.stdout.strip()
+
+    assert compile_in(tmp_path / "first") == "False"
+    assert compile_in(tmp_path / "second") == "True"
