@@ -186,16 +186,21 @@ def check_runtime(root: str = "/") -> str:
     """
     with contextlib.suppress(RuntimeError):
         _prepare()
-    devices = mesh.make(1)
-    where = runtime.provider() or "No runtime of Colab or Kaggle"
-    python = platform.python_version()
+    where = runtime.provider() or "This machine"
+    versions = f"Python {platform.python_version()}, jax {jax.__version__}"
+    try:
+        devices = mesh.make(1)
+    except RuntimeError as error:
+        # Where JAX_PLATFORMS names the accelerator JAX does not fall back.
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{where}, {versions}: {reason}. {runtime.remedy(root)}") from None
     unused = mesh.unused_accelerator(devices, root)
     if unused is None:
-        return f"{where}: Python {python}, jax {jax.__version__}, {mesh.describe(devices)}"
+        on = mesh.platform(devices).upper()
+        return f"{where}, on the {on}: {versions}, {mesh.describe(devices).rpartition(': ')[0]}"
     raise UserError(
-        f"{where}, Python {python}, jax {jax.__version__}: {unused.partition(';')[0]}. "
-        f"{runtime.remedy(root)}; to use the CPU all the same, set "
-        "os.environ['JAX_PLATFORMS'] = 'cpu' before JAX is imported"
+        f"{where}, {versions}: {unused.partition(';')[0]}. {runtime.remedy(root)}; to use the CPU "
+        "all the same, set os.environ['JAX_PLATFORMS'] = 'cpu' before JAX is imported"
     )
 
 

@@ -83,10 +83,8 @@ def _read(path: Path) -> str:
 def remedy(root: str | os.PathLike[str] = "/") -> str:
     """What to do about an accelerator that JAX does not use."""
     found = accelerator(root)
-    if found is None:
-        return "There is none"
-    plugins = ("libtpu",) if found[0] == "a TPU" else _GPU_PLUGINS
-    if any(importlib.util.find_spec(name) for name in plugins):
+    plugins = _GPU_PLUGINS if found is not None and found[0] == "a GPU" else ("libtpu",)
+    if found is None or any(importlib.util.find_spec(name) for name in plugins):
         return (
             "Restart the session, close other notebooks that use the device, and import nothing "
             "that takes it before JAX, TensorFlow for one"

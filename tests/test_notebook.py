@@ -71,7 +71,7 @@ def test_the_notebook_runs_from_a_clean_kernel(tmp_path, monkeypatch):
     assert any("Accuracy on sample" in texts(cell) for cell in done.cells if "outputs" in cell)
     told = [texts(cell) for cell in done.cells if "outputs" in cell]
     version = sys.version.split()[0]
-    assert told[0].startswith(f"No runtime of Colab or Kaggle: Python {version}, jax ")
+    assert told[0].startswith(f"This machine, on the CPU: Python {version}, jax ")
     assert "2 x cpu" in told[0]
     assert any(re.search(r"^Compiling .*train_until.*: \d+ s so far$", text, re.M) for text in told)
     assert checksums.damage(tmp_path / "drive" / mirror.FINISHED) is None

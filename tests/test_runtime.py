@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 
@@ -86,6 +87,19 @@ def test_a_plugin_that_is_there_is_not_called_missing(tmp_path, monkeypatch):
     assert runtime.remedy(tmp_path).startswith("Restart the session")
 
 
+def test_a_platform_that_cannot_be_started_is_told_in_one_line():
+    code = "import lenet_jax; lenet_jax.check_runtime('/nowhere')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"JAX_PLATFORMS": "tpu"},
+        capture_output=True,
+        text=True,
+    )
+    *_, last = done.stderr.splitlines()
+    assert re.match(r"lenet_jax\.errors\.UserError: This machine, Python .* backend 'tpu'", last)
+    assert "Restart the session" in last
+
+
 def test_the_check_names_versions_and_devices_in_a_process_that_asked_for_nothing():
     clean = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
     code = "import lenet_jax; print(lenet_jax.check_runtime('/nowhere'))"
@@ -96,5 +110,5 @@ def test_the_check_names_versions_and_devices_in_a_process_that_asked_for_nothin
         text=True,
         check=True,
     )
-    assert done.stdout.startswith(f"Colab: Python {sys.version.split()[0]}, jax ")
+    assert done.stdout.startswith(f"Colab, on the CPU: Python {sys.version.split()[0]}, jax ")
     assert done.stdout.count("\n") == 1
