@@ -5,7 +5,7 @@ from lenet_jax import checkout
 with checkout.packages():
     from absl import flags
 
-    from lenet_jax import data, program, tensorboard
+    from lenet_jax import compilation_cache, data, program, tensorboard
 
 HELP = """python run_train.py --data=digit-recognizer.zip --workdir=runs/first
 
@@ -21,19 +21,33 @@ DATA = flags.DEFINE_string(
     "its CSVs or of an IDX folder.",
 )
 WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
+MIRROR = flags.DEFINE_string(
+    "mirror",
+    None,
+    "Folder that outlives this machine, Google Drive for one: checkpoints and compiled programs "
+    "are copied there, and the run goes on from there where its workdir is empty.",
+)
 TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write events to tensorboard/ there, too.")
 
 
 def main() -> None:
     """Wires the flags to the rooms."""
     recipe = config()
+    programs = None
+    if MIRROR.value:
+        # Before anything is compiled.
+        programs = compilation_cache.Copies(program.compiled_folder(), MIRROR.value)
+        programs.fetch()
     dataset = program.load(data.load_train, DATA.value, "outcome", "train", recipe)
-    from lenet_jax import hosts, outcome, train
+    from lenet_jax import hosts, mirror, outcome, train
 
+    kept_in = mirror.Mirror(WORKDIR.value, MIRROR.value, programs) if MIRROR.value else None
     with tensorboard.writer(WORKDIR.value if TENSORBOARD.value else None) as log:
-        result = train.train(recipe, dataset, WORKDIR.value, log=log)
+        result = train.train(recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in)
     if result is not None:
         outcome.write(WORKDIR.value, result)
+    if kept_in is not None:
+        kept_in.copy()
     if hosts.first():
         print(outcome.closing(WORKDIR.value, DATA.value))
 

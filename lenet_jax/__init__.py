@@ -23,7 +23,12 @@ from typing import Any
 __version__ = "0.1.0"
 
 # Imported where they are first asked for, so that importing the package costs nothing.
-_FUNCTIONS = {"Config": "config", "load": "library", "load_data": "library"}
+_FUNCTIONS = {
+    "Config": "config",
+    "check_runtime": "library",
+    "load": "library",
+    "load_data": "library",
+}
 # Rooms that can be called, see `lenet_jax.callable_room`.
 _ROOMS = ("predict", "train")
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Container, Iterator
+import os
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from lenet_jax.files import shown, write_atomically
@@ -20,11 +21,52 @@ def write(folder: Path, *, leave_out: Container[str] = ()) -> None:
     Raises:
       UserError: the file cannot be written.
     """
-    sums = {
-        path.relative_to(folder).as_posix(): _sum(path)
-        for path in sorted(_files(folder))
-        if path.name not in leave_out and path != folder / NAME
-    }
+    _write(
+        folder,
+        {
+            path.relative_to(folder).as_posix(): _sum(path)
+            for path in sorted(_files(folder))
+            if path.name not in leave_out and path != folder / NAME
+        },
+    )
+
+
+def copy(root: Path, sources: Iterable[Path], target: Path) -> None:
+    """Copies files, and folders with all that is below them, with the checksums of what was read.
+
+    The copies are on the disk when this returns; `damage` tells whether they are what was read.
+
+    Args:
+      root: of the sources; a `checksums.json` of its own is not copied but written anew.
+      sources: below it.
+      target: the same below here; made if it is missing.
+
+    Raises:
+      OSError: a source has gone, or the target takes no more.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    sums = {}
+    for source in sources:
+        for path in sorted(_files(source)) if source.is_dir() else [source]:
+            below = path.relative_to(root)
+            if path != root / NAME:
+                (target / below).parent.mkdir(parents=True, exist_ok=True)
+                sums[below.as_posix()] = _copy(path, target / below)
+    _write(target, sums)
+
+
+def _copy(source: Path, target: Path) -> str:
+    digest = hashlib.sha256()
+    with source.open("rb") as read, target.open("wb") as write:
+        while chunk := read.read(1 << 20):
+            digest.update(chunk)
+            write.write(chunk)
+        write.flush()
+        os.fsync(write.fileno())
+    return digest.hexdigest()
+
+
+def _write(folder: Path, sums: dict[str, str]) -> None:
     write_atomically(folder / NAME, json.dumps(sums, indent=1) + "\n")
 
 

@@ -24,19 +24,22 @@ import dataclasses
 import difflib
 import logging
 import os
+import platform
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax
 import numpy as np
 
-from lenet_jax import data, export, mesh, outcome, wording, workdir
+from lenet_jax import compilation_cache, data, export, mesh, outcome, runtime, wording, workdir
 from lenet_jax import predict as predicting
 from lenet_jax import train as training
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
 from lenet_jax.files import place
+from lenet_jax.mirror import Mirror
 
 _DIGITS = "digits as lenet_jax.load_data gives them"
 
@@ -74,6 +77,7 @@ def train(
     run: str | os.PathLike[str] = "runs/default",
     *,
     config: Config | None = None,
+    mirror: str | os.PathLike[str] | None = None,
     say: Callable[[str], None] = print,
     **fields: Any,
 ) -> list[workdir.Row]:
@@ -84,6 +88,8 @@ def train(
       run: folder of the run, made if it is missing; one that holds a run of the same config and
         digits is gone on from.
       config: the recipe; that of `configs/default.py` if it is None.
+      mirror: folder that outlives this machine, to which checkpoints and compiled programs are
+        copied, and from which the run goes on where its own folder is empty.
       say: is given what people should read.
       **fields: of the config, in place of its own: `epochs=5, members=4`.
 
@@ -107,17 +113,29 @@ def train(
     _check_type("dataset", dataset, Dataset, _DIGITS)
     _check_type("run", run, str | os.PathLike, "a path")
     _check_type("config", config, Config | None, "a lenet_jax.Config, or fields as epochs=5")
+    _check_type("mirror", mirror, str | os.PathLike | None, "a path")
     _check_fields(fields)
     with _in_python():
         recipe = dataclasses.replace(config or Config(), **fields)
         with _prepared():
+            kept_in = None
+            if mirror is not None:
+                cache: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+                programs = compilation_cache.Copies(cache, mirror)
+                programs.fetch()
+                kept_in = Mirror(run, mirror, programs)
             result = training.train(
-                recipe, dataset, run, say=lambda line: say(wording.in_python(line))
+                recipe,
+                dataset,
+                run,
+                say=lambda line: say(wording.in_python(line)),
+                kept_in=kept_in,
             )
-            if result is None:
-                return workdir.read_metrics(run)
-            outcome.write(run, result)
-            return result.rows
+            if result is not None:
+                outcome.write(run, result)
+            if kept_in is not None:
+                kept_in.copy()
+            return workdir.read_metrics(run) if result is None else result.rows
 
 
 def predict(
@@ -212,6 +230,46 @@ def _in_python() -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(wording.in_python(str(error))) from error.__cause__
+
+
+def check_runtime(root: str = "/") -> str:
+    """Says what this runtime is, and stops where its accelerator would be left unused.
+
+    JAX falls back to the CPU where its plugin was replaced, which installing TensorFlow can do, or
+    where another process holds the device. `JAX_PLATFORMS=cpu` in the environment says that the CPU
+    is meant.
+
+    Args:
+      root: of the file system, in which devices are looked for.
+
+    Returns:
+      One line: where this is, the versions, and the devices that JAX uses.
+
+    Raises:
+      lenet_jax.errors.UserError: there is a GPU or a TPU that JAX does not use.
+
+    Examples:
+      >>> "Python 3." in check_runtime()
+      True
+    """
+    with contextlib.suppress(RuntimeError):
+        _prepare()
+    where = runtime.provider() or "This machine"
+    versions = f"Python {platform.python_version()}, jax {jax.__version__}"
+    try:
+        devices = mesh.make(1)
+    except RuntimeError as error:
+        # Where JAX_PLATFORMS names the accelerator JAX does not fall back.
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{where}, {versions}: {reason}. {runtime.remedy(root)}") from None
+    unused = mesh.unused_accelerator(devices, root)
+    if unused is None:
+        on = mesh.platform(devices).upper()
+        return f"{where}, on the {on}: {versions}, {mesh.describe(devices).rpartition(': ')[0]}"
+    raise UserError(
+        f"{where}, {versions}: {unused.partition(';')[0]}. {runtime.remedy(root)}; to use the CPU "
+        "all the same, set os.environ['JAX_PLATFORMS'] = 'cpu' before JAX is imported"
+    )
 
 
 @contextlib.contextmanager

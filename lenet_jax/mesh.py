@@ -4,7 +4,6 @@ import functools
 import math
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,6 +13,7 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, Sharding
 from jax.sharding import PartitionSpec as P
 
+from lenet_jax import runtime
 from lenet_jax.config import mesh_sizes
 from lenet_jax.errors import UserError
 
@@ -23,11 +23,6 @@ BATCH = "batch"
 PLATFORMS = ("cpu", "gpu", "tpu")
 # What JAX is told for each; there is no name for "the GPUs, of whatever make".
 _JAX_PLATFORMS = {"cpu": "cpu", "gpu": "", "tpu": "tpu,cpu"}
-# Files of the system by which an accelerator shows even where JAX cannot use it.
-_DEVICE_FILES = {
-    "a GPU": ("dev/nvidia[0-9]*", "dev/kfd"),
-    "a TPU": ("dev/accel[0-9]*", "dev/vfio/[0-9]*"),
-}
 
 
 def prepare(compiled: str | os.PathLike[str] | None = None, platform: str | None = None) -> None:
@@ -49,6 +44,9 @@ def prepare(compiled: str | os.PathLike[str] | None = None, platform: str | None
         jax.config.update("jax_compilation_cache_dir", os.fspath(compiled))
         # A start compiles dozens of small programs, which together take a second.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        # XLA's own caches lie beside, and their path is part of a program's key, on CPUs too: in
+        # another folder no program would be found again.
+        jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
     # macOS and Windows pin no process to cores.
     pinned = getattr(os, "sched_getaffinity", None)
     cores = len(pinned(0)) if pinned else os.cpu_count() or 1
@@ -88,13 +86,13 @@ def unused_accelerator(mesh: Mesh, root: str = "/") -> str | None:
     """
     if platform(mesh) != "cpu" or _asked_of_jax() == "cpu":
         return None
-    for name, patterns in _DEVICE_FILES.items():
-        if any(path for pattern in patterns for path in Path(root).glob(pattern)):
-            return (
-                f"this machine seems to have {name}, but JAX runs on the CPU: its plugin is "
-                "missing or another process holds the device; --platform=cpu if this is meant"
-            )
-    return None
+    found = runtime.accelerator(root)
+    if found is None:
+        return None
+    return (
+        f"this machine seems to have {found[0]} ({found[1]}), but JAX runs on the CPU: its plugin "
+        "is missing or another process holds the device; --platform=cpu if this is meant"
+    )
 
 
 def _asked_of_jax() -> str | None:

@@ -19,6 +19,7 @@ from lenet_jax import (
     callable_room,
     checkout,
     checkpoint,
+    compilation_progress,
     compiler,
     hosts,
     metrics,
@@ -174,7 +175,8 @@ def _compiled(
     params_M = meshes.abstract(model.shapes(config, (members,)), meshes.stacked(mesh))
     images_NxHxW = jax.ShapeDtypeStruct((rows, 28, 28), jnp.uint8, sharding=whole)
     jitted = jax.jit(program, out_shardings=whole, compiler_options=compiler.options(mesh, config))
-    compiled: Callable[..., jax.Array] = jitted.lower(params_M, images_NxHxW).compile()
+    lowered = jitted.lower(params_M, images_NxHxW)
+    compiled: Callable[..., jax.Array] = compilation_progress.compiled("predict", lowered.compile)
     return compiled
 
 
@@ -202,7 +204,9 @@ def out_of_fold(
         return jnp.exp(metrics.average_folds(logits_MxHxK, config.folds))
 
     members = hosts.put((params_M, rows_MxH), meshes.stacked(mesh))
-    return np.asarray(program(*members, hosts.put(images_NxHxW, meshes.replicated(mesh))))
+    given = *members, hosts.put(images_NxHxW, meshes.replicated(mesh))
+    compiled = compilation_progress.compiled("evaluate", program.lower(*given).compile)
+    return np.asarray(compiled(*given))
 
 
 def from_run(

@@ -13,7 +13,16 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from lenet_jax import compiler, loop, metrics, model, population, predict, state
+from lenet_jax import (
+    compilation_progress,
+    compiler,
+    loop,
+    metrics,
+    model,
+    population,
+    predict,
+    state,
+)
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.population import Member
@@ -179,6 +188,9 @@ def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | N
         create = pool.submit(_compiled, lazy.create, seeds_M)
         shuffle = pool.submit(_compiled, lazy.shuffle, first, member_M)
         evaluate = pool.submit(_compiled, lazy.evaluate, first.averaged_params, held_MxH, *data)
+        compilation_progress.wait(
+            create=create, shuffle=shuffle, train_until=train_until, evaluate=evaluate
+        )
         return Programs(
             create=create.result(),
             shuffle=shuffle.result(),

@@ -23,27 +23,35 @@ def newest(folder: str | os.PathLike[str]) -> int | None:
         checkpoints.close()
 
 
-def check_same_run(folder: str | os.PathLike[str], asked: workdir.Record) -> None:
-    """Raises UserError if the run in a workdir has another config, other data or teacher."""
+def check_same_run(
+    folder: str | os.PathLike[str], asked: workdir.Record, flag: str = "--workdir"
+) -> None:
+    """Raises UserError if the run in a workdir has another config, other data or teacher.
+
+    Args:
+      folder: the workdir.
+      asked: of the run that is about to start.
+      flag: that names the folder.
+    """
     stored = workdir.read(folder)
     if stored is None:
         raise UserError(
-            f"{shown(folder)}: holds checkpoints but no {workdir.CONFIG}; give another --workdir"
+            f"{shown(folder)}: holds checkpoints but no {workdir.CONFIG}; give another {flag}"
         )
     different = config.differences(stored.config, asked.config)
     if different:
         raise UserError(
             f"{shown(folder)}: holds a run with another config ({'; '.join(different)}); "
-            "give the same config to go on, or another --workdir to start anew"
+            f"give the same config to go on, or another {flag} to start anew"
         )
     if stored.data_fingerprint != asked.data_fingerprint:
         raise UserError(
             f"{shown(folder)}: holds a run on other digits ({stored.data_name}, "
             f"{stored.data_rows:,} rows) than {asked.data_name} ({asked.data_rows:,} rows); "
-            "give the same --data to go on, or another --workdir to start anew"
+            f"give the same --data to go on, or another {flag} to start anew"
         )
     if stored.teacher_fingerprint not in ("", asked.teacher_fingerprint):
         raise UserError(
             f"{shown(folder)}: config.teacher={shown(asked.config.teacher)} has been trained again "
-            "since; give another --workdir to start anew"
+            f"since; give another {flag} to start anew"
         )

@@ -4,6 +4,7 @@ Everything that computes is one of the compiled programs of `programs.py`; this 
 shows numbers and writes files.
 
 The same command goes on where a run was cut off, from the first of these that holds:
+0. a mirror with a newer whole checkpoint than the workdir: that is brought there first;
 1. no checkpoint in the workdir: a new run;
 2. checkpoints of another config or other data: an error, nothing is touched;
 3. the last step saved and the model card written: nothing to do;
@@ -25,6 +26,7 @@ from lenet_jax import (
     checkpoint,
     epochs,
     hosts,
+    mirror,
     model,
     optimizer,
     population,
@@ -100,6 +102,7 @@ def train(
     *,
     say: Callable[[str], None] = print,
     log: Callable[[workdir.Row], None] | None = None,
+    kept_in: mirror.Mirror | None = None,
 ) -> Result | None:
     """Trains, or goes on training, until the last epoch.
 
@@ -112,6 +115,7 @@ def train(
       folder: the run's workdir, made if it is missing.
       say: is given what people should read.
       log: is given each row of `metrics.csv` when it is written.
+      kept_in: the run's mirror. Whoever writes a report afterwards calls its `copy` then.
 
     Returns:
       The result, or None if the run in the folder was finished before. Of several processes all
@@ -138,9 +142,11 @@ def train(
         taught = teacher.restore(record)
         record = dataclasses.replace(record, teacher_fingerprint=taught.fingerprint)
         hosts.check_same(record.teacher_fingerprint, "another teacher")
+    if kept_in is not None and hosts.several():
+        raise UserError(f"{shown(kept_in.folder)}: a mirror is for a run of one process")
     try:
         with workdir.locked(folder) if hosts.first() else contextlib.nullcontext():
-            return _train(record, dataset, people, taught, folder, say, log)
+            return _train(record, dataset, people, taught, folder, say, log, kept_in)
     except stopping.Stopped:
         hosts.leave()
         raise
@@ -154,12 +160,19 @@ def _train(
     folder: str | os.PathLike[str],
     say: Callable[[str], None],
     log: Callable[[workdir.Row], None] | None,
+    kept_in: mirror.Mirror | None,
 ) -> Result | None:
     config = record.config
     steps = optimizer.steps_per_epoch(config, people.images)
     if not hosts.first():
         say = _nothing
     start = resume.newest(folder)
+    if kept_in is not None:
+        kept_in.check_same_run(record)
+        restored = kept_in.restore(start)
+        if restored != start:
+            say(f"Restored from {shown(kept_in.folder)}")
+        start = restored
     finished = False
     if start is not None:
         resume.check_same_run(folder, record)
@@ -186,7 +199,8 @@ def _train(
         workdir.create(folder, record)
     run = epochs.Epochs(config, mesh, dataset, people, taught, place(folder), log)
     checkpoints = checkpoint.Checkpoints(place(folder) / workdir.CHECKPOINTS)
-    try:
+    copying = contextlib.nullcontext() if kept_in is None else kept_in.copying()
+    with copying, contextlib.closing(checkpoints):
         current = run.begin(checkpoints, start)
         if start is not None:
             say(f"Going on from epoch {start / steps:g} of {config.epochs}")
@@ -196,8 +210,6 @@ def _train(
         if run.probabilities_NxK is None:
             # Cut off between its last checkpoint and its report.
             run.evaluate(current)
-    finally:
-        checkpoints.close()
     if not hosts.first():
         return None
     return Result(

@@ -1,0 +1,95 @@
+"""Where this process runs: Colab, Kaggle or elsewhere, with which accelerator.
+
+What is looked at are files of the system and the environment, so that an accelerator is found even
+where JAX cannot use it.
+"""
+
+import importlib.util
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+# Variables that each of them sets in every notebook.
+_PROVIDERS = {
+    "Colab": ("COLAB_RELEASE_TAG", "COLAB_GPU", "COLAB_TPU_ADDR"),
+    "Kaggle": ("KAGGLE_KERNEL_RUN_TYPE", "KAGGLE_URL_BASE"),
+}
+# WSL2 has dxg, ROCm kfd.
+_GPU_FILES = ("dev/nvidia[0-9]*", "dev/kfd", "dev/dxg")
+_TPU_FILES = ("dev/accel[0-9]*", "dev/vfio/[0-9]*")
+# On the PCI bus, as JAX itself looks for TPUs (jax/_src/hardware_utils.py): v2 and v3, an unnamed
+# one, v4, v5p, v5e, v6e, 7x. Google's network cards have the same vendor.
+_GOOGLE = "0x1ae0"
+_TPUS = {"0x0027", "0x0056", "0x005e", "0x0062", "0x0063", "0x006f", "0x0076"}
+# Packages by which JAX knows a GPU.
+_GPU_PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm7_plugin")
+# Of TPU hosts.
+_TPU_VARIABLE = "TPU_ACCELERATOR_TYPE"
+
+
+def provider(environment: Mapping[str, str] | None = None) -> str | None:
+    """`Colab`, `Kaggle`, or None for any other machine.
+
+    Kaggle's image is built on Colab's and may have variables of both, so it is asked for first.
+
+    Args:
+      environment: that of the process if it is None.
+    """
+    environment = os.environ if environment is None else environment
+    for name in ("Kaggle", "Colab"):
+        if any(variable in environment for variable in _PROVIDERS[name]):
+            return name
+    return None
+
+
+def accelerator(
+    root: str | os.PathLike[str] = "/", environment: Mapping[str, str] | None = None
+) -> tuple[str, str] | None:
+    """(`a TPU` or `a GPU`, the sign of it) if this machine has one, None if none shows.
+
+    Args:
+      root: of the file system.
+      environment: that of the process if it is None.
+    """
+    for name, signs in (("a TPU", _tpu), ("a GPU", _gpu)):
+        sign = next(signs(Path(root), os.environ if environment is None else environment), None)
+        if sign is not None:
+            return name, sign
+    return None
+
+
+def _gpu(root: Path, _: Mapping[str, str]) -> Iterator[str]:
+    for pattern in _GPU_FILES:
+        yield from (f"/{path.relative_to(root)}" for path in sorted(root.glob(pattern)))
+
+
+def _tpu(root: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    for pattern in _TPU_FILES:
+        yield from (f"/{path.relative_to(root)}" for path in sorted(root.glob(pattern)))
+    for device in sorted(root.glob("sys/bus/pci/devices/*")):
+        if _read(device / "vendor") == _GOOGLE and _read(device / "device") in _TPUS:
+            yield f"/{device.relative_to(root)}"
+    if environment.get(_TPU_VARIABLE):
+        yield f"{_TPU_VARIABLE}={environment[_TPU_VARIABLE]}"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def remedy(root: str | os.PathLike[str] = "/") -> str:
+    """What to do about an accelerator that JAX does not use."""
+    found = accelerator(root)
+    plugins = _GPU_PLUGINS if found is not None and found[0] == "a GPU" else ("libtpu",)
+    if found is None or any(importlib.util.find_spec(name) for name in plugins):
+        return (
+            "Restart the session, close other notebooks that use the device, and import nothing "
+            "that takes it before JAX, TensorFlow for one"
+        )
+    return (
+        f"The package {' or '.join(plugins)} is missing, which installing another JAX or "
+        "TensorFlow can bring about: delete the runtime and start a fresh one"
+    )
