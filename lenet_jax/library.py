@@ -32,14 +32,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from lenet_jax import compilation_cache, data, export, mesh, outcome, runtime, wording, workdir
+from lenet_jax import data, export, mesh, outcome, runtime, wording, workdir
+from lenet_jax import mirror as mirrors
 from lenet_jax import predict as predicting
 from lenet_jax import train as training
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
 from lenet_jax.files import place
-from lenet_jax.mirror import Mirror
 
 _DIGITS = "digits as lenet_jax.load_data gives them"
 
@@ -121,9 +121,7 @@ def train(
             kept_in = None
             if mirror is not None:
                 cache: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-                programs = compilation_cache.Copies(cache, mirror)
-                programs.fetch()
-                kept_in = Mirror(run, mirror, programs)
+                kept_in = mirrors.begin(run, mirror, cache)
             result = training.train(
                 recipe,
                 dataset,

@@ -252,3 +252,16 @@ def _refused(folder: Path, done: str, error: OSError | UserError) -> UserError:
 
 def _warn(line: str) -> None:
     print(f"WARNING: {line}", file=sys.stderr, flush=True)
+
+
+def begin(run: str | os.PathLike[str], folder: str | os.PathLike[str], cache: str | None) -> Mirror:
+    """The mirror of a run, what was compiled for it fetched; before anything is compiled.
+
+    Args:
+      run: the run's workdir.
+      folder: the mirror, as for `Mirror`.
+      cache: folder of compiled programs, None if none are kept.
+    """
+    programs = compilation_cache.Copies(cache, folder)
+    programs.fetch()
+    return Mirror(run, folder, programs)

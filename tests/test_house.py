@@ -78,8 +78,7 @@ MAY_IMPORT = {
     "callable_room": set(),
     "console": {"checkout"},
     "library": {
-        "compilation_cache", "config", "data", "errors", "export", "files", "mesh", "mirror",
-        "outcome", "predict", "runtime", "train", "wording", "workdir",
+        "config", "data", "errors", "export", "files", "mesh", "mirror", "outcome", "predict", "runtime", "train", "wording", "workdir",
     },
     "runtime": set(),
     "program": {
