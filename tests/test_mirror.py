@@ -83,7 +83,7 @@ def test_a_finished_run_comes_back_finished(place, once):
     shutil.rmtree(place / "run")
     told = []
     train(place, say=told.append)
-    assert any("nothing to do" in line for line in told)
+    assert any("has finished its 2 epochs" in line for line in told)
     assert_same_run(place / "run", once / "run")
     assert (place / "run" / workdir.REPORT / "report.html").exists()
 
@@ -150,7 +150,7 @@ def test_the_newer_of_the_two_is_gone_on_from(place, capsys):
 def test_a_mirror_of_another_run_is_refused_before_anything_is_written(place):
     shutil.rmtree(place / "run")
     before = sorted((place / "drive").rglob("*"))
-    error = r"drive/.*another config \(epochs: 2 -> 3\).* another --mirror"
+    error = r"drive/.*another config \(epochs: 2 -> 3\).* another mirror"
     with pytest.raises(UserError, match=error):
         train(place, epochs=3)
     assert [path.name for path in (place / "run").iterdir()] == [workdir.LOCK]
