@@ -10,7 +10,8 @@ HELP = """python run_export.py --workdir=runs/first --format=web --serve
 
 Writes the run in the workdir, the members of an ensemble averaged, as one file or folder that
 needs neither the run nor this package: a page to draw digits on (web), ONNX, or StableHLO. All
-take pixels, uint8 [B, 28, 28], and give probabilities, float32 [B, 10].
+take pixels, uint8 [B, 28, 28], and give probabilities, float32 [B, 10]. docs/howto/export.md tells
+which programs read them, and which of those need --input or --batch.
 lenet_jax.load(path) reads the files back as functions."""
 
 WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
@@ -24,6 +25,12 @@ OUTPUT = flags.DEFINE_string(
 CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "latest", ["latest", "best"], "Which checkpoint; best is by hold-out accuracy."
 )
+INPUT = flags.DEFINE_enum(
+    "input", "uint8", ["uint8", "float32"], "Type of the pixels, 0..255 in both; not for web."
+)
+BATCH = flags.DEFINE_integer(
+    "batch", None, "Pictures of every call; any number if left out. Not for web.", 1
+)
 SERVE = flags.DEFINE_bool("serve", False, "Show the page in the browsers of this computer.")
 PORT = flags.DEFINE_integer("port", 8000, "Port for --serve; 0 takes any that is free.", 0, 65535)
 
@@ -32,6 +39,8 @@ def main() -> None:
     """Wires the flags to the rooms."""
     if SERVE.value and FORMAT.value != "web":
         raise flags.Error(f"--serve shows a page, and --format={FORMAT.value} is none")
+    if FORMAT.value == "web" and (INPUT.value != "uint8" or BATCH.value is not None):
+        raise flags.Error("--input and --batch are for --format=onnx and --format=stablehlo")
     record = workdir.read_run(WORKDIR.value)
     program.start_jax()
     from lenet_jax import export, predict
@@ -39,8 +48,16 @@ def main() -> None:
 
     params_M = predict.restore(WORKDIR.value, record, CHECKPOINT.value)
     output = OUTPUT.value or export.default_output(WORKDIR.value, FORMAT.value)
-    temperature = workdir.read_temperature(WORKDIR.value)
-    export.write(output, FORMAT.value, record, params_M, temperature)
+    rows = workdir.read_metrics(WORKDIR.value)
+    export.write(
+        output,
+        FORMAT.value,
+        record,
+        params_M,
+        workdir.read_temperature(WORKDIR.value),
+        accuracy=export.holdout_accuracy(rows, CHECKPOINT.value),
+        signature=export.Signature(pixels=INPUT.value, batch=BATCH.value),
+    )
     print(f"Wrote {output}")
     if SERVE.value:
         serve.serve(output, PORT.value, say=functools.partial(print, flush=True))

@@ -41,11 +41,11 @@ def load(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.ndarray]:
         raise UserError(f"{name}: cannot be read ({error.strerror})") from None
     try:
         return _checked(READERS[path.suffix](content))
-    except UserError:
-        raise
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
     # Neither JAX nor onnxruntime raises a narrower class for a damaged file.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(
             f"{name}: is not a network that run_export.py wrote, or damaged ({reason})"
         ) from error

@@ -1,17 +1,21 @@
 """From a run to a file or folder of one of the formats."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from lenet_jax import __version__, workdir
+from lenet_jax.data import honesty
 from lenet_jax.errors import UserError
 from lenet_jax.export import network, onnx_model, stablehlo, web
+from lenet_jax.export.signature import Signature
 from lenet_jax.files import make_folder, place, shown, write_atomically
 
 FORMATS = ("web", "onnx", "stablehlo")
+ANY_BATCH = Signature()
 
 
 def default_output(folder: str | os.PathLike[str], format: str) -> Path:
@@ -25,6 +29,9 @@ def write(
     record: workdir.Record,
     params_M: Any,
     temperature: float,
+    *,
+    accuracy: float | None = None,
+    signature: Signature = ANY_BATCH,
 ) -> None:
     """Writes a run in one of the `FORMATS`; each file whole or not at all.
 
@@ -35,6 +42,8 @@ def write(
       record: of the run.
       params_M: NumPy arrays with a leading member axis.
       temperature: of the run's calibration.
+      accuracy: on the hold-out, in [0, 1], to be told in the file; None if nothing was held out.
+      signature: what the network is given; `web` knows but the default.
 
     Raises:
       UserError: `output` cannot be written or has the wrong ending, or a package is missing.
@@ -42,22 +51,45 @@ def write(
     path = place(output)
     if format != "web" and path.suffix != f".{format}":
         raise UserError(f"--output={shown(path)}: must end in .{format} for --format={format}")
+    about = _about(record, params_M, accuracy)
+    told = {name: str(value) for name, value in about.items()}
     if format == "stablehlo":
-        files = {path: stablehlo.serialise(record.config, params_M, temperature)}
+        config = record.config
+        content = stablehlo.serialise(config, params_M, temperature, told, signature)
+        files = {path: content}
     else:
-        lenet5, about = network.of(record.config, params_M, temperature), _about(record, params_M)
+        lenet5 = network.of(record.config, params_M, temperature)
         if format == "web":
             pages = web.files(lenet5, about)
             files = {path / name: content for name, content in pages.items()}
         else:
-            told = {name: str(value) for name, value in about.items()}
-            files = {path: onnx_model.serialise(lenet5, told)}
+            files = {path: onnx_model.serialise(lenet5, told, signature)}
     make_folder(next(iter(files)).parent)
     for file, content in files.items():
         write_atomically(file, content)
 
 
-def _about(record: workdir.Record, params_M: Any) -> dict[str, str | int]:
+def holdout_accuracy(rows: Sequence[workdir.Row], checkpoint: str) -> float | None:
+    """The accuracy on the hold-out, in [0, 1], that a run's checkpoint was saved with.
+
+    Args:
+      rows: of the run's `metrics.csv`.
+      checkpoint: `latest` or `best`.
+
+    Returns:
+      Mean of the networks, and for the latest that of the averaged ensemble if there is one. None
+      if nothing was held out.
+    """
+    alone = [row["holdout_accuracy"] for row in rows if row["holdout_accuracy"] is not None]
+    if checkpoint == "best" or not alone:
+        return max(alone, default=None)
+    together = rows[-1]["ensemble_accuracy"]
+    return alone[-1] if together is None else together
+
+
+def _about(
+    record: workdir.Record, params_M: Any, accuracy: float | None
+) -> dict[str, str | int | float]:
     """What should be known of a network wherever it goes."""
     config = record.config
     parameters = sum(leaf.size for leaf in jax.tree.leaves(params_M))
@@ -65,9 +97,15 @@ def _about(record: workdir.Record, params_M: Any) -> dict[str, str | int]:
         "model": config.model,
         "members": config.networks,
         "parameters": parameters,
+        "labels": "0 1 2 3 4 5 6 7 8 9",
+        "pixels": "0 for background, 255 for ink, centred as MNIST's; normalised inside",
         "trained on": record.data_source,
         "training digits": record.train_rows,
+        "data fingerprint": record.data_fingerprint,
         "epochs": config.epochs,
         "seed": config.seed,
+        "hold-out accuracy": "nothing was held out" if accuracy is None else round(accuracy, 6),
+        "scores on Kaggle's test set": honesty.score_warning(record.data_source) or "are honest",
+        "licence": "Apache-2.0",
         "lenet-jax": __version__,
     }
