@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from lenet_jax import predict, workdir
@@ -56,11 +55,7 @@ def _workdir(folder: Path) -> Any:
     params_M = predict.restore(folder, record)
     temperature = workdir.read_temperature(folder)
 
-    @jax.jit
-    def program(images_BxHxW: jax.Array) -> jax.Array:
-        return stablehlo.probabilities(record.config, params_M, temperature, images_BxHxW)
-
-    return lambda images_BxHxW: np.asarray(program(images_BxHxW))
+    return stablehlo.run(record.config, params_M, temperature)
 
 
 def _checked(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:

@@ -19,7 +19,7 @@ from jax import export
 from lenet_jax import calibration, checkout, metrics, model
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
-from lenet_jax.export.signature import Signature, for_any_batch
+from lenet_jax.export.signature import Network, Signature, for_any_batch
 from lenet_jax.extras import needed
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -76,6 +76,16 @@ def probabilities(
     ]
     log_mean_BxK = metrics.average_members(jnp.stack(logits))
     return jax.nn.softmax(jnp.maximum(log_mean_BxK, math.log(calibration.LEAST)) / temperature)
+
+
+def run(config: Config, params_M: Any, temperature: float) -> Network:
+    """What the file computes, without a file: uint8 [B, 28, 28] -> float32 [B, 10]."""
+
+    @jax.jit
+    def program(images_BxHxW: jax.Array) -> jax.Array:
+        return probabilities(config, params_M, temperature, images_BxHxW)
+
+    return lambda images_BxHxW: np.asarray(program(images_BxHxW))
 
 
 def deserialise(content: bytes) -> Any:

@@ -10,17 +10,19 @@ import jax
 from lenet_jax import __version__, workdir
 from lenet_jax.data import honesty
 from lenet_jax.errors import UserError
-from lenet_jax.export import network, onnx_model, stablehlo, web
+from lenet_jax.export import c_header, golden, network, onnx_model, stablehlo, web
 from lenet_jax.export.signature import Signature
 from lenet_jax.files import make_folder, place, shown, write_atomically
 
-FORMATS = ("web", "onnx", "stablehlo")
+# Of the file of each format; a page is a folder.
+ENDINGS = {"web": "", "onnx": ".onnx", "stablehlo": ".stablehlo", "c": ".h"}
+FORMATS = tuple(ENDINGS)
 ANY_BATCH = Signature()
 
 
 def default_output(folder: str | os.PathLike[str], format: str) -> Path:
     """Where an export goes if nobody says where: into the run's own folder."""
-    return place(folder) / "export" / ("web" if format == "web" else f"lenet5.{format}")
+    return place(folder) / "export" / ("web" if format == "web" else f"lenet5{ENDINGS[format]}")
 
 
 def write(
@@ -36,34 +38,37 @@ def write(
     """Writes a run in one of the `FORMATS`; each file whole or not at all.
 
     Args:
-      output: a file that ends in `.stablehlo` or `.onnx`, or for `web` a folder. The folders it
-        lies in are made.
+      output: a file with the format's ending of `ENDINGS`, or for `web` a folder. The folders
+        it lies in are made.
       format: one of `FORMATS`.
       record: of the run.
       params_M: NumPy arrays with a leading member axis.
       temperature: of the run's calibration.
       accuracy: on the hold-out, in [0, 1], to be told in the file; None if nothing was held out.
-      signature: what the network is given; `web` knows but the default.
+      signature: what the network is given; `web` and `c` know but the default.
 
     Raises:
       UserError: `output` cannot be written or has the wrong ending, or a package is missing.
     """
-    path = place(output)
-    if format != "web" and path.suffix != f".{format}":
-        raise UserError(f"--output={shown(path)}: must end in .{format} for --format={format}")
+    path, ending = place(output), ENDINGS[format]
+    if ending and path.suffix != ending:
+        raise UserError(f"--output={shown(path)}: must end in {ending} for --format={format}")
     about = _about(record, params_M, accuracy)
     told = {name: str(value) for name, value in about.items()}
-    if format == "stablehlo":
-        config = record.config
+    config = record.config
+    lenet5 = network.of(config, params_M, temperature)
+    if format == "web":
+        files = {path / name: content for name, content in web.files(lenet5, about).items()}
+    elif format == "stablehlo":
         content = stablehlo.serialise(config, params_M, temperature, told, signature)
         files = {path: content}
+    elif format == "c":
+        digits_BxHxW = golden.digits()
+        golden_BxK = stablehlo.run(config, params_M, temperature)(digits_BxHxW)
+        told["golden digits"] = golden.CREDIT
+        files = {path: c_header.serialise(lenet5, told, digits_BxHxW, golden_BxK)}
     else:
-        lenet5 = network.of(record.config, params_M, temperature)
-        if format == "web":
-            pages = web.files(lenet5, about)
-            files = {path / name: content for name, content in pages.items()}
-        else:
-            files = {path: onnx_model.serialise(lenet5, told, signature)}
+        files = {path: onnx_model.serialise(lenet5, told, signature)}
     make_folder(next(iter(files)).parent)
     for file, content in files.items():
         write_atomically(file, content)
