@@ -34,6 +34,12 @@ INPUT = flags.DEFINE_enum(
 BATCH = flags.DEFINE_integer(
     "batch", None, "Pictures of every call of onnx and stablehlo; any number if left out.", 1
 )
+INT8 = flags.DEFINE_bool(
+    "int8",
+    False,
+    "Weights of onnx as whole numbers of 8 bits, calibrated on digits of the sample; beside it "
+    "goes a file of digits with their probabilities.",
+)
 SERVE = flags.DEFINE_bool("serve", False, "Show the page in the browsers of this computer.")
 PORT = flags.DEFINE_integer("port", 8000, "Port for --serve; 0 takes any that is free.", 0, 65535)
 
@@ -44,6 +50,8 @@ def main() -> None:
         raise flags.Error(f"--serve shows a page, and --format={FORMAT.value} is none")
     if FORMAT.value in ("web", "c") and (INPUT.value != "uint8" or BATCH.value is not None):
         raise flags.Error("--input and --batch are for --format=onnx and --format=stablehlo")
+    if INT8.value and FORMAT.value != "onnx":
+        raise flags.Error("--int8 is for --format=onnx")
     record = workdir.read_run(WORKDIR.value)
     program.start_jax()
     from lenet_jax import export, predict
@@ -54,7 +62,7 @@ def main() -> None:
     rows = workdir.read_metrics(WORKDIR.value)
     export.write(
         output,
-        FORMAT.value,
+        "int8" if INT8.value else FORMAT.value,
         record,
         params_M,
         workdir.read_temperature(WORKDIR.value),

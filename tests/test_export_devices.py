@@ -11,6 +11,7 @@ from test_export import call, digits, expected
 import lenet_jax
 from lenet_jax import export
 from lenet_jax.config import Config
+from lenet_jax.data import sample
 
 CC = shutil.which("gcc") or shutil.which("cc")
 needs_compiler = pytest.mark.skipif(CC is None, reason="no C compiler (apt-get install gcc)")
@@ -90,3 +91,28 @@ def test_the_program_writes_the_header_of_a_run(trained, tmp_path):
     probabilities, golden_error = run(compiled(tmp_path), digits(50))
     np.testing.assert_allclose(probabilities, lenet_jax.load(trained)(digits(50)), atol=1e-5)
     assert golden_error < 1e-5
+
+
+@pytest.mark.parametrize("flags", [[], ["--input=float32", "--batch=1"]], ids=str)
+def test_int8_is_small_and_reads_as_well(flags, trained, tmp_path):
+    plain, small = tmp_path / "plain.onnx", tmp_path / "small.onnx"
+    for path, int8 in ((plain, []), (small, ["--int8"])):
+        done = call(
+            f"--workdir={trained}", "--format=onnx", f"--output={path}", *int8, *flags, status=0
+        )
+        assert done.stderr == ""
+    assert small.stat().st_size < 0.35 * plain.stat().st_size
+    labels_N = sample.load("test").labels_N
+    right, small_right = (
+        int((lenet_jax.load(path)(digits()).argmax(axis=1) == labels_N).sum())
+        for path in (plain, small)
+    )
+    # A digit in a thousand is luck.
+    assert abs(small_right - right) <= 3
+    # It is not the plain network under another name.
+    assert np.abs(lenet_jax.load(small)(digits(50)) - lenet_jax.load(plain)(digits(50))).max() > 0
+    with np.load(tmp_path / "small.golden.npz") as golden:
+        images_BxHxW, golden_BxK = golden["images"], golden["probabilities"]
+    assert images_BxHxW.shape == (10, 28, 28)
+    np.testing.assert_allclose(lenet_jax.load(small)(images_BxHxW), golden_BxK, atol=1e-6)
+    assert (golden_BxK.argmax(axis=1) == np.arange(10)).sum() >= 9

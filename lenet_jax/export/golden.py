@@ -4,6 +4,8 @@ A network that is right on a computer may give zeros on a chip; only the chip ca
 are of the sample's training part, so that nothing here is told of a test set.
 """
 
+import io
+
 import numpy as np
 
 from lenet_jax.data import sample
@@ -17,3 +19,10 @@ def digits() -> np.ndarray:
     assert dataset.labels_N is not None
     _, first_K = np.unique(dataset.labels_N, return_index=True)
     return np.ascontiguousarray(dataset.images_NxHxW[first_K])
+
+
+def serialise(images_BxHxW: np.ndarray, probabilities_BxK: np.ndarray) -> bytes:
+    """A `.npz` of `images`, uint8 [B, 28, 28], and the `probabilities`, float32 [B, 10]."""
+    content = io.BytesIO()
+    np.savez(content, images=images_BxHxW, probabilities=probabilities_BxK)
+    return content.getvalue()

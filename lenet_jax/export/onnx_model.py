@@ -1,10 +1,10 @@
 """ONNX, written node by node with the `onnx` package's helper.
 
 The graph is one that every reader of `docs/howto/export.md` computes alike, so it leaves nothing to
-a reader's defaults: each attribute is written out, no axis has the length 1 for want of members, no
-size but the batch is open, and names are identifiers. The members of an ensemble are groups of each
-convolution, so that an ensemble is one short graph whose length does not depend on how many members
-there are.
+a reader's defaults: each attribute is written out, no size but the batch is open, and names are
+identifiers; and it does without what some reader gets wrong. The members of an ensemble are groups
+of each convolution, so that an ensemble is one short graph whose length does not depend on how many
+members there are.
 """
 
 import math
@@ -151,16 +151,18 @@ def _subsample(graph: _Graph, network: Network, x: str, name: str) -> str:
 def _log_mean(graph: _Graph, x: str, members: int, batch: int) -> str:
     """Adds the logarithm of the members' mean probabilities, [B, 10], -inf where that is 0.
 
-    One network has no axis of members: OpenCV 4.13's mean over one of length 1 is wrong from the
-    second size of a batch on.
+    The mean is a product with a constant, and one network has none. Of ReduceMean, OpenCV 4.8 gets
+    all but the first pictures of a larger batch wrong, and 4.13, over an axis of length 1, all from
+    the second size of a batch on; neither says so.
     """
     if members == 1:
         x = graph.reshape(x, "logits", [batch, 10])
         return graph.add("LogSoftmax", [x], "log_mean", axis=1)
     x = graph.reshape(x, "logits", [batch, members, 10])
     x = graph.add("Softmax", [x], "members_probabilities", axis=2)
-    x = graph.add("ReduceMean", [x], "mean", axes=[1], keepdims=0)
-    return graph.add("Log", [x], "log_mean")
+    x = graph.reshape(x, "side_by_side", [batch, members * 10])
+    graph.constants["averaging"] = np.tile(np.eye(10, dtype=np.float32) / members, (members, 1))
+    return graph.add("Log", [graph.add("MatMul", [x, "averaging"], "mean")], "log_mean")
 
 
 def deserialise(content: bytes) -> Any:

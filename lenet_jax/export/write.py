@@ -10,12 +10,12 @@ import jax
 from lenet_jax import __version__, workdir
 from lenet_jax.data import honesty
 from lenet_jax.errors import UserError
-from lenet_jax.export import c_header, golden, network, onnx_model, stablehlo, web
+from lenet_jax.export import c_header, golden, int8, network, onnx_model, stablehlo, web
 from lenet_jax.export.signature import Signature
 from lenet_jax.files import make_folder, place, shown, write_atomically
 
 # Of the file of each format; a page is a folder.
-ENDINGS = {"web": "", "onnx": ".onnx", "stablehlo": ".stablehlo", "c": ".h"}
+ENDINGS = {"web": "", "onnx": ".onnx", "int8": ".onnx", "stablehlo": ".stablehlo", "c": ".h"}
 FORMATS = tuple(ENDINGS)
 ANY_BATCH = Signature()
 
@@ -39,7 +39,7 @@ def write(
 
     Args:
       output: a file with the format's ending of `ENDINGS`, or for `web` a folder. The folders
-        it lies in are made.
+        it lies in are made. Beside the file of `int8` goes one of golden digits.
       format: one of `FORMATS`.
       record: of the run.
       params_M: NumPy arrays with a leading member axis.
@@ -68,7 +68,14 @@ def write(
         told["golden digits"] = golden.CREDIT
         files = {path: c_header.serialise(lenet5, told, digits_BxHxW, golden_BxK)}
     else:
-        files = {path: onnx_model.serialise(lenet5, told, signature)}
+        content = onnx_model.serialise(lenet5, told, signature)
+        files = {path: content}
+        if format == "int8":
+            content = int8.quantise(content, signature)
+            digits_BxHxW = golden.digits()
+            golden_BxK = onnx_model.deserialise(content)(digits_BxHxW)
+            beside = path.with_suffix(".golden.npz")
+            files = {path: content, beside: golden.serialise(digits_BxHxW, golden_BxK)}
     make_folder(next(iter(files)).parent)
     for file, content in files.items():
         write_atomically(file, content)
