@@ -63,8 +63,8 @@ READERS = (
     Reader(
         "ncnn 1.0.20261020", "with_ncnn",
         ("ncnn==1.0.20261020", "pnnx==20261020", "torch==2.13.0"),
-        remark="converted by `pnnx FILE fp16=0`; the network of 1998 is **wrong without an error**, "
-        "for its logarithm of 0 is no number",
+        remark="converted by `pnnx FILE fp16=0`; the network of 1998 is **wrong without an "
+        "error**, for its logarithm of 0 is no number",
         not_for=("lecun1998",),
     ),
     Reader(
