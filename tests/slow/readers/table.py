@@ -24,7 +24,8 @@ from lenet_jax.data import sample
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[2] / "docs" / "howto" / "export.md"
-BEGIN, END = "<!-- readers -->\n", "<!-- /readers -->\n"
+# With empty lines, or Markdown sees no table.
+BEGIN, END = "<!-- readers -->\n\n", "\n<!-- /readers -->\n"
 # Not in the order of their sizes: some readers keep what they made for the first one.
 SIZES = (3, 1, 1000)
 TOLERANCE = 1e-4

@@ -24,7 +24,8 @@ from lenet_jax.data import sample
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-BEGIN, END = "<!-- versions -->\n", "<!-- /versions -->\n"
+# With empty lines, or Markdown sees no table.
+BEGIN, END = "<!-- versions -->\n\n", "\n<!-- /versions -->\n"
 OURS = f"{ROOT}[export]"
 VERSIONS = (
     Reader(
@@ -97,7 +98,8 @@ def _reason(line: str) -> str:
 def _iree(folder: Path, python: Path, path: Path, expected: np.ndarray) -> str:
     """What IREE makes of a file, in a word."""
     (reader,) = (reader for reader in READERS if reader.name.startswith("IREE"))
-    module, request = path.with_suffix(".mlirbc"), path.with_suffix(".json")
+    module, request, answers = (path.parent / f"iree.{end}" for end in ("mlirbc", "json", "npz"))
+    answers.unlink(missing_ok=True)
     _call([python, "-c", MODULE, path, module])
     asked = {
         "digits": str(path.parent / "digits.npy"),
@@ -105,14 +107,13 @@ def _iree(folder: Path, python: Path, path: Path, expected: np.ndarray) -> str:
         "file": "",
         "batch": 1,
         "sizes": [len(expected)],
-        "output": str(path.with_suffix("")),
+        "output": str(answers),
     }
     request.write_text(json.dumps(asked))
     subprocess.run(
         [environments.make(reader, folder), HERE / "iree_stablehlo.py", module, request],
         capture_output=True,
     )
-    answers = path.with_suffix(".npz")
     if not answers.exists():
         return "refused"
     difference = np.abs(np.load(answers)[str(len(expected))] - expected).max()
