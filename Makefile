@@ -1,7 +1,7 @@
 # `make run` and `make test` need Python 3.11 to 3.13 and make; they set up the rest in .venv.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run draw test lint docs dist audit clean
+.PHONY: run draw test lint docs dist readers audit clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -38,6 +38,13 @@ dist: $(VENV)/installed-test
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
 
+# Opens our exports with every reader of docs/howto/export.md, each installed apart, and writes the
+# tables there: an hour and 8 GB. Wants Node, clang, Chromium with its driver and Python 3.12 too.
+READERS ?= .venv-readers
+readers: $(VENV)/installed-test
+	$(BIN)/python tests/slow/readers/table.py $(READERS); status=$$?; \
+	$(BIN)/python tests/slow/readers/versions.py $(READERS) && exit $$status
+
 # Asks the Python Packaging Advisory Database about every package that is installed here. Strictly,
 # for a package that the database could not be asked about would pass for one without a finding.
 audit: $(VENV)/installed
@@ -59,6 +66,6 @@ $(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/installed
 
 clean:
-	rm -rf $(VENV) $(VENV)-audit runs submission.csv site dist
+	rm -rf $(VENV) $(VENV)-audit .venv-readers runs submission.csv site dist
 
 -include benchmarks/bench.mk torture/torture.mk

@@ -12,20 +12,36 @@ with checkout.packages():
 HELP = """python run_export.py --workdir=runs/first --format=web --serve
 
 Writes the run in the workdir, the members of an ensemble averaged, as one file or folder that
-needs neither the run nor this package: a page to draw digits on (web), ONNX, or StableHLO. All
-take pixels, uint8 [B, 28, 28], and give probabilities, float32 [B, 10].
-lenet_jax.load(path) reads the files back as functions."""
+needs neither the run nor this package: a page to draw digits on (web), ONNX, StableHLO, or a
+C99 header (c). All take pixels, uint8 [B, 28, 28], and give probabilities, float32 [B, 10].
+docs/howto/export.md tells which programs read them, and which need --input or --batch.
+lenet_jax.load(path) reads ONNX and StableHLO back as functions."""
 
 WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
-FORMAT = flags.DEFINE_enum("format", "web", ["web", "onnx", "stablehlo"], "What to write.")
+FORMAT = flags.DEFINE_enum("format", "web", ["web", "onnx", "stablehlo", "c"], "What to write.")
 OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "The folder (web) or file to write; export/web, export/lenet5.onnx or export/lenet5.stablehlo "
-    "in the workdir by default.",
+    "The folder (web) or file to write; export/web, or export/lenet5 with the ending .onnx, "
+    ".stablehlo or .h, in the workdir by default.",
 )
 CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "latest", ["latest", "best"], "Which checkpoint; best is by hold-out accuracy."
+)
+INPUT = flags.DEFINE_enum(
+    "input",
+    "uint8",
+    ["uint8", "float32"],
+    "Type of the pixels, 0..255 in both, of onnx and stablehlo.",
+)
+BATCH = flags.DEFINE_integer(
+    "batch", None, "Pictures of every call of onnx and stablehlo; any number if left out.", 1
+)
+INT8 = flags.DEFINE_bool(
+    "int8",
+    False,
+    "Weights of onnx as whole numbers of 8 bits, calibrated on digits of the sample; beside it "
+    "goes a file of digits with their probabilities.",
 )
 SERVE = flags.DEFINE_bool("serve", False, "Show the page in the browsers of this computer.")
 PORT = flags.DEFINE_integer("port", 8000, "Port for --serve; 0 takes any that is free.", 0, 65535)
@@ -36,6 +52,10 @@ def main() -> None:
     if SERVE.value and FORMAT.value != "web":
         raise flags.Error(f"--serve shows a page, and --format={FORMAT.value} is none")
     program.refuse((PORT,), "nothing is served without --serve", when=not SERVE.value)
+    if FORMAT.value in ("web", "c") and (INPUT.value != "uint8" or BATCH.value is not None):
+        raise flags.Error("--input and --batch are for --format=onnx and --format=stablehlo")
+    if INT8.value and FORMAT.value != "onnx":
+        raise flags.Error("--int8 is for --format=onnx")
     record = workdir.read_run(WORKDIR.value, say=program.tell)
     program.start_jax()
     from lenet_jax import export, predict
@@ -43,9 +63,17 @@ def main() -> None:
 
     params_M = predict.restore(WORKDIR.value, record, CHECKPOINT.value)
     output = OUTPUT.value or export.default_output(WORKDIR.value, FORMAT.value)
-    temperature = workdir.read_temperature(WORKDIR.value)
-    epochs = workdir.epochs_done(WORKDIR.value, record)
-    export.write(output, FORMAT.value, record, params_M, temperature, epochs=epochs)
+    rows = workdir.read_metrics(WORKDIR.value)
+    export.write(
+        output,
+        "int8" if INT8.value else FORMAT.value,
+        record,
+        params_M,
+        workdir.read_temperature(WORKDIR.value),
+        epochs=workdir.epochs_done(WORKDIR.value, record),
+        accuracy=export.holdout_accuracy(rows, CHECKPOINT.value),
+        signature=export.Signature(pixels=INPUT.value, batch=BATCH.value),
+    )
     print(f"Wrote {output}")
     if SERVE.value:
         serve.serve(output, PORT.value, say=functools.partial(print, flush=True))

@@ -1,4 +1,4 @@
-"""A Chromium without a window that is gone when the body ends, whatever happens in it."""
+"""Browsers without a window that are gone when the body ends, whatever happens in it."""
 
 import contextlib
 import os
@@ -8,6 +8,14 @@ import signal
 DRIVER = shutil.which("chromedriver")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
+GECKODRIVER = shutil.which("geckodriver")
+FIREFOX = next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
+MISSING = {
+    "chromium": (BROWSER is None or DRIVER is None)
+    and "chromium and chromedriver are not installed (apt-get install chromium-driver)",
+    "firefox": (FIREFOX is None or GECKODRIVER is None)
+    and "firefox or geckodriver is not on the PATH (apt-get install firefox-esr; Mozilla's driver)",
+}
 FLAGS = (
     "headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "disable-quic",
     "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync",
@@ -32,9 +40,36 @@ def chromium(folder, size=(1200, 1300), scale=1):
         # A group of its own, to be ended whole: the browser is the driver's child.
         popen_kw={"start_new_session": True},
     )
+    with _ended(service, lambda: webdriver.Chrome(options=options, service=service)) as driver:
+        yield driver
+
+
+@contextlib.contextmanager
+def firefox(folder):
+    """The same of Firefox."""
+    from selenium import webdriver
+
+    options = webdriver.FirefoxOptions()
+    options.binary_location = FIREFOX
+    options.add_argument("-headless")
+    options.add_argument("--width=1200")
+    options.add_argument("--height=1300")
+    service = webdriver.FirefoxService(
+        GECKODRIVER,
+        log_output=f"{folder}/geckodriver.log",
+        popen_kw={"start_new_session": True},
+        env=os.environ | {"HOME": str(folder), "MOZ_CRASHREPORTER_DISABLE": "1"},
+    )
+    with _ended(service, lambda: webdriver.Firefox(options=options, service=service)) as driver:
+        yield driver
+
+
+@contextlib.contextmanager
+def _ended(service, start):
+    """Starts a browser, and ends it and its driver after the body."""
     driver = None
     try:
-        driver = webdriver.Chrome(options=options, service=service)
+        driver = start()
         driver.command_executor.client_config.timeout = 90
         driver.set_page_load_timeout(60)
         driver.set_script_timeout(30)
@@ -62,6 +97,8 @@ def draw(page, strokes, kind="mouse", lift=True):
         "const pad = document.getElementById('pad'); pad.scrollIntoView();"
         "const b = pad.getBoundingClientRect(); return [b.left, b.top, b.width];"
     )
+    # Firefox's driver knows no pen.
+    kind = "mouse" if (kind, page.name) == ("pen", "firefox") else kind
     pointer = PointerInput(kind, kind)
     actions = ActionBuilder(page, mouse=pointer, duration=8)
     for stroke in strokes:

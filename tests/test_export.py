@@ -20,7 +20,7 @@ from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.data import sample
 from lenet_jax.errors import UserError
-from lenet_jax.export import network, onnx_model
+from lenet_jax.export import Signature, network, onnx_model
 
 ROOT = Path(__file__).parent.parent
 
@@ -100,7 +100,7 @@ def expected_of(config, member, params_M):
 
 
 def run_onnx(config, params_M):
-    content = onnx_model.serialise(network.of(config, params_M, 1.0), {})
+    content = onnx_model.serialise(network.of(config, params_M, 1.0), {}, Signature())
     return onnx_model.deserialise(content)(digits(50))
 
 
@@ -206,6 +206,10 @@ def test_the_page_is_served_until_ctrl_c(trained, tmp_path):
         (["--format=onnx", "--serve"], "--serve shows a page"),
         (["--format=pdf"], "--format"),
         (["--serve", "--port=65536"], "--port=65536"),
+        (["--input=float32"], "--input and --batch are for"),
+        (["--format=web", "--batch=1"], "--input and --batch are for"),
+        (["--format=onnx", "--batch=0"], "--batch=0"),
+        (["--format=stablehlo", "--int8"], "--int8 is for --format=onnx"),
     ],
 )
 def test_mistakes_give_one_line(flags, expected, tmp_path):

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "data": {"checkout", "errors", "extras", "files", "kaggle_account"},
     "submission": {"errors", "files"},
     "submit": {"data", "errors", "extras", "files", "kaggle_account"},
-    "report": {"calibration", "checkout", "errors", "files", "sweep"},
+    "report": {"calibration", "checkout", "data", "errors", "files", "sweep"},
     "workdir": {"checkout", "config", "data", "errors", "files", "lenet_jax"},
     "augment": {"config", "population"},
     "conv": set(),
@@ -66,8 +66,8 @@ MAY_IMPORT = {
     "calibration": set(),
     "answers": {"data", "files", "report", "submission"},
     "export": {
-        "calibration", "config", "errors", "extras", "files", "lenet_jax", "metrics", "model",
-        "predict", "workdir",
+        "calibration", "checkout", "config", "data", "errors", "extras", "files", "lenet_jax",
+        "metrics", "model", "predict", "workdir",
     },
     "tensorboard": {"extras", "workdir"},
     "outcome": {

@@ -1,4 +1,4 @@
-"""The drawing page in a real Chromium, served by `run_export.py --serve`."""
+"""The drawing page in a real Chromium and Firefox, served by `run_export.py --serve`."""
 
 import contextlib
 import json
@@ -6,7 +6,7 @@ import json
 import numpy as np
 import page_pictures
 import pytest
-from browser import BROWSER, DRIVER, chromium, draw, lift, settle
+from browser import MISSING, chromium, draw, firefox, lift, settle
 from networks import EVERY, TEMPERATURE, calibrated, name, params, record
 from PIL import Image
 from serving import serving
@@ -16,10 +16,8 @@ import lenet_jax
 from lenet_jax import export, predict, workdir
 from lenet_jax.data import sample
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None or DRIVER is None,
-    reason="chromium and chromedriver are not installed (apt-get install chromium-driver)",
-)
+# What is asked of the browser by Chromium's own protocol.
+only_chromium = pytest.mark.parametrize("browser", ["chromium"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +34,21 @@ def address(run, tmp_path_factory):
         assert program.wait(20) == 0
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("browser")) as driver:
+@pytest.fixture(scope="module", params=["chromium", "firefox"])
+def browser(request, tmp_path_factory):
+    if MISSING[request.param]:
+        pytest.skip(MISSING[request.param])
+    start = {"chromium": chromium, "firefox": firefox}[request.param]
+    with start(tmp_path_factory.mktemp("browser")) as driver:
         yield driver
 
 
 @pytest.fixture
 def console(browser):
-    """Nothing that the test shows may make the console complain."""
+    """Nothing that the test shows may make the console complain, where it can be read."""
+    if browser.name == "firefox":
+        yield
+        return
     browser.get_log("browser")
     yield
     assert [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"] == []
@@ -123,6 +127,7 @@ def test_a_page_opened_from_a_disk_computes_every_kind_of_network(
     assert label == f"The {6 * config.width} maps of S2, 14 by 14"
 
 
+@only_chromium
 def test_its_pictures_for_the_docs_are_taken(browser, address, console, tmp_path):
     page_pictures.take(browser, address, tmp_path)
     for file, width in page_pictures.WIDTHS.items():
@@ -160,6 +165,7 @@ def test_it_is_drawn_on_with_the_keyboard_alone(page):
     assert text(page, "digit") == "?"
 
 
+@only_chromium
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
 def test_its_own_examples_are_read(page, motion):
     preference = [{"name": "prefers-reduced-motion", "value": motion}]
@@ -190,6 +196,7 @@ def test_the_maps_light_up(page):
     assert all(page.execute_script(colours, name) > 5 for name in names)
 
 
+@only_chromium
 def test_it_fits_a_phone(page):
     page.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
@@ -233,6 +240,7 @@ def shown(page, name):
     return page.find_element("id", name).is_displayed()
 
 
+@only_chromium
 @pytest.mark.parametrize(("width", "height"), [(844, 390), (667, 375), (932, 430)])
 def test_a_phone_on_its_side_shows_pad_buttons_and_answer(page, width, height):
     with phone(page, width, height):
@@ -247,6 +255,7 @@ def test_a_phone_on_its_side_shows_pad_buttons_and_answer(page, width, height):
         assert text(page, "digit") == "3"
 
 
+@only_chromium
 @pytest.mark.parametrize(("width", "height"), [(844, 390), (390, 844), (1280, 400), (320, 300)])
 def test_the_pad_is_never_higher_than_the_screen(page, width, height):
     with phone(page, width, height):
@@ -255,6 +264,7 @@ def test_the_pad_is_never_higher_than_the_screen(page, width, height):
         assert bottom - top == pytest.approx(right - left, abs=1)
 
 
+@only_chromium
 def test_fingers_are_not_told_about_keys(page):
     from selenium.webdriver.common.keys import Keys
 
@@ -271,6 +281,7 @@ def test_fingers_are_not_told_about_keys(page):
     assert shown(page, "keys")
 
 
+@only_chromium
 def test_it_works_without_a_network(page, address):
     page.execute_async_script("navigator.serviceWorker.ready.then(() => arguments[0]())")
     page.execute_cdp_cmd("Network.enable", {})
@@ -294,6 +305,7 @@ def test_nothing_on_it_comes_from_elsewhere(page, address):
     assert all(name.startswith((address, "data:")) for name in loaded)
 
 
+@only_chromium
 def test_everything_has_a_name_for_a_screen_reader(page):
     tree = page.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     roles = ("button", "image", "application", "list", "heading")

@@ -57,5 +57,22 @@ def overlap_warning(source: str, fingerprint: str, predicted: Dataset) -> str | 
     return None
 
 
+def score_warning(source: str) -> str:
+    """What must be said of a score on Kaggle's test set, empty if nothing.
+
+    Args:
+      source: `Dataset.source` of what the run was trained on (its hold-out included).
+    """
+    if source == "kaggle-train":
+        return ""
+    if source.startswith(("sample", "mnist")):
+        reason = "These digits include digits of Kaggle's test set:"
+    else:
+        reason = (
+            "The origin of these digits is not known: if they include digits of Kaggle's test set,"
+        )
+    return f"{reason} a score there says little about new digits."
+
+
 def _line(predicted: Dataset, reason: str) -> str:
     return f"WARNING: {predicted.name}: {reason}; its score there says little about new digits"

@@ -7,6 +7,7 @@ theirs is written or read.
 """
 
 from lenet_jax.export.load import load
-from lenet_jax.export.write import FORMATS, default_output, write
+from lenet_jax.export.signature import Signature
+from lenet_jax.export.write import FORMATS, default_output, holdout_accuracy, write
 
-__all__ = ["FORMATS", "default_output", "load", "write"]
+__all__ = ["FORMATS", "Signature", "default_output", "holdout_accuracy", "load", "write"]

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from lenet_jax import predict, workdir
@@ -41,11 +40,11 @@ def load(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.ndarray]:
         raise UserError(f"{name}: cannot be read ({error.strerror})") from None
     try:
         return _checked(READERS[path.suffix](content))
-    except UserError:
-        raise
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
     # Neither JAX nor onnxruntime raises a narrower class for a damaged file.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(
             f"{name}: is not a network that run_export.py wrote, or damaged ({reason})"
         ) from error
@@ -56,11 +55,7 @@ def _workdir(folder: Path) -> Any:
     params_M = predict.restore(folder, record)
     temperature = workdir.read_temperature(folder)
 
-    @jax.jit
-    def program(images_BxHxW: jax.Array) -> jax.Array:
-        return stablehlo.probabilities(record.config, params_M, temperature, images_BxHxW)
-
-    return lambda images_BxHxW: np.asarray(program(images_BxHxW))
+    return stablehlo.run(record.config, params_M, temperature)
 
 
 def _checked(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:

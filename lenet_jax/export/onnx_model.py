@@ -1,9 +1,13 @@
 """ONNX, written node by node with the `onnx` package's helper.
 
-The members of an ensemble are groups of each convolution, so that an ensemble is one short graph
-whose length does not depend on how many members there are.
+The graph is one that every reader of `docs/howto/export.md` computes alike, so it leaves nothing to
+a reader's defaults: each attribute is written out, no size but the batch is open, and names are
+identifiers; and it does without what some reader gets wrong. The members of an ensemble are groups
+of each convolution, so that an ensemble is one short graph whose length does not depend on how many
+members there are.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,91 +15,55 @@ import numpy as np
 
 from lenet_jax import calibration
 from lenet_jax.export.network import Network
+from lenet_jax.export.signature import Signature, for_any_batch
 from lenet_jax.extras import needed
 
-# The first opset whose Softmax works along one axis, and its file format: every runtime since 2021
-# reads it.
+# The first opset whose Softmax works along one axis, and the file format of its time.
 OPSET = 13
 IR_VERSION = 7
 
 INPUT, OUTPUT = "images", "probabilities"
 
-Node = tuple[str, list[str], dict[str, Any]]
 
-
-def serialise(network: Network, metadata: Mapping[str, str]) -> bytes:
+def serialise(network: Network, metadata: Mapping[str, str], signature: Signature) -> bytes:
     """The file's content, checked by `onnx.checker` with full shape inference.
 
     Args:
-      network: to be written; its graph takes `images`, uint8 [B, 28, 28], and gives
-        `probabilities`, float32 [B, 10].
+      network: to be written.
       metadata: name -> text, stored in the file.
+      signature: of the input `images`; the output is `probabilities`, float32 [B, 10].
 
     Raises:
       UserError: the package onnx is not installed.
     """
     onnx = needed("onnx", "ONNX")
-    from onnx import helper, numpy_helper
+    from onnx import helper
 
-    constants: dict[str, np.ndarray] = {
-        "image shape": np.array([-1, 1, 28, 28], np.int64),
-        "member shape": np.array([-1, network.members, 10], np.int64),
-        "least": np.array(calibration.LEAST, np.float32),
-        "temperature": np.array(network.temperature, np.float32),
-    }
-    nodes: list[Any] = []
-
-    def add(operation: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        nodes.append(helper.make_node(operation, inputs, [output], name=output, **attributes))
-        return output
-
-    def convolution(x: str, name: str, **attributes: Any) -> str:
-        kernel, bias = network.layers[name].kernel, network.layers[name].bias
-        constants[f"{name} kernel"] = kernel.reshape(-1, *kernel.shape[2:])
-        constants[f"{name} bias"] = bias.reshape(-1)
-        return add("Conv", [x, f"{name} kernel", f"{name} bias"], name, **attributes)
-
-    def squash(x: str) -> str:
-        if network.activation == "relu":
-            return add("Relu", [x], f"{x} relu")
-        if network.activation == "silu":
-            return add("Mul", [x, add("Sigmoid", [x], f"{x} sigmoid")], f"{x} silu")
-        if network.activation == "tanh":
-            return add("Tanh", [x], f"{x} tanh")
-        constants["2/3"] = np.array(2 / 3, np.float32)
-        constants["1.7159"] = np.array(1.7159, np.float32)
-        tanh = add("Tanh", [add("Mul", [x, "2/3"], f"{x} shrunk")], f"{x} tanh")
-        return add("Mul", [tanh, "1.7159"], f"{x} scaled tanh")
-
-    def subsample(x: str, name: str) -> str:
-        window = {"kernel_shape": [2, 2], "strides": [2, 2]}
-        if network.subsampling == "pool_act":
-            return squash(add("AveragePool", [x], name, **window))
-        return add("AveragePool", [squash(x)], name, **window)
-
-    members = network.members
-    x = add("Cast", [INPUT], "pixels", to=onnx.TensorProto.FLOAT)
-    x = add("Reshape", [x, "image shape"], "picture")
+    graph = _Graph()
+    members, batch = network.members, signature.batch or -1
+    x = INPUT
+    if signature.pixels != "float32":
+        x = graph.add("Cast", [x], "pixels", to=onnx.TensorProto.FLOAT)
+    x = graph.reshape(x, "picture", [batch, 1, 28, 28])
     # All members see the same picture: one group that has the maps of all of them.
-    x = subsample(convolution(x, "C1", pads=[2, 2, 2, 2]), "S2")
-    x = subsample(convolution(x, "C3", group=members), "S4")
-    x = squash(convolution(x, "C5", group=members))
-    x = squash(convolution(x, "F6", group=members))
-    x = add("Reshape", [convolution(x, "output", group=members), "member shape"], "logits")
-    x = add("Softmax", [x], "members' probabilities", axis=2)
-    x = add("ReduceMean", [x], "mean", axes=[1], keepdims=0)
-    x = add("Log", [add("Max", [x, "least"], "positive")], "log")
-    add("Softmax", [add("Div", [x, "temperature"], "tempered")], OUTPUT, axis=1)
+    x = _subsample(graph, network, _convolve(graph, network, x, "C1", groups=1, padding=2), "S2")
+    x = _subsample(graph, network, _convolve(graph, network, x, "C3", groups=members), "S4")
+    x = _squash(graph, network, _convolve(graph, network, x, "C5", groups=members))
+    x = _squash(graph, network, _convolve(graph, network, x, "F6", groups=members))
+    x = _convolve(graph, network, x, "output", groups=members)
+    x = graph.add("Max", [_log_mean(graph, x, members, batch), "least"], "log_probabilities")
+    x = graph.add("Div", [x, "temperature"], "tempered")
+    graph.add("Softmax", [x], OUTPUT, axis=1)
+    graph.constants["least"] = np.array(math.log(calibration.LEAST), np.float32)
+    graph.constants["temperature"] = np.array(network.temperature, np.float32)
 
-    graph = helper.make_graph(
-        nodes,
-        "LeNet-5",
-        [helper.make_tensor_value_info(INPUT, onnx.TensorProto.UINT8, ["B", 28, 28])],
-        [helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, ["B", 10])],
-        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
-    )
+    pixels = onnx.TensorProto.DataType.Value("FLOAT" if signature.pixels == "float32" else "UINT8")
+    probabilities = [signature.shape[0], 10]
     file = helper.make_model(
-        graph,
+        graph.as_proto(
+            helper.make_tensor_value_info(INPUT, pixels, signature.shape),
+            helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, probabilities),
+        ),
         producer_name="lenet-jax",
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -105,16 +73,127 @@ def serialise(network: Network, metadata: Mapping[str, str]) -> bytes:
     return bytes(file.SerializeToString())
 
 
+class _Graph:
+    """Nodes and constants, in the order in which they are added."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: dict[str, np.ndarray] = {}
+
+    def add(self, operation: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """Adds a node that has its output's name, and gives that name."""
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(operation, inputs, [output], name=output, **attributes))
+        return output
+
+    def reshape(self, x: str, output: str, shape: list[int]) -> str:
+        """Adds a Reshape to constant sizes; one of them may be -1."""
+        self.constants[f"{output}_shape"] = np.array(shape, np.int64)
+        return self.add("Reshape", [x, f"{output}_shape"], output)
+
+    def as_proto(self, images: Any, probabilities: Any) -> Any:
+        """The GraphProto with its input and output."""
+        from onnx import helper, numpy_helper
+
+        constants = [numpy_helper.from_array(array, name) for name, array in self.constants.items()]
+        return helper.make_graph(self.nodes, "LeNet-5", [images], [probabilities], constants)
+
+
+def _convolve(
+    graph: _Graph, network: Network, x: str, name: str, *, groups: int, padding: int = 0
+) -> str:
+    kernel, bias = network.layers[name].kernel, network.layers[name].bias
+    graph.constants[f"{name}_kernel"] = kernel.reshape(-1, *kernel.shape[2:])
+    graph.constants[f"{name}_bias"] = bias.reshape(-1)
+    return graph.add(
+        "Conv",
+        [x, f"{name}_kernel", f"{name}_bias"],
+        name,
+        kernel_shape=kernel.shape[3:],
+        strides=[1, 1],
+        pads=[padding] * 4,
+        dilations=[1, 1],
+        group=groups,
+    )
+
+
+def _squash(graph: _Graph, network: Network, x: str) -> str:
+    if network.activation == "relu":
+        return graph.add("Relu", [x], f"{x}_relu")
+    if network.activation == "silu":
+        sigmoid = graph.add("Sigmoid", [x], f"{x}_sigmoid")
+        return graph.add("Mul", [x, sigmoid], f"{x}_silu")
+    if network.activation == "tanh":
+        return graph.add("Tanh", [x], f"{x}_tanh")
+    graph.constants["two_thirds"] = np.array(2 / 3, np.float32)
+    graph.constants["amplitude"] = np.array(1.7159, np.float32)
+    tanh = graph.add("Tanh", [graph.add("Mul", [x, "two_thirds"], f"{x}_shrunk")], f"{x}_tanh")
+    return graph.add("Mul", [tanh, "amplitude"], f"{x}_scaled_tanh")
+
+
+def _subsample(graph: _Graph, network: Network, x: str, name: str) -> str:
+    if network.subsampling == "act_pool":
+        x = _squash(graph, network, x)
+    pooled = graph.add(
+        "AveragePool",
+        [x],
+        name,
+        kernel_shape=[2, 2],
+        strides=[2, 2],
+        pads=[0, 0, 0, 0],
+        ceil_mode=0,
+        count_include_pad=0,
+    )
+    return pooled if network.subsampling == "act_pool" else _squash(graph, network, pooled)
+
+
+def _log_mean(graph: _Graph, x: str, members: int, batch: int) -> str:
+    """Adds the logarithm of the members' mean probabilities, [B, 10], -inf where that is 0.
+
+    The mean is a product with a constant, and one network has none. Of ReduceMean, OpenCV 4.8 gets
+    all but the first pictures of a larger batch wrong, and 4.13, over an axis of length 1, all from
+    the second size of a batch on; neither says so.
+    """
+    if members == 1:
+        x = graph.reshape(x, "logits", [batch, 10])
+        return graph.add("LogSoftmax", [x], "log_mean", axis=1)
+    x = graph.reshape(x, "logits", [batch, members, 10])
+    x = graph.add("Softmax", [x], "members_probabilities", axis=2)
+    x = graph.reshape(x, "side_by_side", [batch, members * 10])
+    graph.constants["averaging"] = np.tile(np.eye(10, dtype=np.float32) / members, (members, 1))
+    return graph.add("Log", [graph.add("MatMul", [x, "averaging"], "mean")], "log_mean")
+
+
 def deserialise(content: bytes) -> Any:
     """The network of a file's content, run by onnxruntime: uint8 [B, 28, 28] -> float32 [B, 10].
 
     Raises:
-      UserError: the package onnxruntime is not installed.
-      Exception: the content is not what `serialise` writes; onnxruntime raises no narrower class.
+      UserError: the package onnxruntime is not installed, or cannot be imported.
+      ValueError: it is another network.
+      Exception: the content is damaged; onnxruntime raises no narrower class.
     """
     runtime = needed("onnxruntime", "ONNX")
     session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    shapes = [array.shape[1:] for array in session.get_inputs()]
-    if shapes != [[28, 28]]:
-        raise ValueError("not a network of digits")
-    return lambda images_BxHxW: session.run([OUTPUT], {INPUT: images_BxHxW})[0]
+    return for_any_batch(
+        lambda images_BxHxW: session.run([OUTPUT], {INPUT: images_BxHxW})[0], _signature(session)
+    )
+
+
+_TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+
+
+def _signature(session: Any) -> Signature:
+    """What a file takes; ValueError for one that is none of ours."""
+    inputs = [(array.name, array.type, array.shape) for array in session.get_inputs()]
+    outputs = [(array.name, array.shape[1:]) for array in session.get_outputs()]
+    for name, pixels, shape in inputs:
+        ours = name == INPUT and pixels in _TYPES and shape[1:] == [28, 28]
+        if ours and len(inputs) == 1 and (OUTPUT, [10]) in outputs:
+            batch = shape[0] if isinstance(shape[0], int) else None
+            return Signature(pixels=_TYPES[pixels], batch=batch)
+    raise ValueError(f"it takes {_told(inputs)}, not {INPUT} of digits")
+
+
+def _told(inputs: list[tuple[str, str, list[Any]]]) -> str:
+    return ", ".join(f"{name} {pixels} {shape}" for name, pixels, shape in inputs) or "nothing"

@@ -20,7 +20,7 @@ SCRIPTS = ("network.js", "picture.js", "strokes.js", "maps.js", "page.js")
 BESIDE = ("service_worker.js", "manifest.webmanifest", "icon.svg")
 
 
-def files(network: Network, about: Mapping[str, str | int]) -> dict[str, bytes]:
+def files(network: Network, about: Mapping[str, object]) -> dict[str, bytes]:
     """The files of the folder, name -> content; `index.html` also works alone.
 
     Args:

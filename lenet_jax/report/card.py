@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import Any
 
 from lenet_jax import checkout
+from lenet_jax.data import honesty
 from lenet_jax.files import shown
 from lenet_jax.report.markdown import code, table
 
@@ -137,7 +138,7 @@ mistakes and for how far a confidence can be trusted.
 - name: {code(card.data_name)}
 - digits: {card.data_rows:,}, {_shares(card)}
 - source: {code(card.data_source)}
-- fingerprint: {code(card.data_fingerprint)}{_honesty(card.data_source)}
+- fingerprint: {code(card.data_fingerprint)}{_warned(card.data_source)}
 
 ### Training Procedure
 
@@ -264,17 +265,9 @@ def _evaluation(card: Card) -> str:
     )
 
 
-def _honesty(source: str) -> str:
-    """What must be said of a score on Kaggle's test set, empty if nothing."""
-    if source == "kaggle-train":
-        return ""
-    if source.startswith(("sample", "mnist")):
-        reason = "These digits include digits of Kaggle's test set:"
-    else:
-        reason = (
-            "The origin of these digits is not known: if they include digits of Kaggle's test set,"
-        )
-    return f"\n\n**{reason} a score there says little about new digits.**"
+def _warned(source: str) -> str:
+    warning = honesty.score_warning(source)
+    return f"\n\n**{warning}**" if warning else ""
 
 
 def _duration(seconds: float) -> str:

@@ -1,0 +1,107 @@
+"""A C99 header: the weights as arrays and the forward pass in plain loops, for microcontrollers.
+
+The pass allocates nothing and calls nothing but `math.h`; where the memory lies that it works in is
+left to the caller. The averages are taken as each filter's output comes, so that no map of C1 or C3
+is ever whole in memory. Beside the weights stand digits with the probabilities that the run gives
+them, to be compared on the device itself.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from importlib import resources
+
+import numpy as np
+
+from lenet_jax import calibration
+from lenet_jax.export.network import LAYERS, Network
+
+# Of `act` in the source, which is given the sum x.
+_ACTIVATIONS = {
+    "relu": "return x > 0.0f ? x : 0.0f;",
+    "silu": "return x / (1.0f + expf(-x));",
+    "tanh": "return tanhf(x);",
+    "scaled_tanh": "return 1.7159f * tanhf(x * (2.0f / 3.0f));",
+}
+
+
+def serialise(
+    network: Network,
+    metadata: Mapping[str, str],
+    images_BxHxW: np.ndarray,
+    probabilities_BxK: np.ndarray,
+) -> bytes:
+    """The header's text, ASCII.
+
+    Args:
+      network: to be written.
+      metadata: name -> text, for the comment at its head.
+      images_BxHxW: uint8 [B, 28, 28], digits to be compared.
+      probabilities_BxK: float32 [B, 10], what the network gives them.
+    """
+    s2, s4, c5, f6 = (network.layers[name].kernel.shape[1] for name in LAYERS[:4])
+    parts = {
+        "ABOUT": "\n".join(f" *   {name}: {_comment(text)}" for name, text in metadata.items()),
+        "SIZES": "\n".join(
+            f"#define LENET5_{name} {value}"
+            for name, value in {
+                "MEMBERS": network.members, "S2": s2, "S4": s4, "C5": c5, "F6": f6,
+                "POOL_FIRST": int(network.subsampling == "pool_act"),
+                "TEMPERATURE": _float(network.temperature),
+                "LEAST": _float(math.log(calibration.LEAST)),
+                "GOLDEN_DIGITS": len(images_BxHxW),
+            }.items()
+        ),
+        "ACTIVATION": _ACTIVATIONS[network.activation],
+        "WEIGHTS": "\n".join(
+            _array(f"lenet5_{name}_{what}", array)
+            for name in LAYERS
+            for what, array in _per_member(network, name).items()
+        ),
+        "GOLDEN": "\n".join(
+            (
+                _array("lenet5_golden_pixels", images_BxHxW.reshape(-1, 784)),
+                _array("lenet5_golden_probabilities", probabilities_BxK),
+            )
+        ),
+    }  # fmt: skip
+    text = (resources.files("lenet_jax.export") / "lenet5.h").read_text(encoding="ascii")
+    for mark, content in parts.items():
+        before, after = text.split(f"/* {mark} */\n")
+        text = f"{before}{content}\n{after}"
+    return text.encode("ascii")
+
+
+def _per_member(network: Network, name: str) -> dict[str, np.ndarray]:
+    layer, members = network.layers[name], network.members
+    return {"kernel": layer.kernel.reshape(members, -1), "bias": layer.bias.reshape(members, -1)}
+
+
+def _array(name: str, array_NxI: np.ndarray) -> str:
+    kind = "uint8_t" if array_NxI.dtype == np.uint8 else "float"
+    shown = str if array_NxI.dtype == np.uint8 else _float
+    rows = (_lines(map(shown, row.tolist())) for row in array_NxI)
+    count, size = array_NxI.shape
+    body = ",\n".join(f"{{\n{row}\n}}" for row in rows)
+    return f"static const {kind} {name}[{count}][{size}] = {{\n{body}\n}};"
+
+
+def _float(value: float) -> str:
+    """Nine digits give back every float32."""
+    text = f"{value:.9g}"
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+
+
+def _lines(numbers: Iterable[str]) -> str:
+    """Numbers with commas, in lines of a hundred characters at most."""
+    lines, line = [], ""
+    for number in numbers:
+        if len(line) + len(number) > 98:
+            lines.append(line)
+            line = ""
+        line += f"{number},"
+    return "\n".join([*lines, line])
+
+
+def _comment(text: str) -> str:
+    """Text that cannot end the comment that it stands in."""
+    return ascii(text)[1:-1].replace("*/", "* /")
