@@ -14,6 +14,7 @@ For a photo, or a folder of pictures, the digits are printed instead, each with 
 
 WORKDIR = DEFINE_string("workdir", "runs/default", "Folder of the run.")
 DATA = DEFINE_string("data", "auto", data.HELP_TO_PREDICT)
+TRANSPOSED = DEFINE_bool("transposed", False, data.HELP_TRANSPOSED)
 OUTPUT = DEFINE_string("output", "submission.csv", "The submission to write.")
 PROBABILITIES = DEFINE_string("probabilities", None, "Write the ten of each row to this CSV, too.")
 DOUBTFUL = DEFINE_string("doubtful", None, "Write the least confident 100 rows to this CSV, too.")
@@ -34,7 +35,7 @@ def main() -> None:
         ahead = partial(then, program.compile_ahead, "predict", record.config, views, mean)
         load_test = partial(data.load_test, counted=ahead, deskew=DESKEW.value)
         load = data.load_train if REPORT.value else load_test
-        dataset = load(DATA.value, say=program.tell)
+        dataset = load(DATA.value, say=program.tell, transposed=TRANSPOSED.value)
     program.start_jax()
     if REPORT.value:
         from lenet_jax import outcome

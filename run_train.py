@@ -12,13 +12,8 @@ Trains LeNet-5 and leaves config.json, checkpoints/, metrics.csv, report/ and RE
 workdir. A workdir with a checkpoint is gone on from. Every field of the recipe can be set as
 --config.field=value, for instance --config.epochs=5 --config.members=4."""
 
-DATA = flags.DEFINE_string(
-    "data",
-    "auto",
-    "Digits to train on: auto (data/ here if it holds digits, else the sample), sample (5,000 "
-    "digits, no network needed), kaggle or mnist (downloaded), or the path of Kaggle's zip, of "
-    "its CSVs or of an IDX folder.",
-)
+DATA = flags.DEFINE_string("data", "auto", data.HELP_TO_TRAIN)
+TRANSPOSED = flags.DEFINE_bool("transposed", False, data.HELP_TRANSPOSED)
 WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
 TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write events to tensorboard/ there, too.")
 
@@ -29,7 +24,9 @@ def main() -> None:
 
     with program.importing("lenet_jax.outcome") as then:
         ahead = partial(then, program.compile_ahead, "train", recipe)
-        dataset = data.load_train(DATA.value, say=program.tell, counted=ahead)
+        dataset = data.load_train(
+            DATA.value, say=program.tell, counted=ahead, transposed=TRANSPOSED.value
+        )
     program.start_jax()
     from lenet_jax import outcome, train
 

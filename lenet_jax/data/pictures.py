@@ -9,7 +9,9 @@ import numpy as np
 
 from lenet_jax.data import bounded
 from lenet_jax.data.dataset import Dataset
+from lenet_jax.data.format import Format
 from lenet_jax.data.handwriting import Grey, digits
+from lenet_jax.data.place import Asked, Place
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
 
@@ -26,9 +28,20 @@ MOST_PIXELS = 100_000_000
 WORKING_SIDE = 1200
 
 
-def holds(path: Path) -> bool:
-    """Whether a path is a picture, or a folder with one."""
-    return bool(_files(path)) if path.is_dir() else _is_picture(path)
+def holds(place: Place) -> bool:
+    """Whether a place is a picture, or a folder with one in it."""
+    if place.is_folder:
+        return place.depth == 0 and bool(_files(place.path))
+    return _is_picture(place.path)
+
+
+def _load(place: Place, asked: Asked) -> Dataset:
+    if asked.part == "train":
+        raise UserError(
+            f"{place.name}: pictures without labels; to train on them put those of each digit into "
+            "a folder of its name, 0 to 9"
+        )
+    return load(place.path, place.name, deskew=asked.deskew)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -77,12 +90,16 @@ def read(file: Path, name: str) -> Grey:
     Raises:
       UserError: it is broken, too large, or of another format than `FORMATS`.
     """
+    if file.suffix.lower() in FOREIGN:
+        raise UserError(f"{name}: HEIC pictures are not read; save it as JPEG or PNG")
+    return decode(bounded.read_file(file, name), name)
+
+
+def decode(content: bytes, name: str) -> Grey:
+    """The same for the bytes of a file."""
     # Imported where a picture is really read.
     from PIL import Image, ImageOps
 
-    if file.suffix.lower() in FOREIGN:
-        raise UserError(f"{name}: HEIC pictures are not read; save it as JPEG or PNG")
-    content = bounded.read_file(file, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -134,3 +151,12 @@ def _ground(rgba: np.ndarray) -> tuple[int, int, int, int]:
     opaque = rgba[rgba[..., 3] > 127]
     dark = not len(opaque) or opaque[:, :3].mean() < 128
     return (255, 255, 255, 255) if dark else (0, 0, 0, 255)
+
+
+FORMAT = Format(
+    name="Pictures",
+    what="to predict, a picture or a folder of pictures",
+    learnt="Pillow's pages on its formats",
+    holds=holds,
+    load=_load,
+)
