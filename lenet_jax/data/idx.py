@@ -62,10 +62,8 @@ def load(place: Place, asked: Asked) -> Dataset:
     Raises:
       UserError: a file is missing, cut off or of another kind, or the two do not fit together.
     """
-    if place.is_folder or place.is_zip:
-        images, labels = _find(place, asked)
-    else:
-        images, labels = _pair(place)
+    several = place.is_folder or place.is_zip
+    images, labels = _find(place, asked) if several else _pair(place)
     images_NxHxW = _images(images.read(), images.name)
     labels_N: NDArray[np.int32] | None = None
     source: Source = "idx"
@@ -86,7 +84,7 @@ def _match(name: str) -> re.Match[str] | None:
     return _NAME.fullmatch(name.rpartition("/")[2])
 
 
-def _find(place: Place, asked: Asked) -> tuple[_File, _File]:
+def _find(place: Place, asked: Asked) -> tuple[_File, _File | None]:
     """The images and the labels of a part, of one and the same data set."""
     found: dict[tuple[tuple[str, str], str], str] = {}
     # Sorted, so that a plain file is met before its gzipped twin.
@@ -132,7 +130,7 @@ def _pair(place: Place) -> tuple[_File, _File | None]:
 
 
 def _images(content: bytes, name: str) -> NDArray[np.uint8]:
-    return _read(content, _IMAGES_MAGIC, (SIDE, SIDE), 1, name)
+    return _read(content, _IMAGES_MAGIC, (SIDE, SIDE), 1, name).astype(np.uint8, copy=False)
 
 
 def _labels(content: bytes, name: str, images: int) -> tuple[NDArray[np.int32], Source]:

@@ -1,4 +1,4 @@
-"""MATLAB's files: EMNIST's `emnist-digits.mat`, and the former mldata.org's `mnist-original.mat`."""
+"""MATLAB's files: EMNIST's `emnist-digits.mat`, mldata.org's former `mnist-original.mat`."""
 
 import io
 import struct
