@@ -4,7 +4,7 @@
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -89,9 +89,7 @@ def _parse(content: bytes, name: str, say: Say) -> tuple[Images, Labels | None]:
     if content.startswith(_FEATHER_1):
         raise UserError(f"{name}: is feather of version 1; save it with a pandas of today")
     try:
-        names, rows, batches = _opened(content)
-        if rows > _MOST_ROWS:
-            raise UserError(f"{name}: has {rows:,} rows, more than the {_MOST_ROWS:,} allowed")
+        names, batches = _opened(content)
         if arrow_pictures.column(names) is not None:
             return arrow_pictures.read(batches, names, name, say)
         layout = columns.layout(names, name)
@@ -100,50 +98,68 @@ def _parse(content: bytes, name: str, say: Say) -> tuple[Images, Labels | None]:
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         reason = ascii((str(error).splitlines() or ["damaged"])[0])[1:81]
         raise UserError(
-            f"{name}: damaged or cut off, no whole file of Arrow's ({reason})"
+            f"{name}: damaged, cut off or too large, no whole file of Arrow's ({reason})"
         ) from None
 
 
-def _opened(content: bytes) -> tuple[list[str], int, Callable[[], Iterator[Any]]]:
-    """The names of the columns, the rows, and a function that gives them batch by batch."""
+def _opened(content: bytes) -> tuple[list[str], Iterator[Any]]:
+    """The names of the columns, and the batches of rows."""
     import pyarrow as pa
-    from pyarrow import parquet
 
     if content.startswith(_PARQUET):
-        file = parquet.ParquetFile(io.BytesIO(content), thrift_string_size_limit=2**24)
-        # A row of the last row group may be repeated without end; each is counted in its chunk.
-        rows = file.metadata.num_rows
-        names = [str(name) for name in file.schema_arrow.names]
-        return names, rows, lambda: file.iter_batches(batch_size=_BATCH, use_threads=False)
+        return _parquet(content)
     if content.startswith(_STREAM):
         reader = pa.ipc.open_stream(content)
-        batches = _bounded(reader)
-        return list(reader.schema.names), 0, lambda: batches
+        return list(reader.schema.names), _bounded(reader)
+    # The rows are counted by one column, before a batch of all is unpacked.
+    first = pa.ipc.open_file(content, options=pa.ipc.IpcReadOptions(included_fields=[0]))
+    each = range(first.num_record_batches)
+    _check_rows(sum(first.get_batch(index).num_rows for index in each))
     reader = pa.ipc.open_file(content)
-    each = (reader.get_batch(index) for index in range(reader.num_record_batches))
-    return list(reader.schema.names), 0, lambda: _bounded(each)
+    return list(reader.schema.names), _bounded(reader.get_batch(index) for index in each)
 
 
-def _bounded(batches: Any) -> Iterator[Any]:
+def _parquet(content: bytes) -> tuple[list[str], Iterator[Any]]:
+    from pyarrow import parquet
+
+    metadata = parquet.read_metadata(io.BytesIO(content))
+    _check_rows(metadata.num_rows)
+    kinds = [metadata.schema.column(index) for index in range(metadata.num_columns)]
+    # Bytes that are repeated a million times stay the same bytes.
+    repeated = [kind.path for kind in kinds if kind.physical_type == "BYTE_ARRAY"]
+    file = parquet.ParquetFile(io.BytesIO(content), read_dictionary=repeated)
+    groups = range(file.metadata.num_row_groups)
+    size = sum(file.metadata.row_group(index).total_byte_size for index in groups)
+    if size > bounded.MAX_BYTES:
+        raise ValueError(f"more than the {bounded.MAX_BYTES:,} bytes allowed")
+    names = [str(name) for name in file.schema_arrow.names]
+    return names, file.iter_batches(batch_size=_BATCH, use_threads=False)
+
+
+def _check_rows(rows: int) -> None:
+    if rows > _MOST_ROWS:
+        raise ValueError(f"{rows:,} rows, more than the {_MOST_ROWS:,} allowed")
+
+
+def _bounded(batches: Iterable[Any]) -> Iterator[Any]:
     rows = 0
     for batch in batches:
         batch.validate(full=True)
         rows += batch.num_rows
-        if rows > _MOST_ROWS:
-            raise ValueError(f"more than the {_MOST_ROWS:,} rows allowed")
+        _check_rows(rows)
         for start in range(0, batch.num_rows, _BATCH):
             yield batch.slice(start, _BATCH)
 
 
 def _table(
-    batches: Callable[[], Iterator[Any]], layout: columns.Layout, name: str, say: Say
+    batches: Iterator[Any], layout: columns.Layout, name: str, say: Say
 ) -> tuple[Images, Labels | None]:
     """A column per pixel."""
     pieces: list[NDArray[Any]] = []
     labels: list[NDArray[Any]] = []
     spare: list[list[str]] = [[] for _ in layout.spare]
     row = 0
-    for batch in batches():
+    for batch in batches:
         piece = np.empty((batch.num_rows, PIXELS), np.float32)
         for pixel, index in enumerate(layout.pixels):
             piece[:, pixel] = _numbers(batch.column(index), layout.names[index], name, row)

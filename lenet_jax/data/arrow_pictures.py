@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ def column(names: list[str]) -> int | None:
 
 
 def read(
-    batches: Callable[[], Iterator[Any]], names: list[str], name: str, say: Say
+    batches: Iterator[Any], names: list[str], name: str, say: Say
 ) -> tuple[Images, Labels | None]:
     """Decodes the pictures of all batches.
 
@@ -37,7 +37,7 @@ def read(
     assert at is not None
     label = next((index for index, each in enumerate(names) if each.lower() in LABELS), None)
     pieces, classes, row = [], [], 0
-    for batch in batches():
+    for batch in batches:
         for index, cell in enumerate(_contents(batch.column(at), name)):
             pieces.append(picture(cell, f"{name}: row {row + index + 1:,}"))
         if label is not None:
@@ -58,11 +58,12 @@ def labels(column: Any, name: str, row: int) -> NDArray[Any]:
     """The labels of a batch as NumPy has them; text as text, without gaps."""
     import pyarrow as pa
 
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
     if column.null_count:
         at = row + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
         raise UserError(f"{name}: row {at + 1:,} has no label; add it or remove the row")
+    if pa.types.is_dictionary(column.type):
+        values_N = labels(column.dictionary, name, 0)
+        return values_N[column.indices.to_numpy(zero_copy_only=False)]
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return np.array([text[:20] for text in column.to_pylist()], "U20")
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
@@ -77,6 +78,9 @@ def _contents(column: Any, name: str) -> list[bytes | None]:
     kind = column.type
     if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         column = column.field(kind.get_field_index("bytes"))
+    if pa.types.is_dictionary(column.type):
+        each = _contents(column.dictionary, name)
+        return [None if at is None else each[at] for at in column.indices.to_pylist()]
     if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
         raise UserError(
             f"{name}: its column image is of the type {ascii(str(kind))[1:60]}; the Hub's is a "
