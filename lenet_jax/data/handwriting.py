@@ -9,6 +9,7 @@ III.A); strokes much thinner than MNIST's are widened first.
 import numpy as np
 from numpy.typing import NDArray
 
+from lenet_jax.data import ruling
 from lenet_jax.data.dataset import SIDE, Images
 
 BOX = 20
@@ -33,7 +34,8 @@ def digits(grey: Grey, *, deskew: bool = False) -> Images:
     """
     from scipy import ndimage
 
-    ink = _ink(grey)
+    ink = ruling.without_ruling(_ink(grey))
+    ink = ndimage.gaussian_filter(ink, max(grey.shape) / 600).astype(np.float32)
     threshold, contrast = _threshold(ink)
     none = np.zeros((0, SIDE, SIDE), np.uint8)
     if contrast < LEAST_CONTRAST:
@@ -93,8 +95,7 @@ def _ink(grey: Grey) -> Grey:
     paper = _paper(small)
     zoom = [size / count for size, count in zip(grey.shape, paper.shape, strict=True)]
     paper = ndimage.zoom(paper, zoom, order=1, mode="nearest", grid_mode=True)
-    ink = 1 - grey / np.maximum(paper, 0.05)
-    return ndimage.gaussian_filter(ink, max(grey.shape) / 600).astype(np.float32)
+    return (1 - grey / np.maximum(paper, 0.05)).astype(np.float32)
 
 
 def _on_dark(grey: Grey) -> bool:
