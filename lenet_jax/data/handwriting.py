@@ -6,10 +6,12 @@ of 20x20 and its centre of mass is put in the centre of 28x28, as MNIST's were (
 III.A); strokes much thinner than MNIST's are widened first.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from lenet_jax.data import ruling
+from lenet_jax.data import frames, ruling
 from lenet_jax.data.dataset import SIDE, Images
 
 BOX = 20
@@ -20,6 +22,13 @@ LEAST_CONTRAST = 0.12
 # Heights, as shares of the tallest digit's: of a digit, of a piece of one (the bar of a 5), and the
 # widest gap between the two.
 LEAST_HEIGHT, LEAST_PIECE, WIDEST_GAP = 0.35, 0.15, 0.2
+
+# Pixels in the place of one, for digits of few.
+_FINER = 8
+# Below half of the contrast, where ink that touches darker ink ends.
+PALE = 0.2
+# Of a picture, for a digit without a margin.
+_FILLS = 0.85
 
 Grey = NDArray[np.float32]
 Box = tuple[slice, slice]
@@ -32,26 +41,65 @@ def digits(grey: Grey, *, deskew: bool = False) -> Images:
       grey: values in 0..1 [height, width], any polarity.
       deskew: straighten slanted digits by their moments.
     """
+    found = _pieces(grey)
+    if any(piece.is_tight for piece in found):
+        # The paper of a digit that fills its picture is guessed too dark, and its strokes break.
+        found = _pieces(_with_margin(grey))
+    if not found:
+        return np.zeros((0, SIDE, SIDE), np.uint8)
+    return np.stack([as_mnist(piece.ink, deskew=deskew) for piece in found])
+
+
+class _Piece(NamedTuple):
+    """One digit, cut out, and whether it leaves no margin in its picture."""
+
+    ink: Grey
+    is_tight: bool
+
+
+def _pieces(grey: Grey) -> list[_Piece]:
+    """The digits of a picture in reading order."""
     from scipy import ndimage
 
     ink = ruling.without_ruling(_ink(grey))
     ink = ndimage.gaussian_filter(ink, max(grey.shape) / 600).astype(np.float32)
     threshold, contrast = _threshold(ink)
-    none = np.zeros((0, SIDE, SIDE), np.uint8)
     if contrast < LEAST_CONTRAST:
-        return none
-    mask = ink > threshold
+        return []
+    # From what is surely ink on to what is paler and touches it: a faint stroke of a dark digit.
+    mask = ndimage.binary_propagation(
+        ink > threshold, np.ones((3, 3)), mask=ink > threshold - PALE * contrast
+    )
     # Strokes that nearly touch are one digit.
     reach = max(1, round(max(grey.shape) / 150))
     labels, count = ndimage.label(ndimage.binary_dilation(mask, iterations=reach), np.ones((3, 3)))
-    boxes = ndimage.find_objects(labels * mask, count)
-    groups = _groups({label + 1: box for label, box in enumerate(boxes) if box is not None})
+    labels *= mask
+    boxes = ndimage.find_objects(labels, count)
+    known = {label + 1: box for label, box in enumerate(boxes) if box is not None}
+    dropped = frames.find(labels, known)
+    groups = _groups({label: box for label, box in known.items() if label not in dropped})
     found = [(_union([boxes[label - 1] for label in group]), group) for group in groups]
-    cut = [
-        np.where(np.isin(labels[box], group) & mask[box], ink[box], 0)
+    return [
+        _Piece(
+            ink=np.where(np.isin(labels[box], group) & mask[box], ink[box], 0),
+            is_tight=_fills(box, grey.shape),
+        )
         for box, group in _reading_order(found)
     ]
-    return np.stack([as_mnist(piece, deskew=deskew) for piece in cut]) if cut else none
+
+
+def _fills(box: Box, shape: tuple[int, ...]) -> bool:
+    """Whether a digit is as high or as wide as its picture, nearly."""
+    sides = zip(box, shape, strict=True)
+    return any((side.stop - side.start) / size > _FILLS for side, size in sides)
+
+
+def _with_margin(grey: Grey) -> Grey:
+    """A picture with paper around it."""
+    tone = float(np.percentile(grey, 5 if _on_dark(grey) else 95))
+    margin = max(grey.shape) // 4
+    wide: Grey = np.pad(grey, margin, constant_values=np.float32(tone))
+    return wide
 
 
 def _groups(boxes: dict[int, Box]) -> list[list[int]]:
@@ -149,16 +197,17 @@ def _threshold(ink: Grey) -> tuple[float, float]:
 
 
 def _reading_order(found: list[tuple[Box, list[int]]]) -> list[tuple[Box, list[int]]]:
-    """Line by line: a digit whose middle is below the bottom of a line's first starts a new one."""
-    left = sorted(found, key=lambda pair: pair[0][0].start)
-    ordered: list[tuple[Box, list[int]]] = []
-    while left:
-        bottom = left[0][0][0].stop
-        on_line = [(rows.start + rows.stop) / 2 < bottom for (rows, _), _ in left]
-        line = [pair for pair, on in zip(left, on_line, strict=True) if on]
-        ordered += sorted(line, key=lambda pair: pair[0][1].start)
-        left = [pair for pair, on in zip(left, on_line, strict=True) if not on]
-    return ordered
+    """Line by line: a digit whose middle is below all of a line starts a new one."""
+    lines: list[list[tuple[Box, list[int]]]] = []
+    bottom = 0
+    for pair in sorted(found, key=lambda pair: pair[0][0].start):
+        rows = pair[0][0]
+        if not lines or (rows.start + rows.stop) / 2 >= bottom:
+            lines.append([])
+            bottom = 0
+        lines[-1].append(pair)
+        bottom = max(bottom, rows.stop)
+    return [pair for line in lines for pair in sorted(line, key=lambda pair: pair[0][1].start)]
 
 
 def as_mnist(ink: Grey, *, deskew: bool = False) -> Images:
@@ -170,6 +219,8 @@ def as_mnist(ink: Grey, *, deskew: bool = False) -> Images:
     """
     from PIL import Image
 
+    if max(ink.shape) < SIDE:
+        ink = _enlarged(ink)
     if deskew:
         ink = _deskewed(ink)
     ink = _cropped(_widened(_cropped(ink)))
@@ -189,6 +240,16 @@ def as_mnist(ink: Grey, *, deskew: bool = False) -> Images:
         at.append(int(np.clip(round(SIDE / 2 - middle), 0, SIDE - length)))
     image[at[0] : at[0] + small.shape[0], at[1] : at[1] + small.shape[1]] = small.round()
     return image
+
+
+def _enlarged(ink: Grey) -> Grey:
+    """Ink of few pixels on a finer grid, for strokes of part of a pixel."""
+    from scipy import ndimage
+
+    finer = ndimage.zoom(np.pad(ink, 1), _FINER, order=3, mode="constant", grid_mode=True)
+    # What a spline leaves around an edge is no ink.
+    enlarged: Grey = np.where(finer > 0.02 * ink.max(), finer, 0)
+    return enlarged
 
 
 def _cropped(ink: Grey) -> Grey:

@@ -122,7 +122,7 @@ def _rows(profile_HxS: Ink, slope: float) -> list[int]:
     """Where lines cross the middle column."""
     from scipy import ndimage
 
-    height, strips = profile_HxS.shape
+    strips = profile_HxS.shape[1]
     level = _straightened(profile_HxS, slope)
     inside = _straightened(np.ones_like(profile_HxS), slope) > 0
     near = ndimage.maximum_filter1d(level, 2 * _SLACK + 1, axis=0)
