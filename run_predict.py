@@ -5,6 +5,7 @@ from functools import partial
 from absl.flags import DEFINE_bool, DEFINE_enum, DEFINE_integer, DEFINE_string
 
 from lenet_jax import answers, data, program, submit, workdir
+from lenet_jax.errors import Incomplete
 
 HELP = """python run_predict.py --workdir=runs/first --data=digit-recognizer.zip
 
@@ -54,6 +55,8 @@ def main() -> None:
     print("\n".join(answers.write(dataset, probabilities_NxK, files, sample)))
     if SUBMIT.value is not None:
         submit.submit(dataset, OUTPUT.value, SUBMIT.value)
+    if dataset.left_out:
+        raise Incomplete(f"{len(dataset.left_out)} left out, named above; the rest is answered")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from lenet_jax import checkout, config, data, stopping
-from lenet_jax.errors import UserError
+from lenet_jax.errors import Incomplete, UserError
 
 USER_ERROR = 2
+INCOMPLETE = 3
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
 # What a shell makes of SIGPIPE, which Windows does not know.
@@ -30,6 +31,7 @@ UNREAD = 141
 STATUS_HELP = f"""Exit status:
   {0:<3} done
   {USER_ERROR:<3} a mistake in what was given, told in one line
+  {INCOMPLETE:<3} done but for pictures that could not be read, each told in one line
   {stopping.STOPPED:<3} stopped by Ctrl-C or SIGTERM after saving; the same command goes on
   {stopping.LOST:<3} another process of the run was lost; all of the same commands, again, go on
   {INTERRUPTED} stopped at once by Ctrl-C: nothing to save yet, or the second one
@@ -96,6 +98,9 @@ def run(main: Callable[[], None], description: str) -> None:
     except UserError as error:
         _end_if_lost(error.__cause__)
         _die(str(error))
+    except Incomplete as error:
+        print(f"error: {error}", file=sys.stderr)
+        _end(INCOMPLETE)
     except flags.Error as error:
         _die(f"{str(error).splitlines()[0]} (--help lists all flags)")
     except stopping.Stopped as stopped:

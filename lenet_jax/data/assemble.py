@@ -80,12 +80,12 @@ def to_digits(images: Images, place: str, say: Say) -> Images:
     """
     if images.shape[1:] == (SIDE, SIDE):
         return images
-    from lenet_jax.data import handwriting
+    from lenet_jax.data import centring
 
     made = []
     for index, image in enumerate(images):
         if not image.any():
             raise UserError(f"{place}: digit {index + 1:,} has no ink; remove it")
-        made.append(handwriting.as_mnist(image.astype(np.float32) / 255))
+        made.append(centring.as_mnist(image.astype(np.float32) / 255))
     say(f"digits of {images.shape[1]} x {images.shape[2]} are made 28 x 28 as MNIST's were")
     return np.stack(made)

@@ -76,7 +76,7 @@ def _digit(content: bytes, place: str, deskew: bool) -> NDArray[np.uint8]:
     small = _small(content)
     if small is not None:
         return small
-    found_NxHxW = handwriting.digits(pictures.decode(content, place), deskew=deskew)
+    found_NxHxW = handwriting.digits(next(pictures.decoded(content, place))[1], deskew=deskew)
     if len(found_NxHxW) != 1:
         raise UserError(
             f"{place}: shows {len(found_NxHxW) or 'no'} digits where one is wanted; remove it"

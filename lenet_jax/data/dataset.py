@@ -41,6 +41,7 @@ class Dataset:
         `other` are digits of unknown origin.
       name: the place they were read from, for messages.
       places: where each digit of a picture was found, for people; None for other sources.
+      left_out: a line about each picture, or page of one, that no digit could be read from.
 
     Raises:
       ValueError: arrays of another shape, dtype or range. Sources check before and name the place.
@@ -51,6 +52,7 @@ class Dataset:
     source: Source
     name: str
     places: tuple[str, ...] | None = None
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         images, labels = self.images_NxHxW, self.labels_N

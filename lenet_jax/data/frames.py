@@ -36,6 +36,9 @@ def find(labels: Labels2D, boxes: dict[int, Box]) -> set[int]:
     dropped |= rings if around else set()
     left = {label: box for label, box in boxes.items() if label not in dropped}
     for label, box in left.items():
+        if _is_rule(box, shape):
+            dropped.add(label)
+            continue
         others = [_height(other) for each, other in left.items() if each != label]
         if _runs_through(box, shape) and max(others, default=0) >= 0.08 * max(shape):
             dropped.add(label)
@@ -44,6 +47,12 @@ def find(labels: Labels2D, boxes: dict[int, Box]) -> set[int]:
 
 def _height(box: Box) -> int:
     return int(box[0].stop - box[0].start)
+
+
+def _is_rule(box: Box, shape: tuple[int, ...]) -> bool:
+    """Whether a thin line goes from the left to the right, which no digit does."""
+    high, wide = (side.stop - side.start for side in box)
+    return wide >= _THROUGH * shape[1] and high <= _THIN * shape[0]
 
 
 def _runs_through(box: Box, shape: tuple[int, ...]) -> bool:

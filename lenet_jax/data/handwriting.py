@@ -9,28 +9,22 @@ III.A); strokes much thinner than MNIST's are widened first.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lenet_jax.data import frames, ruling
+from lenet_jax.data.centring import Grey, as_mnist
 from lenet_jax.data.dataset import SIDE, Images
 
-BOX = 20
-# Pixels of 28x28: half of MNIST's digits have strokes wider than this.
-PEN = 2.5
 # Below this difference from the paper, in 0..1, there is nothing but noise.
 LEAST_CONTRAST = 0.12
 # Heights, as shares of the tallest digit's: of a digit, of a piece of one (the bar of a 5), and the
 # widest gap between the two.
 LEAST_HEIGHT, LEAST_PIECE, WIDEST_GAP = 0.35, 0.15, 0.2
 
-# Pixels in the place of one, for digits of few.
-_FINER = 8
 # Below half of the contrast, where ink that touches darker ink ends.
 PALE = 0.2
 # Of a picture, for a digit without a margin.
 _FILLS = 0.85
 
-Grey = NDArray[np.float32]
 Box = tuple[slice, slice]
 
 
@@ -41,27 +35,34 @@ def digits(grey: Grey, *, deskew: bool = False) -> Images:
       grey: values in 0..1 [height, width], any polarity.
       deskew: straighten slanted digits by their moments.
     """
-    found = _pieces(grey)
+    on_dark = _on_dark(_coarse(grey))
+    found = _pieces(grey, on_dark)
+    if len(found) > 1 and all(piece.at_edge for piece in found):
+        # Perhaps what is left of the paper around and in one digit that fills its picture.
+        other = _pieces(_with_margin(grey, not on_dark), not on_dark)
+        if len(other) == 1 and len(_pieces(grey, not on_dark)) == 1:
+            found, on_dark = other, not on_dark
     if any(piece.is_tight for piece in found):
         # The paper of a digit that fills its picture is guessed too dark, and its strokes break.
-        found = _pieces(_with_margin(grey))
+        found = _pieces(_with_margin(grey, on_dark), on_dark)
     if not found:
         return np.zeros((0, SIDE, SIDE), np.uint8)
     return np.stack([as_mnist(piece.ink, deskew=deskew) for piece in found])
 
 
 class _Piece(NamedTuple):
-    """One digit, cut out, and whether it leaves no margin in its picture."""
+    """One digit, cut out; whether it touches the edge, or fills its picture."""
 
     ink: Grey
+    at_edge: bool
     is_tight: bool
 
 
-def _pieces(grey: Grey) -> list[_Piece]:
-    """The digits of a picture in reading order."""
+def _pieces(grey: Grey, on_dark: bool) -> list[_Piece]:
+    """The digits of a picture in reading order; `on_dark` where ink is lighter than paper."""
     from scipy import ndimage
 
-    ink = ruling.without_ruling(_ink(grey))
+    ink = ruling.without_ruling(_ink(grey, on_dark))
     ink = ndimage.gaussian_filter(ink, max(grey.shape) / 600).astype(np.float32)
     threshold, contrast = _threshold(ink)
     if contrast < LEAST_CONTRAST:
@@ -82,6 +83,7 @@ def _pieces(grey: Grey) -> list[_Piece]:
     return [
         _Piece(
             ink=np.where(np.isin(labels[box], group) & mask[box], ink[box], 0),
+            at_edge=_touches(box, grey.shape),
             is_tight=_fills(box, grey.shape),
         )
         for box, group in _reading_order(found)
@@ -94,9 +96,14 @@ def _fills(box: Box, shape: tuple[int, ...]) -> bool:
     return any((side.stop - side.start) / size > _FILLS for side, size in sides)
 
 
-def _with_margin(grey: Grey) -> Grey:
+def _touches(box: Box, shape: tuple[int, ...]) -> bool:
+    """Whether a digit reaches the edge of its picture."""
+    return any(side.start == 0 or side.stop == size for side, size in zip(box, shape, strict=True))
+
+
+def _with_margin(grey: Grey, on_dark: bool) -> Grey:
     """A picture with paper around it."""
-    tone = float(np.percentile(grey, 5 if _on_dark(grey) else 95))
+    tone = float(np.percentile(grey, 5 if on_dark else 95))
     margin = max(grey.shape) // 4
     wide: Grey = np.pad(grey, margin, constant_values=np.float32(tone))
     return wide
@@ -132,13 +139,21 @@ def _union(boxes: list[Box]) -> Box:
     )
 
 
-def _ink(grey: Grey) -> Grey:
-    """How far each pixel is from the paper, whatever is darker: about 0 for paper, up to 1."""
+def _coarse(grey: Grey) -> Grey:
+    """A picture of about a hundred pixels in place of hundreds."""
     from scipy import ndimage
 
     step = max(1, max(grey.shape) // 100)
-    small = ndimage.uniform_filter(grey, step)[::step, ::step]
-    if _on_dark(small):
+    small: Grey = ndimage.uniform_filter(grey, step)[::step, ::step]
+    return small
+
+
+def _ink(grey: Grey, on_dark: bool) -> Grey:
+    """How far each pixel is from the paper: about 0 for paper, up to 1."""
+    from scipy import ndimage
+
+    small = _coarse(grey)
+    if on_dark:
         grey, small = 1 - grey, 1 - small
     paper = _paper(small)
     zoom = [size / count for size, count in zip(grey.shape, paper.shape, strict=True)]
@@ -208,81 +223,3 @@ def _reading_order(found: list[tuple[Box, list[int]]]) -> list[tuple[Box, list[i
         lines[-1].append(pair)
         bottom = max(bottom, rows.stop)
     return [pair for line in lines for pair in sorted(line, key=lambda pair: pair[0][1].start)]
-
-
-def as_mnist(ink: Grey, *, deskew: bool = False) -> Images:
-    """One digit, cut out, as MNIST's were made: uint8 [28, 28].
-
-    Args:
-      ink: at least 0, somewhere above it, any size, 0 for paper.
-      deskew: straighten it by its moments first.
-    """
-    from PIL import Image
-
-    if max(ink.shape) < SIDE:
-        ink = _enlarged(ink)
-    if deskew:
-        ink = _deskewed(ink)
-    ink = _cropped(_widened(_cropped(ink)))
-    height, width = ink.shape
-    scale = BOX / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    # The darkest fifth of the ink is full ink.
-    full = np.percentile(ink[ink > 0], 80)
-    picture = Image.fromarray(np.clip(ink / full * 255, 0, 255).astype(np.uint8))
-    small = np.asarray(picture.resize(size, Image.Resampling.BOX), np.float64)
-    small *= 255 / max(1.0, small.max())
-    image = np.zeros((SIDE, SIDE), np.uint8)
-    mass = small.sum()
-    at = []
-    for axis, length in enumerate(small.shape):
-        middle = (small.sum(axis=1 - axis) * np.arange(length)).sum() / mass
-        at.append(int(np.clip(round(SIDE / 2 - middle), 0, SIDE - length)))
-    image[at[0] : at[0] + small.shape[0], at[1] : at[1] + small.shape[1]] = small.round()
-    return image
-
-
-def _enlarged(ink: Grey) -> Grey:
-    """Ink of few pixels on a finer grid, for strokes of part of a pixel."""
-    from scipy import ndimage
-
-    finer = ndimage.zoom(np.pad(ink, 1), _FINER, order=3, mode="constant", grid_mode=True)
-    # What a spline leaves around an edge is no ink.
-    enlarged: Grey = np.where(finer > 0.02 * ink.max(), finer, 0)
-    return enlarged
-
-
-def _cropped(ink: Grey) -> Grey:
-    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-
-
-def _widened(ink: Grey) -> Grey:
-    """Strokes of at least the width that MNIST's have; a ballpoint's are a third of that."""
-    from scipy import ndimage
-
-    padded = np.pad(ink, 1)
-    inside = padded > 0
-    # Along a stroke of width w the distance to its edge is w / 4 in the mean, and half a pixel more
-    # between the pixels' middles.
-    width = 4 * (ndimage.distance_transform_edt(inside)[inside].mean() - 0.5)
-    wanted = PEN * max(ink.shape) / (BOX - PEN)
-    more = int(wanted - width)
-    if more < 1:
-        return ink
-    return ndimage.maximum_filter(np.pad(ink, more), size=more + 1)
-
-
-def _deskewed(ink: Grey) -> Grey:
-    """Sheared along its rows until rows and columns of the ink are uncorrelated."""
-    from scipy import ndimage
-
-    y, x = np.indices(ink.shape)
-    mass = ink.sum()
-    y0, x0 = (ink * y).sum() / mass, (ink * x).sum() / mass
-    slant = (ink * (y - y0) * (x - x0)).sum() / max((ink * (y - y0) ** 2).sum(), 1e-6)
-    slant = float(np.clip(slant, -1, 1))
-    margin = int(np.ceil(abs(slant) * ink.shape[0]))
-    wide = np.pad(ink, ((0, 0), (margin, margin)))
-    matrix = np.array([[1.0, 0.0], [slant, 1.0]])
-    return np.clip(ndimage.affine_transform(wide, matrix, (0, -slant * y0), order=1), 0, None)

@@ -32,13 +32,19 @@ def without_ruling(ink: Ink) -> Ink:
     down = _lines(ink.T)
     if across is None and down is None:
         return ink
-    cleaned = ink
+    cleaned, edge = ink, 0
     for found, turned in ((across, False), (down, True)):
         if found is not None:
             part = cleaned.T if turned else cleaned
-            part = _taken_out(part, *found)
+            mask, thickness = found
+            part = _taken_out(part, mask, thickness)
             cleaned = part.T if turned else part
-    return cleaned
+            edge = max(edge, thickness + 2)
+    # What is left of a line that grazes the edge.
+    inner = np.zeros_like(cleaned)
+    inside = slice(edge, -edge), slice(edge, -edge)
+    inner[inside] = cleaned[inside]
+    return inner
 
 
 def _lines(ink: Ink) -> tuple[Mask, int] | None:
