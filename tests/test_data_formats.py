@@ -88,6 +88,20 @@ def test_what_is_taken_otherwise_is_said(name, expected, tmp_path):
     assert expected.replace("line 1: ", "").replace("'Unnamed: 0'", "''") in said[0]
 
 
+def test_784_columns_without_a_header_have_no_label(tmp_path):
+    np.savetxt(tmp_path / "x.csv", IMAGES.reshape(-1, 784), fmt="%d", delimiter=",")
+    same(load_test(str(tmp_path / "x.csv")), IMAGES, None)
+    np.savetxt(tmp_path / "x.csv", IMAGES.reshape(-1, 784)[:, 1:], fmt="%d", delimiter=",")
+    assert "line 1: is a row of numbers; a header" in refused(load_test, str(tmp_path / "x.csv"))
+
+
+def test_a_comma_too_many_at_the_ends_of_rows_shifts_nothing(tmp_path):
+    content = csv_bytes(table(IMAGES[:3], LABELS[:3])).split(b"\r\n")
+    rows = b"\n".join([content[0], *(row + b"," for row in content[1:-1])])
+    message = refused(load_train, put(tmp_path, rows))
+    assert message.endswith("line 2: has 786 values where 785 are named; mend it")
+
+
 def test_a_column_that_is_not_known_and_counts_nothing_is_refused(tmp_path):
     columns = {"size": ["3", "5"], **table(IMAGES[:2], LABELS[:2])}
     message = refused(load_train, put(tmp_path, csv_bytes(columns)))

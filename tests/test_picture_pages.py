@@ -1,5 +1,6 @@
 """Pages, papers, frames: pictures of more than digits on white, drawn here."""
 
+import functools
 import io
 import itertools
 import os
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 SIX = [3, 1, 4, 7, 5, 6]
 
 
+@functools.cache
 def alone(digit):
     (image,) = handwriting.digits(grey(dark_on_light(drawn([digit], 200, 12))))
     return image

@@ -4,7 +4,6 @@ import re
 
 from lenet_jax.data import assemble, bounded, cache, columns, csv_form, csv_table
 from lenet_jax.data.dataset import Dataset, Images, Labels
-from lenet_jax.data.format import Format
 from lenet_jax.data.place import Asked, Place, Say
 from lenet_jax.errors import UserError
 
@@ -56,12 +55,3 @@ def _parse(content: bytes, name: str, asked: Asked, say: Say) -> tuple[Images, L
     if b"'" in content[start : start + 2**16]:
         content = content[:start] + content[start:].replace(b"'", b'"')
     return csv_table.parse_rows(content, form, name, asked.counted, say)
-
-
-FORMAT = Format(
-    name="ARFF",
-    what="OpenML's mnist_784.arff",
-    learnt="OpenML's data set 554; SciPy's `loadarff` reads the same",
-    holds=holds,
-    load=load,
-)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from lenet_jax import extras
 from lenet_jax.data import arrays, arrow_pictures, assemble, bounded, cache, columns
 from lenet_jax.data.dataset import PIXELS, SIDE, Dataset, Images, Labels
-from lenet_jax.data.format import Format
 from lenet_jax.data.place import Asked, Place, Say, missing, part_of
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
@@ -190,14 +189,3 @@ def _numbers(column: Any, called: str, name: str, row: int) -> NDArray[Any]:
     if values.dtype.kind not in "biuf":
         raise UserError(f"{place}: holds {column.type}, not numbers")
     return values
-
-
-FORMAT = Format(
-    name="Arrow",
-    what="parquet or feather, the Hub's shards ({train,test}-*.parquet) or a save_to_disk folder",
-    learnt="`ylecun/mnist` on the Hub and what `datasets` writes; OpenML's `mnist_784` as parquet; "
-    "pandas' `to_parquet` and `to_feather`",
-    holds=holds,
-    load=load,
-    extra="pyarrow",
-)

@@ -203,11 +203,21 @@ def zip_members(content: bytes, name: str) -> list[str]:
 
 
 def _open_zip(content: bytes, name: str) -> zipfile.ZipFile:
-    if content.count(b"PK\x01\x02") > MAX_MEMBERS:
+    if content.count(b"PK\x01\x02", _directory(content)) > MAX_MEMBERS:
         raise UserError(
             f"{name}: a zip of more than {MAX_MEMBERS:,} files; unzip it and give the folder"
         )
     return zipfile.ZipFile(io.BytesIO(content))
+
+
+def _directory(content: bytes) -> int:
+    """Where the directory of a zip begins, or anywhere before it; 0 where that is not simple."""
+    # With no comment its last 22 bytes are the record that zipfile looks for first.
+    last = content[-22:]
+    if not last.startswith(b"PK\x05\x06") or last[20:] != b"\0\0":
+        return 0
+    size = int.from_bytes(last[12:16], "little")
+    return 0 if size == 0xFFFFFFFF else max(0, len(content) - 22 - size)
 
 
 def _base(member: str) -> str:

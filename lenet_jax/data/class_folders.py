@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from lenet_jax.data import assemble, bounded, cache, handwriting, pictures
 from lenet_jax.data.dataset import SIDE, Dataset, Images, Labels, Part
-from lenet_jax.data.format import Format
 from lenet_jax.data.place import Asked, Place, Say, missing, part_of
 from lenet_jax.errors import UserError
 
@@ -108,13 +107,3 @@ def _ink_on_zero(images_NxHxW: Images, say: Say) -> Images:
         return images_NxHxW
     say("dark digits on light paper are turned to light on dark")
     return 255 - images_NxHxW
-
-
-FORMAT = Format(
-    name="Folders by class",
-    what="a folder of pictures by class (training/3/17.png)",
-    learnt="mnist_png's layout, which Keras's `image_dataset_from_directory` and torchvision's "
-    "`ImageFolder` read",
-    holds=holds,
-    load=load,
-)

@@ -2,7 +2,6 @@
 
 from lenet_jax.data import assemble, bounded, cache, columns, csv_form, csv_table
 from lenet_jax.data.dataset import Dataset
-from lenet_jax.data.format import Format
 from lenet_jax.data.place import Asked, Place, missing, part_of, unpacked_start
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
@@ -112,13 +111,3 @@ def _unpacked(place: Place, member: str, name: str) -> bytes:
     if content[:100].lstrip().startswith(b"<"):
         raise UserError(f"{name}: is a web page, not digits; sign in at Kaggle and get it again")
     return content
-
-
-FORMAT = Format(
-    name="CSV",
-    what="a CSV of digits (a row each; .gz, .bz2, .xz or .zip), or a folder or zip of such",
-    learnt="Colab's `sample_data`, pjreddie's and Kaggle's \"MNIST in CSV\", Fashion-MNIST's, "
-    "OpenML's `mnist_784.csv`; pandas' and NumPy's own writing",
-    holds=holds,
-    load=load,
-)

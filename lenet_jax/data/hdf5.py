@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from lenet_jax import extras
 from lenet_jax.data import arrays, assemble, bounded, cache, pairs
 from lenet_jax.data.dataset import Dataset, Images, Labels, Part
-from lenet_jax.data.format import Format
 from lenet_jax.data.place import Asked, Place, Say, part_of
 from lenet_jax.errors import UserError
 
@@ -98,13 +97,3 @@ def _read(array: Any, place: str) -> NDArray[Any]:
     if array.size * array.dtype.itemsize > bounded.MAX_BYTES:
         raise UserError(f"{place}: holds more than the {bounded.MAX_BYTES:,} bytes allowed")
     return np.asarray(array[()])
-
-
-FORMAT = Format(
-    name="HDF5",
-    what="usps.h5 and others with train/data and train/target",
-    learnt="the `usps.h5` at Kaggle (bistaumanga), by h5py",
-    holds=holds,
-    load=load,
-    extra="h5py",
-)

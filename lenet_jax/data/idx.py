@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from lenet_jax.data import assemble, bounded
 from lenet_jax.data.dataset import CLASSES, SIDE, Dataset, Source
-from lenet_jax.data.format import Format
 from lenet_jax.data.place import Asked, Place, unpacked_start
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
@@ -202,14 +201,3 @@ def _parse(
             f"{name}: is cut off in item {len(data) // size + 1:,} of {count:,}; get the file again"
         )
     return np.frombuffer(data, np.uint8 if itemsize == 1 else ">i4").reshape(count, *shape)
-
-
-FORMAT = Format(
-    name="IDX",
-    what="a folder, zip or file of IDX files (MNIST, Fashion-MNIST, KMNIST, QMNIST, EMNIST's "
-    "digits), torchvision's root included",
-    learnt="LeCun's page of MNIST, torchvision's `MNIST/raw`, hojjatk's zip at Kaggle, QMNIST's "
-    "and EMNIST's own pages",
-    holds=holds,
-    load=load,
-)

@@ -2,7 +2,6 @@
 
 from lenet_jax.data import bounded, csv_files
 from lenet_jax.data.dataset import Dataset
-from lenet_jax.data.format import Format
 from lenet_jax.data.place import Asked, Place
 from lenet_jax.errors import UserError
 
@@ -60,12 +59,3 @@ def _find(place: Place, base: str) -> str | None:
         if (place.path / name).is_file():
             return name
     return None
-
-
-FORMAT = Format(
-    name="Kaggle's files",
-    what="Kaggle's zip, or a folder of its CSVs",
-    learnt="the competition's own `digit-recognizer.zip`",
-    holds=holds,
-    load=load,
-)

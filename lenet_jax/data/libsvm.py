@@ -6,7 +6,6 @@ import numpy as np
 
 from lenet_jax.data import arrays, assemble, bounded, cache
 from lenet_jax.data.dataset import CLASSES, PIXELS, Dataset, Images, Labels
-from lenet_jax.data.format import Format
 from lenet_jax.data.place import Asked, Place, Say
 from lenet_jax.errors import UserError
 
@@ -63,12 +62,3 @@ def _parse(content: bytes, name: str, say: Say) -> tuple[Images, Labels]:
     images_NxHxW = arrays.images(pixels_NxD[:, : side * side], name, say)
     images_NxHxW = assemble.to_digits(images_NxHxW, name, say)
     return images_NxHxW, arrays.labels(labels_N, name, len(images_NxHxW))
-
-
-FORMAT = Format(
-    name="LIBSVM",
-    what="usps.bz2 and mnist.scale.bz2",
-    learnt="LIBSVM's page of data sets; scikit-learn's `dump_svmlight_file` writes the same",
-    holds=holds,
-    load=load,
-)

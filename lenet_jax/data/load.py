@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lenet_jax.data import download, formats, kaggle, pictures, sample
+from lenet_jax.data import download, formats, kaggle, sample
 from lenet_jax.data.dataset import Dataset
 from lenet_jax.data.place import Asked, Counted, Place, Say
 from lenet_jax.errors import UserError
@@ -140,7 +140,7 @@ def _resolve(data: str, cwd: str | os.PathLike[str] | None, say: Say | None) -> 
 
 def _holds_labels(place: Place) -> bool:
     found = formats.find(place)
-    return found is not None and found[0] is not pictures.FORMAT
+    return found is not None and found[0].module != "picture_files"
 
 
 def _downloaded(data: str, say: Say | None) -> str:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from lenet_jax.data import arrays, assemble, bounded, cache
 from lenet_jax.data.dataset import Dataset, Images, Labels, Part
-from lenet_jax.data.format import Format
 from lenet_jax.data.place import Asked, Place, Say
 from lenet_jax.errors import UserError
 
@@ -96,13 +95,3 @@ def _inflated(content: bytes, name: str) -> bytes:
         if at != len(content):
             raise EOFError("it ends within a header")
     return b"".join(pieces)
-
-
-FORMAT = Format(
-    name="MATLAB",
-    what="EMNIST's emnist-digits.mat, or mnist-original.mat",
-    learnt="EMNIST's page (`dataset.train.images`), scipy's reading of it; mldata.org's by "
-    "scikit-learn's former `fetch_mldata`",
-    holds=holds,
-    load=load,
-)

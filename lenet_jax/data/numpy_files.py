@@ -4,7 +4,6 @@ import re
 
 from lenet_jax.data import arrays, assemble, bounded, cache, pairs
 from lenet_jax.data.dataset import Dataset, Images, Labels
-from lenet_jax.data.format import Format
 from lenet_jax.data.place import Asked, Place, Say, missing
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
@@ -141,12 +140,3 @@ def _partner(folder: Place, name: str) -> str | None:
 
 def _swapped(stem: str, images: str, labels: str) -> str:
     return re.sub(rf"(?<![A-Za-z]){images}(?![A-Za-z])", labels, stem)
-
-
-FORMAT = Format(
-    name="NumPy",
-    what="Keras's mnist.npz, or .npz and .npy files of images and labels",
-    learnt="Keras's `mnist.npz`, KMNIST's `kmnist-train-imgs.npz` (`arr_0`), MNIST-C's `.npy`",
-    holds=holds,
-    load=load,
-)

@@ -11,9 +11,8 @@ import numpy as np
 from lenet_jax import extras
 from lenet_jax.data import bounded, pdf
 from lenet_jax.data.dataset import Dataset
-from lenet_jax.data.format import Format
 from lenet_jax.data.handwriting import Grey, digits
-from lenet_jax.data.place import Asked, Place, Say
+from lenet_jax.data.place import Say
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
 
@@ -35,27 +34,13 @@ MOST_PAGES = 200
 WORKING_SIDE = 1200
 
 
-def holds(place: Place) -> bool:
-    """Whether a place is a picture, or a folder with one in it."""
-    if place.is_folder:
-        return place.depth == 0 and bool(_files(place.path))
-    return _is_picture(place.path)
+def files_of(folder: Path) -> list[Path]:
+    """The pictures of a folder by name."""
+    return sorted(file for file in folder.iterdir() if is_picture(file))
 
 
-def _load(place: Place, asked: Asked) -> Dataset:
-    if asked.part == "train":
-        raise UserError(
-            f"{place.name}: pictures without labels; to train on them put those of each digit into "
-            "a folder of its name, 0 to 9"
-        )
-    return load(place.path, place.name, deskew=asked.deskew, say=asked.say)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if _is_picture(file))
-
-
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
+    """Whether a file is named as pictures are."""
     # Some systems leave hidden files beside pictures that have their endings.
     return path.suffix.lower() in (*ENDINGS, *HEIC, PDF) and not path.name.startswith(".")
 
@@ -77,7 +62,7 @@ def load(path: Path, name: str, *, deskew: bool = False, say: Say | None = None)
       UserError: there is no digit at all; the message names the picture.
     """
     images, places, left_out = [], [], []
-    files = _files(path) if path.is_dir() else [path]
+    files = files_of(path) if path.is_dir() else [path]
     for file in files:
         called = name if file is path else shown(file)
         try:
@@ -245,13 +230,3 @@ def _ground(rgba: np.ndarray) -> tuple[int, int, int, int]:
     opaque = rgba[rgba[..., 3] > 127]
     dark = not len(opaque) or opaque[:, :3].mean() < 128
     return (255, 255, 255, 255) if dark else (0, 0, 0, 255)
-
-
-FORMAT = Format(
-    name="Pictures",
-    what="to predict, a picture or a folder of pictures, page by page (JPEG, PNG, TIFF, GIF, WebP, "
-    "BMP, AVIF, JPEG 2000, PGM; HEIC needs pillow-heif, PDF pypdfium2)",
-    learnt="Pillow's, pillow-heif's and pypdfium2's own pages",
-    holds=holds,
-    load=_load,
-)

@@ -10,7 +10,6 @@ import numpy as np
 
 from lenet_jax.data import arrays, arrow_pictures, assemble, bounded, cache
 from lenet_jax.data.dataset import Dataset, Images, Labels
-from lenet_jax.data.format import Format
 from lenet_jax.data.place import Asked, Place, Say, missing
 from lenet_jax.errors import UserError
 
@@ -121,12 +120,3 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
             return number, at
         if shift > 63:
             raise ValueError("too long")
-
-
-FORMAT = Format(
-    name="TFDS",
-    what="TensorFlow Datasets' cache (mnist/3.0.1)",
-    learnt="TensorFlow Datasets' `mnist` 3.0.1 and TensorFlow's pages on TFRecord",
-    holds=holds,
-    load=load,
-)
