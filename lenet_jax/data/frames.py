@@ -15,6 +15,7 @@ _TURNS = np.radians(np.arange(-10, 10.5, 1))
 # Of the picture, for a line that runs through it, and for how thin it is.
 _THROUGH, _THIN = 0.95, 0.06
 _MOST_POINTS = 4000
+_DEEP = 3
 
 
 def find(labels: Labels2D, boxes: dict[int, Box]) -> set[int]:
@@ -65,15 +66,15 @@ def _runs_through(box: Box, shape: tuple[int, ...]) -> bool:
 
 
 def _edge_runs(labels: Labels2D, label: int, box: Box) -> int:
-    """How many times a label meets the edges of the picture."""
-    if not any(
-        side.start == 0 or side.stop == size for side, size in zip(box, labels.shape, strict=True)
-    ):
+    """How many times a label as high or as wide as the picture meets the sides of its own box."""
+    sides = zip(box, labels.shape, strict=True)
+    if not any((side.stop - side.start) >= _THROUGH * size for side, size in sides):
         return 0
-    edges = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
-    return sum(
-        int((np.diff((edge == label).astype(np.int8), prepend=0) == 1).sum()) for edge in edges
-    )
+    piece = labels[box] == label
+    # Ends of lines are not level to the pixel.
+    edges = [piece[:_DEEP].any(0), piece[-_DEEP:].any(0)]
+    edges += [piece[:, :_DEEP].any(1), piece[:, -_DEEP:].any(1)]
+    return sum(int((np.diff(edge.astype(np.int8), prepend=0) == 1).sum()) for edge in edges)
 
 
 def _cells(labels: Labels2D, label: int, box: Box) -> int:
