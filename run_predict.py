@@ -11,12 +11,11 @@ with checkout.packages():
 
 HELP = """python run_predict.py --workdir=runs/first --data=digit-recognizer.zip
 
-Predicts the test digits with the run in the workdir, the members of an ensemble averaged, and
-writes a submission for Kaggle. Where the digits have labels the accuracy is printed as well.
-For a photo, or a folder of pictures, the digits are printed instead, each with its confidence."""
-
+Writes a submission of what the run in the workdir, its members averaged, makes of the test digits.
+Of digits with labels it tells the accuracy, of pictures each digit with its confidence."""
 WORKDIR = DEFINE_string("workdir", "runs/default", "Folder of the run.")
 DATA = DEFINE_string("data", "auto", data.HELP_TO_PREDICT)
+TRANSPOSED = DEFINE_bool("transposed", False, data.HELP_TRANSPOSED)
 OUTPUT = DEFINE_string("output", "submission.csv", "The submission to write.")
 PROBABILITIES = DEFINE_string("probabilities", None, "Write the ten of each row to this CSV, too.")
 DOUBTFUL = DEFINE_string("doubtful", None, "Write the least confident 100 rows to this CSV, too.")
@@ -35,13 +34,13 @@ def main() -> None:
     program.refuse(OF_PREDICTIONS, "--report predicts nothing", when=REPORT.value)
     record = workdir.read_run(WORKDIR.value, say=program.tell)
     which, how = CHECKPOINT.value, (VIEWS.value, MEAN.value)
-    load = data.load_train if REPORT.value else partial(data.load_test, deskew=DESKEW.value)
+    read = data.load_train if REPORT.value else partial(data.load_test, deskew=DESKEW.value)
     ahead = () if REPORT.value else ("predict", record.config, *how)
-    dataset = program.load(load, DATA.value, "predict", *ahead)
+    read = partial(read, transposed=TRANSPOSED.value)
+    dataset = program.load(read, DATA.value, "predict", *ahead)
     program.refuse((DESKEW,), f"{dataset.name} is no picture", when=dataset.places is None)
     program.refuse((OUTPUT, SUBMIT), "pictures make no submission", when=dataset.places is not None)
     from lenet_jax import hosts, outcome, predict
-
     if REPORT.value:
         print(outcome.rewrite_report(WORKDIR.value, record, dataset, which))
         return
@@ -53,6 +52,7 @@ def main() -> None:
         print("\n".join(answers.write(dataset, probabilities_NxK, files, sample)))
         if SUBMIT.value is not None:
             submit.submit(dataset, OUTPUT.value, SUBMIT.value)
+        program.done_but_for(dataset.left_out)
 
 
 if __name__ == "__main__":

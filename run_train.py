@@ -1,5 +1,7 @@
 """Trains LeNet-5 on digits; see `--help`. Kept short on purpose: all is in lenet_jax."""
 
+from functools import partial
+
 from lenet_jax import checkout
 
 with checkout.packages():
@@ -13,13 +15,8 @@ Trains LeNet-5 and leaves config.json, checkpoints/, metrics.csv, report/ and RE
 workdir. A workdir with a checkpoint is gone on from. Every field of the recipe can be set as
 --config.field=value, for instance --config.epochs=5 --config.members=4."""
 
-DATA = flags.DEFINE_string(
-    "data",
-    "auto",
-    "Digits to train on: auto (data/ here if it holds digits, else the sample), sample (5,000 "
-    "digits, no network needed), kaggle or mnist (downloaded), or the path of Kaggle's zip, of "
-    "its CSVs or of an IDX folder.",
-)
+DATA = flags.DEFINE_string("data", "auto", data.HELP_TO_TRAIN)
+TRANSPOSED = flags.DEFINE_bool("transposed", False, data.HELP_TRANSPOSED)
 WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
 MIRROR = flags.DEFINE_string(
     "mirror",
@@ -38,7 +35,8 @@ def main() -> None:
         # Before anything is compiled.
         programs = compilation_cache.Copies(program.compiled_folder(), MIRROR.value)
         programs.fetch()
-    dataset = program.load(data.load_train, DATA.value, "outcome", "train", recipe)
+    load = partial(data.load_train, transposed=TRANSPOSED.value)
+    dataset = program.load(load, DATA.value, "outcome", "train", recipe)
     from lenet_jax import hosts, mirror, outcome, train
 
     kept_in = mirror.Mirror(WORKDIR.value, MIRROR.value, programs) if MIRROR.value else None

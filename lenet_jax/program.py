@@ -19,9 +19,10 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from lenet_jax import __version__, checkout, config, data, recipes, stopping, usage
-from lenet_jax.errors import UserError
+from lenet_jax.errors import Incomplete, UserError
 
 USER_ERROR = 2
+INCOMPLETE = 3
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
 # What a shell makes of SIGPIPE, which Windows does not know.
@@ -30,6 +31,7 @@ UNREAD = 141
 STATUS_HELP = f"""Exit status:
   {0:<3} done
   {USER_ERROR:<3} a mistake in what was given, told in one line
+  {INCOMPLETE:<3} done but for pictures that could not be read, each told in one line
   {stopping.STOPPED:<3} stopped by Ctrl-C or SIGTERM after saving; the same command goes on
   {stopping.LOST:<3} another process of the run was lost; all the same commands go on
   {INTERRUPTED} stopped at once by Ctrl-C: nothing to save yet, or the second one
@@ -71,6 +73,12 @@ SEVERAL = (_coordinator, _num_processes, _process_id, _heartbeat)
 _arguments: list[str] | None = None
 
 
+def done_but_for(left_out: Sequence[str]) -> None:
+    """Raises Incomplete if something, each told in a line of its own before, was left out."""
+    if left_out:
+        raise Incomplete(f"{len(left_out)} left out, named above; the rest is answered")
+
+
 def run(main: Callable[[], None], description: str) -> None:
     """Parses the command line, calls `main` and ends the process.
 
@@ -104,6 +112,9 @@ def run(main: Callable[[], None], description: str) -> None:
         _die(str(error))
     except flags.UnrecognizedFlagError as error:
         _die(_unknown_flag(error.flagname))
+    except Incomplete as error:
+        print(f"error: {error}", file=sys.stderr)
+        _end(INCOMPLETE)
     except flags.Error as error:
         _die(f"{str(error).splitlines()[0]} (--help lists all flags)")
     except stopping.Stopped as stopped:

@@ -17,7 +17,20 @@ from browser import BROWSER, DRIVER, chromium
 
 ROOT = Path(__file__).parent.parent
 # What is of no use to a reader by itself.
-INNER = {"data.bounded", "data.csv_table", "checksums", "answers", "progress", "report.markdown"}
+INNER = {
+    "data.bounded",
+    "data.csv_table",
+    "data.csv_form",
+    "data.csv_decimals",
+    "data.pixel_values",
+    "data.arrays",
+    "data.pairs",
+    "data.arrow_pictures",
+    "checksums",
+    "answers",
+    "progress",
+    "report.markdown",
+}
 
 
 @pytest.fixture(scope="module")

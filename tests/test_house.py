@@ -78,7 +78,8 @@ MAY_IMPORT = {
     "callable_room": set(),
     "console": {"checkout"},
     "library": {
-        "config", "data", "errors", "export", "files", "mesh", "mirror", "outcome", "predict", "runtime", "train", "wording", "workdir",
+        "config", "data", "errors", "export", "files", "mesh", "mirror", "outcome",
+        "predict", "runtime", "train", "wording", "workdir",
     },
     "runtime": set(),
     "program": {

@@ -7,11 +7,20 @@ where they are first needed.
 from lenet_jax.data.cache import programs_folder
 from lenet_jax.data.dataset import Dataset
 from lenet_jax.data.honesty import overlap_warning
-from lenet_jax.data.load import HELP_TO_PREDICT, load_test, load_train, sample_submission
+from lenet_jax.data.load import (
+    HELP_TO_PREDICT,
+    HELP_TO_TRAIN,
+    HELP_TRANSPOSED,
+    load_test,
+    load_train,
+    sample_submission,
+)
 from lenet_jax.data.split import folds, held_out, holdout
 
 __all__ = [
     "HELP_TO_PREDICT",
+    "HELP_TO_TRAIN",
+    "HELP_TRANSPOSED",
     "Dataset",
     "folds",
     "held_out",

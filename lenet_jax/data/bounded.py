@@ -1,5 +1,6 @@
 """Reads files, gzip streams and zip members in memory, never more than a stated bound."""
 
+import bz2
 import gzip
 import io
 import lzma
@@ -19,6 +20,9 @@ from lenet_jax.files import shown
 MAX_BYTES = 2**30
 # Each entry of a zip's directory costs zipfile ten times its size; Kaggle's zip has three.
 MAX_MEMBERS = 10_000
+
+# A header may ask for a dictionary of 4 GB.
+XZ_MEMORY = 2**28
 
 _CHUNK = 2**20
 _DAMAGE = (
@@ -112,6 +116,39 @@ def gunzip(content: bytes, name: str) -> bytes:
         return drain(stream, MAX_BYTES, name)
 
 
+def unpack(content: bytes, name: str) -> bytes:
+    """The content of a file packed by gzip, bzip2 or xz; of any other file what it is.
+
+    Raises:
+      UserError: damaged, or more than `MAX_BYTES` when unpacked.
+    """
+    if is_gzip(content):
+        return gunzip(content, name)
+    if content.startswith(b"BZh"):
+        with unpacking("bzip2", name), bz2.BZ2File(io.BytesIO(content)) as stream:
+            return drain(stream, MAX_BYTES, name)
+    if content.startswith(b"\xfd7zXZ\0"):
+        with unpacking("xz", name):
+            return _unxz(content, name)
+    return content
+
+
+def _unxz(content: bytes, name: str) -> bytes:
+    # LZMAFile takes no limit.
+    unpacker = lzma.LZMADecompressor(memlimit=XZ_MEMORY)
+    taken = io.BytesIO()
+    piece = unpacker.decompress(content, _CHUNK)
+    while True:
+        if taken.tell() + len(piece) > MAX_BYTES:
+            raise UserError(f"{name}: holds more than the {MAX_BYTES:,} bytes allowed")
+        taken.write(piece)
+        if unpacker.eof:
+            return taken.getvalue()
+        if unpacker.needs_input:
+            raise EOFError("it ends before its end mark")
+        piece = unpacker.decompress(b"", _CHUNK)
+
+
 def unzip(content: bytes, base: str, name: str) -> bytes | None:
     """The content of the one member with this base name, in whatever folder of the zip.
 
@@ -126,16 +163,33 @@ def unzip(content: bytes, base: str, name: str) -> bytes | None:
         place = f"{name}: {base}"
         if len(found) > 1:
             raise UserError(f"{place}: the zip holds {len(found)} files of this name; leave one")
-        entry = found[0]
-        if entry.flag_bits & 0x1:
-            raise UserError(f"{place}: is encrypted; unzip it and give the folder")
-        # The other methods may ask for gigabytes to unpack a few bytes.
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise UserError(f"{place}: is packed by an unusual method; unzip and give the folder")
-        if entry.file_size > MAX_BYTES:
-            raise UserError(f"{place}: holds more than the {MAX_BYTES:,} bytes allowed")
-        with archive.open(entry) as stream:
-            return drain(stream, MAX_BYTES, place)
+        return _member(archive, found[0], place)
+
+
+def read_member(content: bytes, member: str, name: str) -> bytes:
+    """The content of the member of this whole name, `/` between its parts.
+
+    Raises:
+      UserError: as `unzip`, and where there is none.
+    """
+    place = f"{name}: {shown(member)}"
+    with unpacking("zip", name), _open_zip(content, name) as archive:
+        for entry in archive.infolist():
+            if entry.filename.replace("\\", "/") == member:
+                return _member(archive, entry, place)
+    raise UserError(f"{place}: is not in the zip")
+
+
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str) -> bytes:
+    if entry.flag_bits & 0x1:
+        raise UserError(f"{place}: is encrypted; unzip it and give the folder")
+    # The other methods may ask for gigabytes to unpack a few bytes.
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise UserError(f"{place}: is packed by an unusual method; unzip and give the folder")
+    if entry.file_size > MAX_BYTES:
+        raise UserError(f"{place}: holds more than the {MAX_BYTES:,} bytes allowed")
+    with archive.open(entry) as stream:
+        return drain(stream, MAX_BYTES, place)
 
 
 def zip_members(content: bytes, name: str) -> list[str]:
@@ -149,9 +203,21 @@ def zip_members(content: bytes, name: str) -> list[str]:
 
 
 def _open_zip(content: bytes, name: str) -> zipfile.ZipFile:
-    if content.count(b"PK\x01\x02") > MAX_MEMBERS:
-        raise UserError(f"{name}: a zip of more than {MAX_MEMBERS:,} files; this is not Kaggle's")
+    if content.count(b"PK\x01\x02", _directory(content)) > MAX_MEMBERS:
+        raise UserError(
+            f"{name}: a zip of more than {MAX_MEMBERS:,} files; unzip it and give the folder"
+        )
     return zipfile.ZipFile(io.BytesIO(content))
+
+
+def _directory(content: bytes) -> int:
+    """Where the directory of a zip begins, or anywhere before it; 0 where that is not simple."""
+    # With no comment its last 22 bytes are the record that zipfile looks for first.
+    last = content[-22:]
+    if not last.startswith(b"PK\x05\x06") or last[20:] != b"\0\0":
+        return 0
+    size = int.from_bytes(last[12:16], "little")
+    return 0 if size == 0xFFFFFFFF else max(0, len(content) - 22 - size)
 
 
 def _base(member: str) -> str:

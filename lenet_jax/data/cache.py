@@ -11,12 +11,14 @@ import contextlib
 import hashlib
 import io
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lenet_jax.data.dataset import Dataset, Images, Labels
+from lenet_jax.data.place import Say
 from lenet_jax.errors import UserError
 from lenet_jax.files import make_folder, write_atomically
 
@@ -24,7 +26,7 @@ VARIABLE = "LENET_JAX_CACHE"
 # Of 33 MB each.
 MAX_ENTRIES = 8
 # To be raised whenever the same file may give other arrays than before.
-_VERSION = 1
+_VERSION = 2
 
 
 def folder() -> Path | None:
@@ -58,8 +60,16 @@ def key(content: bytes, member: str = "") -> str:
     return digest.hexdigest()
 
 
-def load(entry: str) -> tuple[Images, Labels | None] | None:
-    """The arrays kept under a key, or None where there are none, or damaged ones."""
+class Kept(NamedTuple):
+    """What was parsed, and the lines that were said about it."""
+
+    images_NxHxW: Images
+    labels_N: Labels | None
+    notes: tuple[str, ...] = ()
+
+
+def load(entry: str) -> Kept | None:
+    """What is kept under a key, or None where there is nothing, or something damaged."""
     path = _path(entry)
     if path is None:
         return None
@@ -68,6 +78,7 @@ def load(entry: str) -> tuple[Images, Labels | None] | None:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             images_NxHxW = arrays["images"]
             labels_N = arrays.get("labels")
+            notes = tuple(map(str, arrays.get("notes", ())))
         # Members of an npz carry a checksum; this is for a whole file of something else.
         Dataset(images_NxHxW=images_NxHxW, labels_N=labels_N, source="csv", name=entry)
         # Used is young: the oldest entries are thrown away.
@@ -75,10 +86,12 @@ def load(entry: str) -> tuple[Images, Labels | None] | None:
     except Exception:
         # Whatever is wrong with it, the source itself is there.
         return None
-    return images_NxHxW, labels_N
+    return Kept(images_NxHxW, labels_N, notes)
 
 
-def store(entry: str, images_NxHxW: Images, labels_N: Labels | None) -> None:
+def store(
+    entry: str, images_NxHxW: Images, labels_N: Labels | None, notes: Sequence[str] = ()
+) -> None:
     """Keeps arrays under a key, and throws away the entries used longest ago."""
     path = _path(entry)
     if path is None:
@@ -86,6 +99,8 @@ def store(entry: str, images_NxHxW: Images, labels_N: Labels | None) -> None:
     arrays: dict[str, Any] = {"images": images_NxHxW}
     if labels_N is not None:
         arrays["labels"] = labels_N
+    if notes:
+        arrays["notes"] = np.array(notes)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     with contextlib.suppress(OSError, UserError):
@@ -93,6 +108,23 @@ def store(entry: str, images_NxHxW: Images, labels_N: Labels | None) -> None:
         # Not synced: what a power cut leaves half-written fails its checksum.
         write_atomically(path, buffer.getvalue(), sync=False)
         _prune(path.parent)
+
+
+def parsed(content: bytes, member: str, parse: Callable[[Say], tuple[Images, Any]]) -> Kept:
+    """What `parse` gives for these bytes: kept from an earlier start, or parsed now and kept.
+
+    Args:
+      content: of the whole source file.
+      member: what in it is parsed, and how.
+      parse: is given a function that takes the lines to be said; these are kept, too.
+    """
+    entry = key(content, member)
+    kept = load(entry)
+    if kept is None:
+        notes: list[str] = []
+        kept = Kept(*parse(notes.append), tuple(notes))
+        store(entry, *kept)
+    return kept
 
 
 def _path(entry: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""Parses a table of digits: a row per image, `pixel0` .. `pixel783`, and perhaps a `label`."""
+"""Parses a CSV of digits: a row per image, its 784 pixels, and perhaps a label."""
 
 import csv
 import io
@@ -7,23 +7,27 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from lenet_jax.data.dataset import CLASSES, PIXELS, SIDE, Images, Labels
+from lenet_jax.data import csv_decimals, csv_form
+from lenet_jax.data.columns import Layout
+from lenet_jax.data.csv_form import Form
+from lenet_jax.data.dataset import CLASSES, SIDE, Images, Labels
+from lenet_jax.data.place import Say
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
 
-_PIXEL_COLUMNS = [f"pixel{index}" for index in range(PIXELS)]
-# The longest header there is, quoted, has under 10,000 bytes.
-_MAX_HEADER = 2**16
 _WINDOW = 2**18
-_BLOCK = 2**12
 
 
 def parse(
-    content: bytes, name: str, counted: Callable[[int], object] | None = None
+    content: bytes,
+    name: str,
+    counted: Callable[[int], object] | None = None,
+    say: Say | None = None,
 ) -> tuple[Images, Labels | None]:
     """Reads the bytes of a CSV file.
 
-    Columns are found by name, in any order. A cell is a whole number of one to three digits. Line
+    Columns are found by name, in any order; see `columns` for the names, and for files without a
+    header. Commas, semicolons or tabs stand between the cells. A cell is a whole number from 0 to
+    255, perhaps with `.0` behind it; a file whose cells all lie in 0..1 is scaled to that. Line
     ends are LF or CRLF, the last one may be missing, empty lines may follow the last row, a UTF-8
     byte order mark may come first.
 
@@ -31,104 +35,51 @@ def parse(
       content: the file.
       name: its place, for messages.
       counted: is given the number of rows before they are parsed.
+      say: is given a line about whatever is taken otherwise than it stands there.
 
     Returns:
-      uint8 [N, 28, 28] and int32 [N], or None without a `label` column; N is at least 1.
+      uint8 [N, 28, 28] and int32 [N], or None without a label; N is at least 1.
 
     Raises:
-      UserError: anything else, with the line (the header is line 1) and the column.
+      UserError: anything else, with the line and the column.
     """
-    columns, start = _header(content, name)
-    end = _end_of_rows(content, start)
-    if end == start:
+    return parse_rows(content, csv_form.form(content, name), name, counted, say)
+
+
+def parse_rows(
+    content: bytes,
+    form: Form,
+    name: str,
+    counted: Callable[[int], object] | None = None,
+    say: Say | None = None,
+) -> tuple[Images, Labels | None]:
+    """Reads rows whose columns are known; otherwise as `parse`."""
+    end = csv_form.end_of_rows(content, form.start)
+    if end == form.start:
         raise UserError(f"{name}: holds no rows below its header")
-    rows = _count_rows(content, start, end, len(columns), name)
+    rows = csv_form.count_rows(content, end, form, name)
     if counted is not None:
         counted(rows)
-    table_NxD = _fast(content, start, end, (rows, len(columns)))
+    say = say or _nothing
+    if not csv_form.is_plain(content, form):
+        content, form, notes = csv_form.plain(content, end, form, name)
+        for note in notes:
+            say(note)
+        end = len(content)
+    if csv_decimals.has(content, form, end):
+        return csv_decimals.read(content, end, rows, form, name, say)
+    table_NxD = _fast(content, form.start, end, (rows, len(form.layout.names)))
     if table_NxD is None:
-        table_NxD = _careful(content, start, end, columns, name)
-    return _arrays(table_NxD, columns, name)
+        table_NxD = _careful(content, end, form, name)
+    images_NxHxW, labels_N = _arrays(table_NxD, form, name)
+    if images_NxHxW.max() == 1:
+        say("has pixels of 0 and 1 alone; taken times 255")
+        images_NxHxW = images_NxHxW * np.uint8(255)
+    return images_NxHxW, labels_N
 
 
-def _header(content: bytes, name: str) -> tuple[list[str], int]:
-    """The columns' names, checked, and where the rows begin."""
-    if not content:
-        raise UserError(f"{name}: is empty; get the file again")
-    first = 3 if content.startswith(b"\xef\xbb\xbf") else 0
-    stop = content.find(b"\n", first, first + _MAX_HEADER)
-    if stop < 0:
-        stop = len(content)
-    line = content[first : min(stop, first + _MAX_HEADER)]
-    try:
-        text = line.decode().removesuffix("\r")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise UserError(f"{name}: line 1: is not UTF-8 text, so this is not a CSV of digits")
-    if "\r" in text:
-        raise UserError(f"{name}: line 1: ends in a lone carriage return; save with LF or CRLF")
-    columns = next(csv.reader([text]), [])
-    if columns and all(column.strip().isdigit() for column in columns):
-        raise UserError(f"{name}: line 1: is a row of numbers; a header must name the columns")
-    seen: set[str] = set()
-    for column in columns:
-        if column in seen:
-            twice = shown(column[:40])
-            raise UserError(f"{name}: line 1: column {twice!r} is there twice; remove one")
-        seen.add(column)
-    missing = [column for column in _PIXEL_COLUMNS if column not in seen]
-    if missing:
-        more = f" and {len(missing) - 1} more are" if len(missing) > 1 else " is"
-        raise UserError(
-            f"{name}: line 1: column {missing[0]!r}{more} missing; a CSV of digits has the columns "
-            "pixel0 to pixel783, and label where it is known"
-        )
-    for column in columns:
-        if column != "label" and column not in _PIXEL_COLUMNS:
-            raise UserError(
-                f"{name}: line 1: column {shown(column[:40])!r} is neither label nor pixel0 to "
-                "pixel783; remove it"
-            )
-    return columns, min(stop + 1, len(content))
-
-
-def _end_of_rows(content: bytes, start: int) -> int:
-    """Where the last row ends, line ends and empty lines after it left out."""
-    end = len(content)
-    while end > start:
-        # By blocks: a gigabyte of empty lines would take minutes byte by byte, or a copy to strip.
-        block = content[max(start, end - _BLOCK) : end]
-        kept = len(block.rstrip(b"\r\n"))
-        end -= len(block) - kept
-        if kept:
-            break
-    return end
-
-
-def _count_rows(content: bytes, start: int, end: int, width: int, name: str) -> int:
-    """Counts the rows, each of which must have `width` cells.
-
-    pandas fills short rows, skips empty ones and takes the first column of long ones for an index;
-    and it would hold a single line of a gigabyte in memory sixteen times over.
-    """
-    rows = 0
-    while start < end:
-        stop = content.find(b"\n", start, end)
-        if stop < 0:
-            stop = end
-        cells = content.count(b",", start, stop) + 1
-        if cells != width:
-            place = f"{name}: line {rows + 2}"
-            if not content[start:stop].strip():
-                raise UserError(f"{place}: is empty; remove it")
-            if cells > width:
-                raise UserError(f"{place}: has {cells:,} values where {width} are named; mend it")
-            last = ", perhaps the whole file is; get it again" if stop == end else "; mend it"
-            raise UserError(f"{place}: is cut short, {cells} values of {width}{last}")
-        start = stop + 1
-        rows += 1
-    return rows
+def _nothing(_: str) -> None:
+    pass
 
 
 def _fast(content: bytes, start: int, end: int, shape: tuple[int, int]) -> NDArray[np.uint8] | None:
@@ -176,15 +127,14 @@ def _has_above_255(content: bytes, start: int) -> bool:
     return False
 
 
-def _careful(
-    content: bytes, start: int, end: int, columns: list[str], name: str
-) -> NDArray[np.uint8]:
+def _careful(content: bytes, end: int, form: Form, name: str) -> NDArray[np.uint8]:
     """Reads cell by cell and raises UserError at the first that is wrong.
 
     Slow, and so only for a file that the fast reader gave up; it decides what is right.
     """
     values = {b"%0*d" % (width, n): n for n in range(256) for width in (1, 2, 3)}
-    rows = []
+    rows: list[bytes] = []
+    start = form.start
     while start < end:
         stop = content.find(b"\n", start, end)
         if stop < 0:
@@ -194,32 +144,20 @@ def _careful(
         try:
             rows.append(bytes(map(values.__getitem__, cells)))
         except KeyError:
-            for cell, column in zip(cells, columns, strict=True):
+            for index, cell in enumerate(cells):
                 if cell not in values:
-                    raise _wrong_cell(cell, column, f"{name}: line {len(rows) + 2}") from None
-    return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), len(columns))
+                    raise csv_decimals.wrong_cell(cell, form, len(rows), index, name) from None
+    return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
 
 
-def _wrong_cell(cell: bytes, column: str, place: str) -> UserError:
-    wanted = "a digit from 0 to 9" if column == "label" else "a whole number from 0 to 255"
-    seen = shown(cell[:20].decode("utf-8", "backslashreplace")) + ("..." if len(cell) > 20 else "")
-    return UserError(
-        f"{place}, column {column}: is {seen if cell.strip() else 'empty'} where {wanted} must "
-        "stand; correct it"
-    )
-
-
-def _arrays(
-    table_NxD: NDArray[np.uint8], columns: list[str], name: str
-) -> tuple[Images, Labels | None]:
-    at = {column: index for index, column in enumerate(columns)}
+def _arrays(table_NxD: NDArray[np.uint8], form: Form, name: str) -> tuple[Images, Labels | None]:
+    layout: Layout = form.layout
     labels_N = None
-    if "label" in at:
-        labels_N = table_NxD[:, at["label"]].astype(np.int32)
+    if layout.label is not None:
+        labels_N = table_NxD[:, layout.label].astype(np.int32)
         wrong = np.flatnonzero(labels_N >= CLASSES)
         if wrong.size:
             row = int(wrong[0])
-            raise _wrong_cell(b"%d" % labels_N[row], "label", f"{name}: line {row + 2}")
-    order = [at[column] for column in _PIXEL_COLUMNS]
-    images_NxHxW = np.ascontiguousarray(table_NxD[:, order]).reshape(-1, SIDE, SIDE)
-    return images_NxHxW, labels_N
+            raise csv_decimals.wrong_cell(b"%d" % labels_N[row], form, row, layout.label, name)
+    images_NxHxW = np.ascontiguousarray(table_NxD[:, list(layout.pixels)])
+    return images_NxHxW.reshape(-1, SIDE, SIDE), labels_N

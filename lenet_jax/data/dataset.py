@@ -20,8 +20,10 @@ Source = Literal[
     "kaggle-test",
     "mnist-train",
     "mnist-test",
+    "mnist-part",
     "csv",
     "idx",
+    "other",
     "pictures",
 ]
 Images = NDArray[np.uint8]
@@ -35,10 +37,11 @@ class Dataset:
     Attributes:
       images_NxHxW: uint8 [N, 28, 28], 0 is background and 255 is ink.
       labels_N: int32 [N] in 0..9, or None where the source has no labels.
-      source: what the digits are known to be, see `lenet_jax.data.honesty`; `csv` and `idx` are
-        digits of unknown origin.
+      source: what the digits are known to be, see `lenet_jax.data.honesty`; `csv`, `idx` and
+        `other` are digits of unknown origin.
       name: the place they were read from, for messages.
       places: where each digit of a picture was found, for people; None for other sources.
+      left_out: a line about each picture, or page of one, that no digit could be read from.
 
     Raises:
       ValueError: arrays of another shape, dtype or range. Sources check before and name the place.
@@ -49,6 +52,7 @@ class Dataset:
     source: Source
     name: str
     places: tuple[str, ...] | None = None
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         images, labels = self.images_NxHxW, self.labels_N

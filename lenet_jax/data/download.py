@@ -30,7 +30,7 @@ MNIST_SHA256 = {
     )
 }
 
-Say = Callable[[str], None]
+Say = Callable[[str], object]
 
 
 @functools.cache

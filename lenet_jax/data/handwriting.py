@@ -1,26 +1,30 @@
 """From the grey values of a picture to digits like MNIST's.
 
 Paper is told from ink by which of the two is the smaller part; shadows are taken out by dividing by
-the paper's own brightness; ink is what stands out from its noise. Each digit is scaled to fit a box
-of 20x20 and its centre of mass is put in the centre of 28x28, as MNIST's were (LeCun et al. 1998,
-III.A); strokes much thinner than MNIST's are widened first.
+the paper's own brightness; printed lines are taken out; ink is what stands out from the noise.
+Boxes around digits are left out. Each digit is then made as MNIST's were, see `centring`.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lenet_jax.data import frames, ruling
+from lenet_jax.data.centring import Grey, as_mnist
 from lenet_jax.data.dataset import SIDE, Images
 
-BOX = 20
-# Pixels of 28x28: half of MNIST's digits have strokes wider than this.
-PEN = 2.5
 # Below this difference from the paper, in 0..1, there is nothing but noise.
 LEAST_CONTRAST = 0.12
 # Heights, as shares of the tallest digit's: of a digit, of a piece of one (the bar of a 5), and the
 # widest gap between the two.
 LEAST_HEIGHT, LEAST_PIECE, WIDEST_GAP = 0.35, 0.15, 0.2
 
-Grey = NDArray[np.float32]
+# Below half of the contrast, where ink that touches darker ink ends.
+PALE = 0.2
+# Of a picture, for a digit without a margin.
+_FILLS = 0.85
+
 Box = tuple[slice, slice]
 
 
@@ -31,25 +35,92 @@ def digits(grey: Grey, *, deskew: bool = False) -> Images:
       grey: values in 0..1 [height, width], any polarity.
       deskew: straighten slanted digits by their moments.
     """
+    on_dark = _on_dark(_coarse(grey))
+    found = _pieces(grey, on_dark)
+    if len(found) > 1 and all(piece.at_edge for piece in found):
+        # Perhaps what is left of the paper around and in one digit that fills its picture.
+        other = _pieces(_with_margin(grey, not on_dark), not on_dark)
+        if len(other) == 1 and len(_pieces(grey, not on_dark)) == 1:
+            found, on_dark = other, not on_dark
+    if any(piece.is_tight for piece in found):
+        # The paper of a digit that fills its picture is guessed too dark, and its strokes break.
+        found = _pieces(_with_margin(grey, on_dark), on_dark)
+    if not found:
+        return np.zeros((0, SIDE, SIDE), np.uint8)
+    return np.stack([as_mnist(piece.ink, deskew=deskew) for piece in found])
+
+
+class _Piece(NamedTuple):
+    """One digit, cut out; whether it touches the edge, or fills its picture."""
+
+    ink: Grey
+    at_edge: bool
+    is_tight: bool
+
+
+def _pieces(grey: Grey, on_dark: bool) -> list[_Piece]:
+    """The digits of a picture in reading order; `on_dark` where ink is lighter than paper."""
     from scipy import ndimage
 
-    ink = _ink(grey)
+    ink = ruling.without_ruling(_ink(grey, on_dark))
+    blur = max(grey.shape) / 600
+    ink = ndimage.gaussian_filter(ink, blur).astype(np.float32)
     threshold, contrast = _threshold(ink)
-    none = np.zeros((0, SIDE, SIDE), np.uint8)
     if contrast < LEAST_CONTRAST:
-        return none
-    mask = ink > threshold
+        return []
+    mask = _with_pale_strokes(ink > threshold, ink > threshold - PALE * contrast, blur)
     # Strokes that nearly touch are one digit.
     reach = max(1, round(max(grey.shape) / 150))
     labels, count = ndimage.label(ndimage.binary_dilation(mask, iterations=reach), np.ones((3, 3)))
-    boxes = ndimage.find_objects(labels * mask, count)
-    groups = _groups({label + 1: box for label, box in enumerate(boxes) if box is not None})
+    labels *= mask
+    boxes = ndimage.find_objects(labels, count)
+    known = {label + 1: box for label, box in enumerate(boxes) if box is not None}
+    dropped = frames.find(labels, known)
+    groups = _groups({label: box for label, box in known.items() if label not in dropped})
     found = [(_union([boxes[label - 1] for label in group]), group) for group in groups]
-    cut = [
-        np.where(np.isin(labels[box], group) & mask[box], ink[box], 0)
+    return [
+        _Piece(
+            ink=np.where(np.isin(labels[box], group) & mask[box], ink[box], 0),
+            at_edge=_touches(box, grey.shape),
+            is_tight=_fills(box, grey.shape),
+        )
         for box, group in _reading_order(found)
     ]
-    return np.stack([as_mnist(piece, deskew=deskew) for piece in cut]) if cut else none
+
+
+def _fills(box: Box, shape: tuple[int, ...]) -> bool:
+    """Whether a digit is as high or as wide as its picture, nearly."""
+    sides = zip(box, shape, strict=True)
+    return any((side.stop - side.start) / size > _FILLS for side, size in sides)
+
+
+def _with_pale_strokes(
+    sure: NDArray[np.bool_], pale: NDArray[np.bool_], blur: float
+) -> NDArray[np.bool_]:
+    """What is surely ink, and the paler strokes that it goes on in."""
+    from scipy import ndimage
+
+    grown = ndimage.binary_propagation(sure, np.ones((3, 3)), mask=pale)
+    # Every stroke has a pale rim, which belongs to its blur.
+    rim = 2 + round(2 * blur)
+    strokes = grown & ~ndimage.binary_dilation(sure, iterations=rim)
+    if not strokes.any():
+        return sure
+    whole: NDArray[np.bool_] = sure | (grown & ndimage.binary_dilation(strokes, iterations=rim + 1))
+    return whole
+
+
+def _touches(box: Box, shape: tuple[int, ...]) -> bool:
+    """Whether a digit reaches the edge of its picture."""
+    return any(side.start == 0 or side.stop == size for side, size in zip(box, shape, strict=True))
+
+
+def _with_margin(grey: Grey, on_dark: bool) -> Grey:
+    """A picture with paper around it."""
+    tone = float(np.percentile(grey, 5 if on_dark else 95))
+    margin = max(grey.shape) // 4
+    wide: Grey = np.pad(grey, margin, constant_values=np.float32(tone))
+    return wide
 
 
 def _groups(boxes: dict[int, Box]) -> list[list[int]]:
@@ -82,19 +153,26 @@ def _union(boxes: list[Box]) -> Box:
     )
 
 
-def _ink(grey: Grey) -> Grey:
-    """How far each pixel is from the paper, whatever is darker: about 0 for paper, up to 1."""
+def _coarse(grey: Grey) -> Grey:
+    """A picture of about a hundred pixels in place of hundreds."""
     from scipy import ndimage
 
     step = max(1, max(grey.shape) // 100)
-    small = ndimage.uniform_filter(grey, step)[::step, ::step]
-    if _on_dark(small):
+    small: Grey = ndimage.uniform_filter(grey, step)[::step, ::step]
+    return small
+
+
+def _ink(grey: Grey, on_dark: bool) -> Grey:
+    """How far each pixel is from the paper: about 0 for paper, up to 1."""
+    from scipy import ndimage
+
+    small = _coarse(grey)
+    if on_dark:
         grey, small = 1 - grey, 1 - small
     paper = _paper(small)
     zoom = [size / count for size, count in zip(grey.shape, paper.shape, strict=True)]
     paper = ndimage.zoom(paper, zoom, order=1, mode="nearest", grid_mode=True)
-    ink = 1 - grey / np.maximum(paper, 0.05)
-    return ndimage.gaussian_filter(ink, max(grey.shape) / 600).astype(np.float32)
+    return (1 - grey / np.maximum(paper, 0.05)).astype(np.float32)
 
 
 def _on_dark(grey: Grey) -> bool:
@@ -148,79 +226,14 @@ def _threshold(ink: Grey) -> tuple[float, float]:
 
 
 def _reading_order(found: list[tuple[Box, list[int]]]) -> list[tuple[Box, list[int]]]:
-    """Line by line: a digit whose middle is below the bottom of a line's first starts a new one."""
-    left = sorted(found, key=lambda pair: pair[0][0].start)
-    ordered: list[tuple[Box, list[int]]] = []
-    while left:
-        bottom = left[0][0][0].stop
-        on_line = [(rows.start + rows.stop) / 2 < bottom for (rows, _), _ in left]
-        line = [pair for pair, on in zip(left, on_line, strict=True) if on]
-        ordered += sorted(line, key=lambda pair: pair[0][1].start)
-        left = [pair for pair, on in zip(left, on_line, strict=True) if not on]
-    return ordered
-
-
-def as_mnist(ink: Grey, *, deskew: bool = False) -> Images:
-    """One digit, cut out, as MNIST's were made: uint8 [28, 28].
-
-    Args:
-      ink: at least 0, somewhere above it, any size, 0 for paper.
-      deskew: straighten it by its moments first.
-    """
-    from PIL import Image
-
-    if deskew:
-        ink = _deskewed(ink)
-    ink = _cropped(_widened(_cropped(ink)))
-    height, width = ink.shape
-    scale = BOX / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    # The darkest fifth of the ink is full ink.
-    full = np.percentile(ink[ink > 0], 80)
-    picture = Image.fromarray(np.clip(ink / full * 255, 0, 255).astype(np.uint8))
-    small = np.asarray(picture.resize(size, Image.Resampling.BOX), np.float64)
-    small *= 255 / max(1.0, small.max())
-    image = np.zeros((SIDE, SIDE), np.uint8)
-    mass = small.sum()
-    at = []
-    for axis, length in enumerate(small.shape):
-        middle = (small.sum(axis=1 - axis) * np.arange(length)).sum() / mass
-        at.append(int(np.clip(round(SIDE / 2 - middle), 0, SIDE - length)))
-    image[at[0] : at[0] + small.shape[0], at[1] : at[1] + small.shape[1]] = small.round()
-    return image
-
-
-def _cropped(ink: Grey) -> Grey:
-    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-
-
-def _widened(ink: Grey) -> Grey:
-    """Strokes of at least the width that MNIST's have; a ballpoint's are a third of that."""
-    from scipy import ndimage
-
-    padded = np.pad(ink, 1)
-    inside = padded > 0
-    # Along a stroke of width w the distance to its edge is w / 4 in the mean, and half a pixel more
-    # between the pixels' middles.
-    width = 4 * (ndimage.distance_transform_edt(inside)[inside].mean() - 0.5)
-    wanted = PEN * max(ink.shape) / (BOX - PEN)
-    more = int(wanted - width)
-    if more < 1:
-        return ink
-    return ndimage.maximum_filter(np.pad(ink, more), size=more + 1)
-
-
-def _deskewed(ink: Grey) -> Grey:
-    """Sheared along its rows until rows and columns of the ink are uncorrelated."""
-    from scipy import ndimage
-
-    y, x = np.indices(ink.shape)
-    mass = ink.sum()
-    y0, x0 = (ink * y).sum() / mass, (ink * x).sum() / mass
-    slant = (ink * (y - y0) * (x - x0)).sum() / max((ink * (y - y0) ** 2).sum(), 1e-6)
-    slant = float(np.clip(slant, -1, 1))
-    margin = int(np.ceil(abs(slant) * ink.shape[0]))
-    wide = np.pad(ink, ((0, 0), (margin, margin)))
-    matrix = np.array([[1.0, 0.0], [slant, 1.0]])
-    return np.clip(ndimage.affine_transform(wide, matrix, (0, -slant * y0), order=1), 0, None)
+    """Line by line: a digit whose middle is below all of a line starts a new one."""
+    lines: list[list[tuple[Box, list[int]]]] = []
+    bottom = 0
+    for pair in sorted(found, key=lambda pair: pair[0][0].start):
+        rows = pair[0][0]
+        if not lines or (rows.start + rows.stop) / 2 >= bottom:
+            lines.append([])
+            bottom = 0
+        lines[-1].append(pair)
+        bottom = max(bottom, rows.stop)
+    return [pair for line in lines for pair in sorted(line, key=lambda pair: pair[0][1].start)]

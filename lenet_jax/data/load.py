@@ -1,25 +1,31 @@
 """From the value of `--data` to digits."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lenet_jax.data import download, idx, kaggle, pictures, sample
-from lenet_jax.data.dataset import Dataset, Part
+from lenet_jax.data import download, formats, kaggle, sample
+from lenet_jax.data.dataset import Dataset
+from lenet_jax.data.place import Asked, Counted, Place, Say
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
 
 _FOLDER = "data"
-# What `--data` of a prediction takes.
+# What `--data` takes.
+HELP_TO_TRAIN = (
+    "Digits to train on: auto (data/ here if it holds digits, else the sample), sample (5,000 "
+    "digits, no network needed), kaggle or mnist (downloaded), or the path of any of these, "
+    f"pictures left out: {formats.help_text()}."
+)
 HELP_TO_PREDICT = (
     "Digits to predict: auto (data/ here if it holds digits, else the sample's test digits), "
-    "sample, kaggle or mnist (downloaded), or the path of Kaggle's zip, of its CSVs, of an IDX "
-    "folder, of a picture or a folder of pictures; for --report what the run was trained on."
+    "sample, kaggle or mnist (downloaded), or the path of any of these: "
+    f"{formats.help_text()}; for --report what the run was trained on."
 )
-
-Say = Callable[[str], None]
-Counted = Callable[[int], object]
+HELP_TRANSPOSED = (
+    "The digits of --data are stored column by column, as EMNIST's CSVs are; they are turned."
+)
 
 
 def load_train(
@@ -28,21 +34,24 @@ def load_train(
     cwd: str | os.PathLike[str] | None = None,
     say: Say | None = None,
     counted: Counted | None = None,
+    transposed: bool = False,
 ) -> Dataset:
     """Digits to train on, always with labels.
 
     Args:
-      data: `auto`, `sample`, `kaggle` or `mnist` (downloaded), or the path of Kaggle's zip, of a
-        folder or file of its CSVs, or of a folder of IDX files.
+      data: `auto`, `sample`, `kaggle` or `mnist` (downloaded), or the path of a file or folder of
+        one of `formats.FORMATS`.
       cwd: the folder that relative paths start from; the current one by default.
       say: is given the line that says what `auto` has chosen.
       counted: is given the number of rows of a CSV before they are parsed, which takes seconds; of
         other sources and of what is in the cache it is not told.
+      transposed: the digits are stored column by column, as EMNIST's CSVs are.
 
     Raises:
       UserError: one line that names the place and says what to do.
     """
-    return _load(data, "train", cwd, say, counted)
+    asked = Asked(part="train", say=say or _nothing, counted=counted, transposed=transposed)
+    return _load(data, asked, cwd)
 
 
 def load_test(
@@ -51,6 +60,7 @@ def load_test(
     cwd: str | os.PathLike[str] | None = None,
     say: Say | None = None,
     counted: Counted | None = None,
+    transposed: bool = False,
     deskew: bool = False,
 ) -> Dataset:
     """Digits to predict; with labels where the source has them (the sample, IDX, some CSVs).
@@ -58,7 +68,10 @@ def load_test(
     The other arguments and errors are those of `load_train`; `data` may also be the path of a
     picture or of a folder of pictures, whose slanted digits `deskew` straightens.
     """
-    return _load(data, "test", cwd, say, counted, deskew)
+    asked = Asked(
+        part="test", say=say or _nothing, counted=counted, transposed=transposed, deskew=deskew
+    )
+    return _load(data, asked, cwd)
 
 
 def sample_submission(
@@ -74,35 +87,25 @@ def sample_submission(
         return None
     with _naming(data) as name:
         path = _path(data, cwd)
-        if not path.exists() or (not kaggle.holds(path) and pictures.holds(path)):
-            return None
-        return kaggle.sample_submission(path, name)
+        return kaggle.sample_submission(Place(path, name)) if path.exists() else None
 
 
-def _load(
-    data: str,
-    part: Part,
-    cwd: str | os.PathLike[str] | None,
-    say: Say | None,
-    counted: Counted | None,
-    deskew: bool = False,
-) -> Dataset:
-    data = _downloaded(_resolve(data, cwd, say), say)
+def _load(data: str, asked: Asked, cwd: str | os.PathLike[str] | None) -> Dataset:
+    data = _downloaded(_resolve(data, cwd, asked.say), asked.say)
     if data == "sample":
-        return sample.load(part)
+        return sample.load(asked.part)
     with _naming(data) as name:
         path = _path(data, cwd)
         if not path.exists():
             raise UserError(
                 f"{name}: no such file or folder; --data takes auto, sample, kaggle, mnist or the "
-                "path of Kaggle's zip, of its CSVs, of a folder of IDX files or, to predict, of "
-                "pictures"
+                f"path of {formats.names()}"
             )
-        if path.is_dir() and not kaggle.holds(path) and idx.holds(path):
-            return idx.load(path, part, name)
-        if part == "test" and not kaggle.holds(path) and pictures.holds(path):
-            return pictures.load(path, name, deskew=deskew)
-        return kaggle.load(path, part, name, counted)
+        return formats.load(Place(path, name), asked)
+
+
+def _nothing(_: str) -> None:
+    pass
 
 
 @contextmanager
@@ -127,12 +130,17 @@ def _resolve(data: str, cwd: str | os.PathLike[str] | None, say: Say | None) -> 
     line = f"--data=auto: no digits in {_FOLDER}/ here, taking the sample of 5,000 MNIST digits"
     with _naming(_FOLDER):
         folder = _path(_FOLDER, cwd)
-        if folder.is_dir() and (kaggle.holds(folder) or idx.holds(folder)):
+        if folder.is_dir() and _holds_labels(Place(folder, _FOLDER)):
             chosen = _FOLDER
             line = f"--data=auto: taking the digits in {_FOLDER}/"
     if say is not None:
         say(line)
     return chosen
+
+
+def _holds_labels(place: Place) -> bool:
+    found = formats.find(place)
+    return found is not None and found[0].module != "picture_files"
 
 
 def _downloaded(data: str, say: Say | None) -> str:

@@ -2,14 +2,17 @@
 
 import io
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lenet_jax.data import bounded
+from lenet_jax import extras
+from lenet_jax.data import bounded, pdf
 from lenet_jax.data.dataset import Dataset
 from lenet_jax.data.handwriting import Grey, digits
+from lenet_jax.data.place import Say
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
 
@@ -17,93 +20,186 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # What is read: Pillow knows more formats, some of which start other programs.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-# A phone's own; named here, so that it is told what to do about them.
-FOREIGN = (".heic", ".heif")
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+ENDINGS = (
+    ".apng", ".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm",
+    ".ppm", ".tif", ".tiff", ".webp",
+)  # fmt: skip
+# What other packages read: a phone's own pictures, and pages.
+HEIC = (".heic", ".heif")
+PDF = ".pdf"
 MOST_PIXELS = 100_000_000
+MOST_PAGES = 200
 # Larger ones are shrunk first: a digit needs a few dozen pixels.
 WORKING_SIDE = 1200
 
 
-def holds(path: Path) -> bool:
-    """Whether a path is a picture, or a folder with one."""
-    return bool(_files(path)) if path.is_dir() else _is_picture(path)
+def files_of(folder: Path) -> list[Path]:
+    """The pictures of a folder by name."""
+    return sorted(file for file in folder.iterdir() if is_picture(file))
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if _is_picture(file))
-
-
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
+    """Whether a file is named as pictures are."""
     # Some systems leave hidden files beside pictures that have their endings.
-    return path.suffix.lower() in ENDINGS + FOREIGN and not path.name.startswith(".")
+    return path.suffix.lower() in (*ENDINGS, *HEIC, PDF) and not path.name.startswith(".")
 
 
-def load(path: Path, name: str, *, deskew: bool = False) -> Dataset:
-    """The digits of a picture, or of all pictures of a folder by name.
+def load(path: Path, name: str, *, deskew: bool = False, say: Say | None = None) -> Dataset:
+    """The digits of a picture, or of all pictures of a folder by name, page by page.
 
     Args:
       path: of a picture or folder.
       name: the same for messages.
       deskew: straighten slanted digits by their moments.
+      say: is given a line about each picture or page that is left out.
+
+    Returns:
+      The digits; `left_out` names each picture or page of several that is broken, too large, or
+      shows nothing.
 
     Raises:
-      UserError: a picture is broken, too large, or shows nothing; the message names it.
+      UserError: there is no digit at all; the message names the picture.
     """
-    images, places = [], []
-    for file in _files(path) if path.is_dir() else [path]:
+    images, places, left_out = [], [], []
+    files = files_of(path) if path.is_dir() else [path]
+    for file in files:
         called = name if file is path else shown(file)
-        found_NxHxW = digits(read(file, called), deskew=deskew)
-        count = len(found_NxHxW)
-        if not count:
-            raise UserError(f"{called}: shows no digit that stands out from its paper")
-        images.append(found_NxHxW)
-        places += [f"{called}, digit {k + 1}" if count > 1 else called for k in range(count)]
+        try:
+            for page, grey in _pages(file, called):
+                found_NxHxW = digits(grey, deskew=deskew)
+                count = len(found_NxHxW)
+                if not count:
+                    left_out.append(f"{page}: shows no digit that stands out from its paper")
+                    continue
+                images.append(found_NxHxW)
+                places += [f"{page}, digit {k + 1}" if count > 1 else page for k in range(count)]
+        except UserError as error:
+            left_out.append(str(error))
+    if not images:
+        more = f" (and {len(left_out) - 1} more without a digit)" if len(left_out) > 1 else ""
+        raise UserError(left_out[0] + more)
+    for line in left_out:
+        if say is not None:
+            say(f"left out: {line}")
     return Dataset(
         images_NxHxW=np.concatenate(images),
         labels_N=None,
         source="pictures",
         name=name,
         places=tuple(places),
+        left_out=tuple(left_out),
     )
 
 
 def read(file: Path, name: str) -> Grey:
-    """A picture as grey values in 0..1 [height, width], turned as its EXIF tag says.
+    """A picture, or its first page, as grey values in 0..1 [height, width].
 
-    Sides above `WORKING_SIDE` are shrunk to it; what is transparent is paper.
+    It is turned as its EXIF tag says. Sides above `WORKING_SIDE` are shrunk to it; what is
+    transparent is paper.
 
     Raises:
       UserError: it is broken, too large, or of another format than `FORMATS`.
     """
-    # Imported where a picture is really read.
-    from PIL import Image, ImageOps
+    return next(_pages(file, name))[1]
 
-    if file.suffix.lower() in FOREIGN:
-        raise UserError(f"{name}: HEIC pictures are not read; save it as JPEG or PNG")
+
+def _pages(file: Path, name: str) -> Iterator[tuple[str, Grey]]:
+    """Each page of a file, and what it is called."""
     content = bounded.read_file(file, name)
+    pages = pdf.pages(content, name, MOST_PAGES, WORKING_SIDE) if pdf.is_pdf(content) else None
+    yield from pages if pages is not None else decoded(content, name)
+
+
+def decoded(content: bytes, name: str) -> Iterator[tuple[str, Grey]]:
+    """The frames or pages of the bytes of a picture, as `read` gives them, and their names."""
+    # Imported where a picture is really read.
+    from PIL import Image
+
+    heic = _is_heic(content) or Path(name).suffix.lower() in HEIC
+    if _is_heic(content):
+        _know_heic(name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
-                width, height = opened.size
-                if width * height > MOST_PIXELS:
-                    raise Image.DecompressionBombError
-                # A JPEG is unpacked no larger than it is needed.
-                opened.draft(None, (WORKING_SIDE, WORKING_SIDE))
-                small = _shrunk(opened)
-                picture = ImageOps.exif_transpose(small)
+            with Image.open(io.BytesIO(content), formats=_known(heic)) as opened:
+                frames = getattr(opened, "n_frames", 1)
+                if frames > MOST_PAGES:
+                    raise UserError(
+                        f"{name}: has {frames:,} pages, more than the {MOST_PAGES} read; part it"
+                    )
+                for frame in range(frames):
+                    opened.seek(frame)
+                    page = f"{name}, page {frame + 1}" if frames > 1 else name
+                    yield page, _grey(opened if frames == 1 else _copied(opened))
     except Image.DecompressionBombError:
         raise UserError(
             f"{name}: has more than {MOST_PIXELS:,} pixels; make the picture smaller"
         ) from None
+    except UserError:
+        raise
     # Pillow's formats raise anything from SyntaxError to struct.error for damaged files.
     except Exception as error:
         reason = (str(error).splitlines() or ["damaged"])[0]
         # Its own words for this name an object in memory.
         reason = "no known format" if reason.startswith("cannot identify") else reason[:100]
-        raise UserError(f"{name}: cannot be read as a picture ({shown(reason)})") from None
+        advice = "; save it as JPEG or PNG" if heic else ""
+        raise UserError(f"{name}: cannot be read as a picture ({shown(reason)}){advice}") from None
+
+
+def _is_heic(content: bytes) -> bool:
+    brands = content[8:32]
+    return (
+        content[4:8] == b"ftyp"
+        and b"avif" not in brands
+        and (brands[:4] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"))
+    )
+
+
+def _know_heic(name: str) -> None:
+    """Has Pillow read HEIC.
+
+    Raises:
+      UserError: the package for it is not installed.
+    """
+    try:
+        extras.needed("pillow_heif", name).register_heif_opener()
+    except UserError:
+        raise UserError(
+            f"{name}: HEIC pictures need the package pillow-heif; get it with pip install "
+            "pillow-heif, or save it as JPEG or PNG"
+        ) from None
+
+
+def _known(heic: bool) -> list[str]:
+    """What of `FORMATS` the Pillow that is installed reads."""
+    from PIL import Image
+
+    Image.init()
+    return [format for format in (*FORMATS, *(("HEIF",) if heic else ())) if format in Image.OPEN]
+
+
+def _copied(frame: "Image.Image") -> "Image.Image":
+    _check_size(frame)
+    return frame.copy()
+
+
+def _check_size(picture: "Image.Image") -> None:
+    from PIL import Image
+
+    width, height = picture.size
+    if width * height > MOST_PIXELS:
+        raise Image.DecompressionBombError
+
+
+def _grey(opened: "Image.Image") -> Grey:
+    """A frame as grey values, turned as its EXIF tag says."""
+    from PIL import Image, ImageOps
+
+    _check_size(opened)
+    # A JPEG is unpacked no larger than it is needed.
+    opened.draft(None, (WORKING_SIDE, WORKING_SIDE))
+    picture = ImageOps.exif_transpose(_shrunk(opened))
     ground = Image.new("RGBA", picture.size, _ground(np.asarray(picture)))
     flat = Image.alpha_composite(ground, picture).convert("L")
     return np.asarray(flat, np.float32) / np.float32(255)

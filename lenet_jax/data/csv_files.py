@@ -1,0 +1,113 @@
+"""CSVs of digits under any name, plain or packed, alone or several in a folder or a zip."""
+
+from lenet_jax.data import assemble, bounded, cache, columns, csv_form, csv_table
+from lenet_jax.data.dataset import Dataset
+from lenet_jax.data.place import Asked, Place, missing, part_of, unpacked_start
+from lenet_jax.errors import UserError
+from lenet_jax.files import shown
+
+_ENDINGS = tuple(
+    f".{kind}{packed}"
+    for kind in ("csv", "tsv", "txt")
+    for packed in ("", ".gz", ".bz2", ".xz", ".zip")
+)
+
+
+def holds(place: Place) -> bool:
+    """Whether a file is a table of digits, or a folder or zip has one whose name tells its part."""
+    if place.is_folder or place.is_zip:
+        return bool(_of_digits(place))
+    return looks_right(place.start)
+
+
+def load(place: Place, asked: Asked) -> Dataset:
+    """Reads a file as whichever part is asked for; of several the one whose name tells the part.
+
+    Raises:
+      UserError: with the file, the line and the column of what is wrong.
+    """
+    if not place.is_folder and not place.is_zip:
+        return read(place, "", asked)
+    found = _of_digits(place)
+    fitting = [name for name in found if part_of(name.rpartition("/")[2]) == asked.part]
+    # A zip of a single CSV is that CSV.
+    if place.is_zip and len(found) == 1:
+        fitting = found
+    if not fitting:
+        raise missing(place, f"CSV with {asked.part} in its name")
+    if len(fitting) > 1:
+        some = ", ".join(shown(name) for name in fitting[:3])
+        raise UserError(f"{place.name}: has several CSVs for this ({some}); give the path of one")
+    if place.is_zip:
+        return read(place, fitting[0], asked)
+    file = place.inside(fitting[0])
+    return load(file, asked) if file.is_zip else read(file, "", asked)
+
+
+def read(place: Place, member: str, asked: Asked) -> Dataset:
+    """Reads a CSV file, or the member of a zip that has this whole name or this base name.
+
+    What a file is, is told by its first bytes, not by its name: browsers save a zip as `train.csv`.
+
+    Raises:
+      UserError: with the file, the line and the column of what is wrong.
+    """
+    # Read once: hashing and parsing two readings would let a change in between into the cache.
+    content, zipped = place.content, place.is_zip
+    name = f"{place.name}: {shown(member)}" if zipped else place.name
+    kept = cache.parsed(
+        content,
+        member if zipped else "",
+        lambda say: csv_table.parse(_unpacked(place, member, name), name, asked.counted, say),
+    )
+    for note in kept.notes:
+        asked.say(f"{name}: {note}")
+    if asked.part == "train" and kept.labels_N is None:
+        raise UserError(
+            f"{name}: line 1: has no column label, so these are test rows; training needs "
+            "Kaggle's train.csv"
+        )
+    return assemble.dataset(kept.images_NxHxW, kept.labels_N, asked, name, otherwise="csv")
+
+
+def looks_right(start: bytes) -> bool:
+    """Whether a file's first bytes are a header, or a row, of a table of digits."""
+    try:
+        csv_form.form(start, "")
+    except UserError:
+        return _names_pixels(start)
+    return True
+
+
+def _names_pixels(start: bytes) -> bool:
+    """Whether the first line has enough names of pixels for its mistake to be told."""
+    line = start.partition(b"\n")[0].decode("utf-8", "replace").strip("\ufeff\r")
+    names = line.replace('"', "").replace(";", ",").replace("\t", ",").split(",")
+    return columns.is_header(names)
+
+
+def _of_digits(place: Place) -> list[str]:
+    found = [name for name in place.entries if name.lower().endswith(_ENDINGS)]
+    return [name for name in found if looks_right(_start(place, name))]
+
+
+def _start(place: Place, name: str) -> bytes:
+    if place.is_zip:
+        return unpacked_start(place.read(name))
+    file = place.inside(name)
+    csvs = [member for member in file.members if member.lower().endswith(_ENDINGS)]
+    return unpacked_start(file.read(csvs[0])) if len(csvs) == 1 else file.start
+
+
+def _unpacked(place: Place, member: str, name: str) -> bytes:
+    content = place.content
+    if place.is_zip:
+        found = bounded.unzip(content, member, place.name) if "/" not in member else None
+        if found is None and member not in place.members:
+            raise missing(place, member)
+        content = place.read(member) if found is None else found
+    content = bounded.unpack(content, name)
+    # What a browser, or curl, is given in place of the zip where nobody has signed in.
+    if content[:100].lstrip().startswith(b"<"):
+        raise UserError(f"{name}: is a web page, not digits; sign in at Kaggle and get it again")
+    return content
