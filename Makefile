@@ -1,61 +1,81 @@
-# `make run` and `make test` need Python 3.11 to 3.13 and make; they set up the rest in .venv.
+# `make help` lists the targets. They need Python 3.11 to 3.14 and make, and set up the rest in .venv.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run draw test lint docs dist audit clean
+.DEFAULT_GOAL := help
+.PHONY: help run draw test lint docs dist audit constraints matrix clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
+# The versions of everything that is installed; `make CONSTRAINTS= ...` takes the newest instead.
+CONSTRAINTS ?= constraints.txt
 # The first interpreter that is there, runs, and has a version the project supports.
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
-	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
 	2>/dev/null && { echo $$python; break; }; done)
+INSTALL = $(BIN)/python -m pip install \
+	$(foreach file,$(CONSTRAINTS),--constraint $(file) --build-constraint $(file))
 
-run: $(VENV)/installed
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: $(VENV)/installed ## train on digits that need no download, predict their test part, write submission.csv
 	$(BIN)/python run_train.py --data=sample --workdir=runs/sample
 	$(BIN)/python run_predict.py --workdir=runs/sample --data=sample --output=submission.csv
 
 # A run that is finished is not trained again.
-draw: $(VENV)/installed
+draw: $(VENV)/installed ## the same, and serve a page to draw your own digits on; PORT=8001 for another port
 	$(BIN)/python run_train.py --data=sample --workdir=runs/sample
 	$(BIN)/python run_export.py --workdir=runs/sample --serve --port=$(or $(PORT),8000)
 
-test: lint
+test: $(VENV)/installed-dev ## all tests but those marked slow; about five minutes on two cores
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/installed-test
+lint: $(VENV)/installed-dev ## formatter, linter, type checker, and two checks of .github/workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/installed-test
+docs: $(VENV)/installed-dev ## tutorial, how-tos and reference as pages in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-dist: $(VENV)/installed-test
+dist: $(VENV)/installed-dev ## wheel and sdist in dist/
 	rm -rf dist
-	$(BIN)/python -m build
+	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
 
 # Asks the Python Packaging Advisory Database about every package that is installed here. Strictly,
 # for a package that the database could not be asked about would pass for one without a finding.
-audit: $(VENV)/installed
+audit: $(VENV)/installed ## ask the advisory database about every installed package
 	$(PYTHON) -m venv $(VENV)-audit
 	$(VENV)-audit/bin/python -m pip install --quiet pip-audit
 	$(BIN)/python -m pip freeze --all --exclude-editable > $(VENV)-audit/installed.txt
 	$(VENV)-audit/bin/pip-audit --strict --no-deps --disable-pip -r $(VENV)-audit/installed.txt
 
-$(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; give its path as PYTHON=..." >&2; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+# One file for every Python and system; no option names an index, so none is written into it.
+constraints: $(VENV)/installed-dev ## renew constraints.txt: the newest versions of all that is installed
+	echo '-e .' | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version=3.11 \
+		--group dev --no-emit-package lenet-jax --no-annotate \
+		--custom-compile-command 'make constraints' --output-file constraints.txt -
 
-$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable .
+matrix: $(VENV)/installed-dev ## try every Python found, the lowest versions, Colab's and Kaggle's; an hour
+	$(BIN)/python tests/slow/matrix.py
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.14 is needed; give its path as PYTHON=..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(addprefix --constraint ,$(CONSTRAINTS)) --upgrade pip
+
+$(VENV)/installed: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	@echo "Installing jax, flax and what they need into $(VENV)"
+	$(INSTALL) --editable .
 	@touch $@
 
-$(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+$(VENV)/installed-dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	@echo "Installing what tests, linter and documentation need into $(VENV)"
+	$(INSTALL) --editable . --group dev
 	@touch $@ $(VENV)/installed
 
-clean:
+clean: ## remove all that the other targets have made
 	rm -rf $(VENV) $(VENV)-audit runs submission.csv site dist
 
--include benchmarks/bench.mk torture/torture.mk
+-include benchmarks/bench.mk tests/slow/torture.mk

@@ -8,25 +8,22 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from support.xla import QUICK_TO_COMPILE, known
+
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
-# A test is compilation for the most part. Without optimisation that takes a third of the time, but
-# fused loops round as it comes; without the fusion emitters a fifth less.
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "")
-    + " --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
-)
 # Before anything of the package is imported: no test reads or writes the user's own cache. The
 # processes of one test run share theirs, with whatever has been compiled.
 if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {known(*QUICK_TO_COMPILE)}"
     os.environ["LENET_JAX_CACHE"] = tempfile.mkdtemp(prefix="lenet-jax-tests-")
     atexit.register(shutil.rmtree, os.environ["LENET_JAX_CACHE"], ignore_errors=True)
 
 import jax
 import pytest
-import recipe
 
 from lenet_jax import mesh
+from support import recipe
 
 mesh.prepare(Path(os.environ["LENET_JAX_CACHE"]) / "compiled")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

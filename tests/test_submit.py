@@ -4,11 +4,11 @@ import sys
 
 import numpy as np
 import pytest
-from digit_files import refused
-from stand_in import stand_in
 
 from lenet_jax import extras, submit
 from lenet_jax.data import Dataset
+from support.digit_files import refused
+from support.stand_in import stand_in
 
 # The client leaves connections open to the collector, which tells of them when it comes by.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

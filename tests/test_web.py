@@ -3,17 +3,17 @@
 import json
 
 import numpy as np
-import page_pictures
 import pytest
-from browser import BROWSER, DRIVER, chromium, draw, lift, settle
-from networks import EVERY, TEMPERATURE, calibrated, name, params, record
 from PIL import Image
-from serving import serving
-from strokes import STROKES
 
 import lenet_jax
 from lenet_jax import export, predict, workdir
 from lenet_jax.data import sample
+from support import page_pictures
+from support.browser import BROWSER, DRIVER, chromium, draw, lift, settle
+from support.networks import EVERY, TEMPERATURE, calibrated, name, params, record
+from support.serving import serving
+from support.strokes import STROKES
 
 pytestmark = pytest.mark.skipif(
     BROWSER is None or DRIVER is None,
