@@ -1,5 +1,6 @@
 """Sending to a stand-in for Kaggle, see stand_in.py, with Kaggle's own client."""
 
+import importlib
 import sys
 
 import numpy as np
@@ -121,8 +122,31 @@ def test_a_missing_client_is_told_with_the_command_that_gets_it(path, monkeypatc
     assert refused(submit.submit, digits(), path, "a message").endswith("pip install kaggle")
 
 
+def test_a_client_too_old_to_ask_for_the_score_is_told_before_anything_is_sent(path, monkeypatch):
+    with stand_in(path.parent) as server:
+        met(server, monkeypatch)
+        # It looks for credentials when it is imported.
+        client = importlib.import_module("kaggle.api.kaggle_api_extended").KaggleApi
+        monkeypatch.delattr(client, "get_submission")
+        line = refused(submit.submit, digits(), path, "a message")
+    assert line.endswith("get 2.2.5 or newer with pip install --upgrade kaggle")
+    assert not server.asked
+    assert not server.uploads
+
+
 def test_a_package_is_imported_if_it_is_there():
     assert extras.needed("json", "--flag").loads("1") == 1
     line = refused(extras.needed, "no_such_package", "--flag")
     assert line.startswith("--flag: ")
     assert line.endswith("pip install no_such_package")
+
+
+@pytest.mark.parametrize("reason", ["", "numpy.core.multiarray failed to import"])
+def test_a_package_that_does_not_fit_the_others_is_blamed_itself(tmp_path, monkeypatch, reason):
+    # onnxruntime 1.18 raises the first beside NumPy 2, others the second.
+    (tmp_path / "built_for_another.py").write_text(f"raise ImportError({reason!r})")
+    monkeypatch.syspath_prepend(tmp_path)
+    line = refused(extras.needed, "built_for_another", "--flag")
+    assert line.startswith("--flag: the package built_for_another cannot be loaded (")
+    assert (reason or "ImportError") in line
+    assert line.endswith("pip install --upgrade built_for_another")
