@@ -1,6 +1,6 @@
 """Kills, stops, starves and damages runs, and writes what came of it into docs/reliability.md.
 
-python torture/run.py --kills=100 --signals=20 --examples=10000
+python tests/slow/torture.py --kills=100 --signals=20 --examples=10000
 
 Every run ends with the bits of the run that nothing has disturbed, or this program with a
 traceback.
