@@ -23,7 +23,8 @@ from lenet_jax.errors import UserError
 
 USER_ERROR = 2
 INTERRUPTED = 128 + signal.SIGINT
-TERMINATED = 128 + signal.SIGTERM
+# SIGTERM's, by any name.
+TERMINATED = 128 + 15
 # What a shell makes of SIGPIPE, which Windows does not know.
 UNREAD = 141
 

@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import filelock
+
 from lenet_jax import __version__, checkout, config
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
@@ -88,7 +90,7 @@ def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
     """Makes the folder if it is missing and keeps other runs out of it inside the body.
 
     The system lets go of the lock when the process ends, however it ends. Where the file system
-    (gs:// for one) or the system (Windows) has no such locks there is none.
+    (gs:// for one) has no such locks there is none.
 
     Raises:
       UserError: another process is in the body, or the folder cannot be made or written.
@@ -99,25 +101,26 @@ def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
         yield
         return
     try:
-        file = (folder / LOCK).open("ab")
+        (folder / LOCK).touch()
     except OSError as error:
         raise UserError(f"{shown(workdir)}: cannot be written ({error.strerror})") from None
-    with file:
-        try:
-            # Here, for Windows has no such module.
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"{shown(workdir)}: another process is training in it; wait for its end or give "
-                "another --workdir"
-            ) from None
-        except (ImportError, OSError):
-            pass
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        raise UserError(
+            f"{shown(workdir)}: another process is training in it; wait for its end or give "
+            "another --workdir"
+        ) from None
+    # What filelock makes of a file system without locks.
+    except (OSError, NotImplementedError):
+        pass
+    try:
         for written in (CONFIG, METRICS, NETWORKS, CALIBRATION, CARD):
             remove_left_over(folder / written)
         yield
+    finally:
+        lock.release()
 
 
 def create(workdir: str | os.PathLike[str], record: Record) -> None:

@@ -1,7 +1,6 @@
 """Strict types, strict ranks and two CPU devices for every test."""
 
 import atexit
-import fcntl
 import os
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["LENET_JAX_CACHE"] = tempfile.mkdtemp(prefix="lenet-jax-tests-")
     atexit.register(shutil.rmtree, os.environ["LENET_JAX_CACHE"], ignore_errors=True)
 
+import filelock
 import jax
 import pytest
 
@@ -50,9 +50,8 @@ def trained(tmp_path_factory):
         # The processes of one test run share the folder above their own.
         shared = shared.parent
     place = shared / "trained"
-    with (shared / "trained.lock").open("w") as lock:
-        # The system lets go of it when a process ends, however it ends.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    # The system lets go of it when a process ends, however it ends.
+    with filelock.FileLock(shared / "trained.lock"):
         if not place.exists():
             # Apart and then renamed, so that a run that was cut off is no trained one.
             training = Path(tempfile.mkdtemp(dir=shared, prefix="training-"))
