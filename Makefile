@@ -34,6 +34,8 @@ lint: $(VENV)/installed-dev ## formatter, linter, type checker, and two checks o
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/jactionlint --shellcheck= --pyflakes= .github/workflows/*.yml
+	$(BIN)/zizmor --offline --no-progress --quiet .github/workflows
 
 docs: $(VENV)/installed-dev ## tutorial, how-tos and reference as pages in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -57,8 +59,8 @@ constraints: $(VENV)/installed-dev ## renew constraints.txt: the newest versions
 		--group dev --no-emit-package lenet-jax --no-annotate \
 		--custom-compile-command 'make constraints' --output-file constraints.txt -
 
-matrix: $(VENV)/installed-dev ## try every Python found, the lowest versions, Colab's and Kaggle's; an hour
-	$(BIN)/python tests/slow/matrix.py
+matrix: $(VENV)/installed-dev ## try every Python found, the lowest versions, Colab's and Kaggle's: an hour; ROWS="lowest colab", WHOLE=1
+	$(BIN)/python tests/slow/matrix.py $(ROWS) $(if $(WHOLE),--whole)
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.14 is needed; give its path as PYTHON=..." >&2; exit 2; }
@@ -66,12 +68,12 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install $(addprefix --constraint ,$(CONSTRAINTS)) --upgrade pip
 
 $(VENV)/installed: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
-	@echo "Installing jax, flax and what they need into $(VENV)"
+	@echo "Installing jax, flax and what they need into $(VENV): 0.2 GB to download, 1 GB on the disk"
 	$(INSTALL) --editable .
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
-	@echo "Installing what tests, linter and documentation need into $(VENV)"
+	@echo "Installing what tests, linters and documentation need, too, into $(VENV): 0.4 GB to download, 1.6 GB on the disk"
 	$(INSTALL) --editable . --group dev
 	@touch $@ $(VENV)/installed
 

@@ -110,6 +110,16 @@ def test_help_names_every_target(worked_in):
     assert {line.split()[1] for line in told.splitlines()} == set().union(*lines) - {".PHONY:"}
 
 
+@pytest.mark.parametrize(("target", "told"), [("run", "1 GB on the disk"), ("test", "1.6 GB")])
+def test_what_is_installed_is_told_first_and_shown(clean, target, told):
+    printed = made(clean, "--dry-run", target, "VENV=env", "PYTHON=python3.12")
+    before, _, after = printed.partition("--editable .")
+    assert told in before
+    assert "--constraint constraints.txt" in before
+    assert "--quiet" not in printed
+    assert "run_train.py" in after or "pytest" in after
+
+
 @pytest.mark.parametrize("before", ["lint", "dist"])
 def test_the_linters_judge_what_is_ours_alone(clean, worked_in, before):
     for program in ("ruff", "mypy", "jactionlint", "zizmor"):

@@ -1,0 +1,79 @@
+"""What is said of versions is said alike, and holds for what people have."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SETS = sorted((ROOT / "tests" / "slow" / "sets").glob("*.txt"))
+MINORS = (11, 12, 13, 14)
+
+
+def pinned(path, python):
+    """What a file of name==version lines pins for a Python on Linux."""
+    environment = {
+        "python_version": python,
+        "python_full_version": f"{python}.9",
+        "sys_platform": "linux",
+    }
+    lines = [line for line in path.read_text().splitlines() if line and line[0] not in "#-"]
+    requirements = [Requirement(line) for line in lines]
+    return {
+        canonicalize_name(requirement.name): str(requirement.specifier).removeprefix("==")
+        for requirement in requirements
+        if requirement.marker is None or requirement.marker.evaluate(environment)
+    }
+
+
+@pytest.mark.parametrize("path", SETS, ids=lambda path: path.stem)
+def test_what_colab_and_kaggle_have_meets_every_bound(path):
+    # `make matrix` installs the product there and sees that nothing has changed.
+    there = pinned(path, "3.13")
+    assert {"jax", "numpy", "absl-py"} <= there.keys()
+    for text in PROJECT["dependencies"]:
+        requirement = Requirement(text)
+        version = there.get(canonicalize_name(requirement.name))
+        assert version is None or requirement.specifier.contains(version), f"{text}: {version}"
+
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_the_fixed_versions_meet_every_bound(minor):
+    fixed = pinned(ROOT / "constraints.txt", f"3.{minor}")
+    optional = PROJECT["optional-dependencies"]
+    extras = [
+        text for name in ("export", "kaggle", "mnist", "tensorboard") for text in optional[name]
+    ]
+    for text in (*PROJECT["dependencies"], *extras):
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(fixed[canonicalize_name(requirement.name)]), text
+
+
+def test_no_file_of_versions_names_an_index():
+    for path in (ROOT / "constraints.txt", *SETS):
+        text = path.read_text()
+        assert "://" not in text
+        assert "index" not in text
+
+
+def test_the_same_pythons_are_named_everywhere():
+    assert PROJECT["requires-python"] == f">=3.{MINORS[0]},<3.{MINORS[-1] + 1}"
+    names = [f"3.{minor}" for minor in MINORS]
+    classifiers = re.findall(r"Python :: (3\.\d+)", " ".join(PROJECT["classifiers"]))
+    assert classifiers == names
+    makefile = (ROOT / "Makefile").read_text()
+    assert f"not (3, {MINORS[0]}) <= sys.version_info < (3, {MINORS[-1] + 1})" in makefile
+    assert [name for name in reversed(names) if f"python{name}" in makefile] == names[::-1]
+    span = f"Python {names[0]} to {names[-1]}"
+    for name in ("Makefile", "README.md", "CONTRIBUTING.md"):
+        assert span in (ROOT / name).read_text(), name
+    matrix = (ROOT / "tests" / "slow" / "matrix.py").read_text()
+    assert f"MINORS = {MINORS}" in matrix
+    workflow = ROOT / ".github" / "workflows" / "test.yml"
+    if workflow.exists():
+        listed = ", ".join(f'"{name}"' for name in names)
+        assert f"python: [{listed}]" in workflow.read_text()
