@@ -12,6 +12,8 @@ CONSTRAINTS ?= constraints.txt
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
 	2>/dev/null && { echo $$python; break; }; done)
+# An environment of before may have a pip that knows neither groups nor constraints of builds.
+UPGRADE_PIP = $(BIN)/python -m pip install $(addprefix --constraint ,$(CONSTRAINTS)) --upgrade pip
 INSTALL = $(BIN)/python -m pip install \
 	$(foreach file,$(CONSTRAINTS),--constraint $(file) --build-constraint $(file))
 
@@ -65,15 +67,16 @@ matrix: $(VENV)/installed-dev ## try every Python found, the lowest versions, Co
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.14 is needed; give its path as PYTHON=..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install $(addprefix --constraint ,$(CONSTRAINTS)) --upgrade pip
 
 $(VENV)/installed: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	@echo "Installing jax, flax and what they need into $(VENV): 0.2 GB to download, 1 GB on the disk"
+	$(UPGRADE_PIP)
 	$(INSTALL) --editable .
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	@echo "Installing what tests, linters and documentation need, too, into $(VENV): 0.4 GB to download, 1.6 GB on the disk"
+	$(UPGRADE_PIP)
 	$(INSTALL) --editable . --group dev
 	@touch $@ $(VENV)/installed
 

@@ -7,6 +7,7 @@ bench: $(VENV)/installed .venv-bench/installed ## time it beside PyTorch and Ker
 
 # The peers pin other versions of NumPy and protobuf than JAX, so they live apart.
 .venv-bench/installed: benchmarks/peers.txt
+	@echo "Installing PyTorch and TensorFlow into .venv-bench: several GB"
 	$(PYTHON) -m venv .venv-bench
-	$(BENCH) -m pip install --quiet -r benchmarks/peers.txt
+	$(BENCH) -m pip install -r benchmarks/peers.txt
 	@touch $@

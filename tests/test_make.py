@@ -116,6 +116,7 @@ def test_what_is_installed_is_told_first_and_shown(clean, target, told):
     before, _, after = printed.partition("--editable .")
     assert told in before
     assert "--constraint constraints.txt" in before
+    assert "--upgrade pip" in before
     assert "--quiet" not in printed
     assert "run_train.py" in after or "pytest" in after
 
