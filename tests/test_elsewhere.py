@@ -14,9 +14,9 @@ from support import bare
 ROOT = Path(__file__).parent.parent
 
 
-def run(program, *flags, cwd, arguments=()):
+def run(program, *flags, cwd):
     done = subprocess.run(
-        [sys.executable, *arguments, ROOT / "tests/support/bare.py", ROOT / program, *flags],
+        [sys.executable, ROOT / "tests/support/bare.py", ROOT / program, *flags],
         cwd=cwd,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -33,8 +33,21 @@ def test_the_programs_need_no_name_that_windows_has_not(tmp_path):
     said = run("run_train.py", recipe, "--data=sample", "--workdir=run", cwd=tmp_path)
     assert "run_predict.py" in said
     assert "Accuracy" in run("run_predict.py", "--data=sample", "--workdir=run", cwd=tmp_path)
-    # LF and nothing else, on every system.
-    assert b"\r" not in (tmp_path / "submission.csv").read_bytes()
+
+
+def test_files_are_written_as_bytes_where_text_is_a_choice(tmp_path, monkeypatch):
+    opened, found = os.open, []
+
+    def noted(path, flags, *args):
+        found.append(flags)
+        return opened(path, flags, *args)
+
+    # Windows' flag; here another one that changes nothing.
+    monkeypatch.setattr(os, "O_BINARY", os.O_NOCTTY, raising=False)
+    monkeypatch.setattr(os, "open", noted)
+    files.write_atomically(tmp_path / "file", "a\nb", sync=False)
+    assert [flags & os.O_NOCTTY for flags in found] == [os.O_NOCTTY]
+    assert (tmp_path / "file").read_bytes() == b"a\nb"
 
 
 def test_a_file_that_another_process_holds_is_replaced_when_it_lets_go(tmp_path, monkeypatch):

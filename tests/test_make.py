@@ -131,6 +131,16 @@ def test_the_linters_judge_what_is_ours_alone(clean, worked_in, before):
     assert make(worked_in, "lint") == make(clean, "lint")
 
 
+def test_git_is_not_offered_what_is_downloaded_or_made():
+    scribbled = {"runs/__init__.py"} | {
+        name for name, text in LEFT_BEHIND.items() if text != SCRIBBLE
+    }
+    made_or_fetched = sorted(scribbled - {"photo.jpg", "Untitled.ipynb"})
+    command = ("git", "check-ignore", "--no-index", *made_or_fetched)
+    ignored = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    assert ignored == made_or_fetched
+
+
 def test_the_sdist_holds_nothing_of_the_user(worked_in):
     made(worked_in, "dist")
     (sdist,) = (worked_in / "dist").glob("*.tar.gz")

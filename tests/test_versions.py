@@ -1,5 +1,6 @@
 """What is said of versions is said alike, and holds for what people have."""
 
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -77,3 +78,17 @@ def test_the_same_pythons_are_named_everywhere():
     if workflow.exists():
         listed = ", ".join(f'"{name}"' for name in names)
         assert f"python: [{listed}]" in workflow.read_text()
+
+
+def test_the_table_of_the_matrix_keeps_the_rows_that_are_not_done_again(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tests" / "slow")
+    matrix = importlib.import_module("matrix")
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- matrix -->\n\n<!-- end of matrix -->\nafter\n")
+    monkeypatch.setattr(matrix, "PAGE", page)
+    for name, cell in (("lowest", "old"), ("newest-3.12", "first"), ("lowest", "new")):
+        table = matrix.keep([f"| {name} | {cell} |"])
+    assert table.splitlines()[2:] == ["| newest-3.12 | first |", "| lowest | new |"]
+    assert (
+        page.read_text() == f"before\n<!-- matrix -->\n\n{table}\n\n<!-- end of matrix -->\nafter\n"
+    )

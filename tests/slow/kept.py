@@ -9,7 +9,7 @@ def read(path, name):
 def write(path, name, text):
     """Puts another text in place of a part."""
     before, _, after = _parts(path, name)
-    path.write_text(f"{before}\n{text}\n{after}")
+    path.write_text(f"{before}\n{text}\n\n{after}")
 
 
 def _parts(path, name):
