@@ -2,10 +2,12 @@
 
 import contextlib
 import glob
+import importlib
 import os
 import secrets
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 from lenet_jax.errors import UserError
 
@@ -141,6 +143,31 @@ def remove_left_over(path: Path) -> None:
     for temporary in path.parent.glob(f"{glob.escape(_prefix(path))}{'[0-9a-f]' * 16}.tmp"):
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def lock(file: BinaryIO) -> None:
+    """Takes an open file's lock, which the system lets go of when the file is closed.
+
+    Not the package filelock: by its release, it empties the file, deletes it or leaves it.
+
+    Raises:
+      BlockingIOError: another process has it.
+      OSError: the file system has no locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        _lock_on_windows(file)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _lock_on_windows(file: BinaryIO) -> None:
+    msvcrt = importlib.import_module("msvcrt")
+    try:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    except PermissionError as error:
+        raise BlockingIOError(*error.args) from None
 
 
 def _sync_folder(folder: Path) -> None:

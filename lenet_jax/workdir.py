@@ -9,14 +9,13 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import filelock
-
 from lenet_jax import __version__, checkout, config
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
 from lenet_jax.files import (
     is_remote,
+    lock,
     make_folder,
     place,
     remove_left_over,
@@ -101,26 +100,22 @@ def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
         yield
         return
     try:
-        (folder / LOCK).touch()
+        file = (folder / LOCK).open("ab")
     except OSError as error:
         raise UserError(f"{shown(workdir)}: cannot be written ({error.strerror})") from None
-    lock = filelock.FileLock(folder / LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except filelock.Timeout:
-        raise UserError(
-            f"{shown(workdir)}: another process is training in it; wait for its end or give "
-            "another --workdir"
-        ) from None
-    # What filelock makes of a file system without locks.
-    except (OSError, NotImplementedError):
-        pass
-    try:
+    with file:
+        try:
+            lock(file)
+        except BlockingIOError:
+            raise UserError(
+                f"{shown(workdir)}: another process is training in it; wait for its end or give "
+                "another --workdir"
+            ) from None
+        except OSError:
+            pass
         for written in (CONFIG, METRICS, NETWORKS, CALIBRATION, CARD):
             remove_left_over(folder / written)
         yield
-    finally:
-        lock.release()
 
 
 def create(workdir: str | os.PathLike[str], record: Record) -> None:

@@ -1,5 +1,6 @@
 """The programs on systems that have less than this one; nothing of ours ever ran on Windows."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -8,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from lenet_jax import files, stopping
+from lenet_jax import files, stopping, workdir
 from support import bare
 
 ROOT = Path(__file__).parent.parent
 
 
-def run(program, *flags, cwd):
+def run(program, *flags, cwd, status=0):
     done = subprocess.run(
         [sys.executable, ROOT / "tests/support/bare.py", ROOT / program, *flags],
         cwd=cwd,
@@ -23,8 +24,8 @@ def run(program, *flags, cwd):
         text=True,
         timeout=240,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert done.returncode == status, done.stderr
+    return done.stderr if status else done.stdout
 
 
 def test_the_programs_need_no_name_that_windows_has_not(tmp_path):
@@ -32,6 +33,12 @@ def test_the_programs_need_no_name_that_windows_has_not(tmp_path):
     recipe = f"--config={ROOT}/configs/smoke.py"
     said = run("run_train.py", recipe, "--data=sample", "--workdir=run", cwd=tmp_path)
     assert "run_predict.py" in said
+    with (tmp_path / "run" / workdir.LOCK).open("ab") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        again = run(
+            "run_train.py", recipe, "--data=sample", "--workdir=run", cwd=tmp_path, status=2
+        )
+    assert "another process is training in it" in again
     assert "Accuracy" in run("run_predict.py", "--data=sample", "--workdir=run", cwd=tmp_path)
 
 

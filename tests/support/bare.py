@@ -25,7 +25,6 @@ ABSENT = {
 }  # fmt: skip
 MODULES = ("fcntl", "grp", "pwd", "resource", "termios")
 PACKAGES = (
-    "filelock",
     "flax.linen",
     "jax",
     "matplotlib.figure",
@@ -34,8 +33,29 @@ PACKAGES = (
 )
 
 
+class Msvcrt:
+    """Windows' locks of a file, made of what this system has."""
+
+    LK_NBLCK = 2
+
+    def __init__(self):
+        """Keeps what is taken away."""
+        self._fcntl = importlib.import_module("fcntl")
+
+    def locking(self, descriptor, mode, size):
+        """Locks some bytes; PermissionError as on Windows where another process has them."""
+        assert mode == self.LK_NBLCK
+        try:
+            self._fcntl.lockf(descriptor, self._fcntl.LOCK_EX | self._fcntl.LOCK_NB, size)
+        except BlockingIOError as error:
+            raise PermissionError(13, "Permission denied") from error
+
+
 def take_away():
     """Takes the names away from what is imported later."""
+    sys.modules["msvcrt"] = Msvcrt()
+    # The standard library asks for it by this name.
+    os.process_cpu_count = os.cpu_count
     # The event loops of this system belong to the packages.
     asyncio.new_event_loop().close()
     for package in PACKAGES:
