@@ -30,7 +30,10 @@ UV = Path(sys.executable).with_name("uv")
 MINORS = (11, 12, 13, 14)
 LOWEST = MINORS[0]
 # Files with more than half of the seconds that all tests take.
-SLOW_HALF = ("any_mesh", "docs", "export", "hosts", "pictures", "predict", "step", "train", "web")
+SLOW_HALF = (
+    "any_mesh", "conv", "docs", "export", "hosts", "make", "model", "optimizer", "pictures",
+    "predict", "step", "train", "web",
+)  # fmt: skip
 HEAD = (
     "| row | Python | jax | flax | NumPy | `make run`, accuracy | `make test` | `make run` again "
     "| exports | day |\n|---|---|---|---|---|---|---|---|---|---|"
