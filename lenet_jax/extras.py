@@ -4,7 +4,6 @@ import importlib
 from typing import Any
 
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
 
 
 def needed(package: str, asker: str) -> Any:
@@ -15,8 +14,7 @@ def needed(package: str, asker: str) -> Any:
       asker: what needs it, a flag for instance.
 
     Raises:
-      UserError: it, or what it needs, is not installed, or does not fit what is; the message says
-        how to get it.
+      UserError: it, or what it needs, is not installed; the message says how to get it.
     """
     try:
         return importlib.import_module(package)
@@ -25,11 +23,4 @@ def needed(package: str, asker: str) -> Any:
         missing = error.name or package
         raise UserError(
             f"{asker}: the package {missing} is not installed; get it with pip install {missing}"
-        ) from None
-    # Of a package that was built for another NumPy, for instance.
-    except ImportError as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(
-            f"{asker}: the package {package} cannot be loaded ({shown(reason)}); get one that fits "
-            f"with pip install --upgrade {package}"
         ) from None

@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "config": {"errors", "sweep"},
     "population": {"config", "data", "sweep"},
     "files": {"errors"},
-    "extras": {"errors", "files"},
+    "extras": {"errors"},
     "kaggle_account": {"errors", "files"},
     "data": {"errors", "extras", "files", "kaggle_account"},
     "submission": {"errors", "files"},

@@ -139,14 +139,3 @@ def test_a_package_is_imported_if_it_is_there():
     line = refused(extras.needed, "no_such_package", "--flag")
     assert line.startswith("--flag: ")
     assert line.endswith("pip install no_such_package")
-
-
-@pytest.mark.parametrize("reason", ["", "numpy.core.multiarray failed to import"])
-def test_a_package_that_does_not_fit_the_others_is_blamed_itself(tmp_path, monkeypatch, reason):
-    # onnxruntime 1.18 raises the first beside NumPy 2, others the second.
-    (tmp_path / "built_for_another.py").write_text(f"raise ImportError({reason!r})")
-    monkeypatch.syspath_prepend(tmp_path)
-    line = refused(extras.needed, "built_for_another", "--flag")
-    assert line.startswith("--flag: the package built_for_another cannot be loaded (")
-    assert (reason or "ImportError") in line
-    assert line.endswith("pip install --upgrade built_for_another")

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,8 +132,10 @@ class Clone:
 
 def lowest(clone):
     """The lowest versions of what the product and its extras name, the newest of all others."""
-    extras = ".[export,kaggle,mnist,tensorboard]"
-    clone.install("--resolution=lowest-direct", "--editable", extras)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (tested,) = (text for text in project["dependency-groups"]["test"] if "lenet-jax" in text)
+    extras = tested.removeprefix("lenet-jax")
+    clone.install("--resolution=lowest-direct", "--editable", f".{extras}")
     _add_tests(clone, clone.packages())
 
 
