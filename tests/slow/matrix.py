@@ -10,6 +10,7 @@ the exports. Prints one table and keeps it in docs/reliability.md.
 
 import argparse
 import datetime
+import functools
 import os
 import re
 import shutil
@@ -208,11 +209,15 @@ def attempt(row, log, whole):
                 row.fill(clone)
                 for stamp in ("installed", "installed-dev"):
                     (clone.folder / ".venv" / stamp).touch()
-            cells[5] = _accuracy(clone.run("make", "run", *settings))
+            run = functools.partial(clone.run, "make", "run", *settings)
+            cells[at] = _accuracy(run())
             cells[1:5] = _versions(clone)
-            at, cells[6] = 6, _tests(clone.run("make", "test", *settings, **_asked(whole)))
-            at, cells[7] = 7, _accuracy(clone.run("make", "run", *settings))
-            at, cells[8] = 8, _exports(clone)
+            at = 6
+            cells[at] = _tests(clone.run("make", "test", *settings, **_asked(whole)))
+            at = 7
+            cells[at] = _accuracy(run())
+            at = 8
+            cells[at] = _exports(clone)
         except (Failed, subprocess.TimeoutExpired) as error:
             cells[at] = f"**{error}**"
     return cells
