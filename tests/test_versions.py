@@ -88,7 +88,7 @@ def test_the_table_of_the_matrix_keeps_the_rows_that_are_not_done_again(tmp_path
     page.write_text("before\n<!-- matrix -->\n\n<!-- end of matrix -->\nafter\n")
     monkeypatch.setattr(matrix, "PAGE", page)
     for name, cell in (("lowest", "old"), ("newest-3.12", "first"), ("lowest", "new")):
-        table = matrix.keep([f"| {name} | {cell} |"])
+        table = matrix.keep(f"| {name} | {cell} |")
     assert table.splitlines()[2:] == ["| newest-3.12 | first |", "| lowest | new |"]
     assert (
         page.read_text() == f"before\n<!-- matrix -->\n\n{table}\n\n<!-- end of matrix -->\nafter\n"

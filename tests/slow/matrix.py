@@ -253,19 +253,14 @@ def _versions(clone):
     return clone.run(clone.binary("python"), "-c", code).split()[-4:]
 
 
-def keep(lines):
-    """Writes the lines of rows into the table of the documentation, in the order of `ROWS`."""
-    old = {line.split(" | ")[0]: line for line in kept.read(PAGE, "matrix").splitlines()[2:]}
-    all_lines = old | {line.split(" | ")[0]: line for line in lines}
-    order = [f"| {row.name}" for row in ROWS]
-    table = "\n".join([HEAD, *sorted(all_lines.values(), key=lambda line: _place(order, line))])
+def keep(line):
+    """Puts a row's line into the table of the documentation, in the order of `ROWS`."""
+    lines = [*kept.read(PAGE, "matrix").splitlines()[2:], line]
+    by_name = {line.split(" | ")[0]: line for line in lines}
+    ordered = [by_name[name] for row in ROWS if (name := f"| {row.name}") in by_name]
+    table = "\n".join([HEAD, *ordered])
     kept.write(PAGE, "matrix", table)
     return table
-
-
-def _place(order, line):
-    name = line.split(" | ")[0]
-    return order.index(name) if name in order else len(order)
 
 
 def main():
@@ -291,7 +286,7 @@ def main():
             cells = attempt(row, log, arguments.whole)
         failed |= "**" in "".join(cells)
         line = f"| {' | '.join(cells)} |"
-        table = keep([line])
+        table = keep(line)
         print(f"{line}  ({time.monotonic() - begun:.0f} s)", flush=True)
     print(table)
     sys.exit(failed)
