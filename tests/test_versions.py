@@ -2,6 +2,8 @@
 
 import importlib
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -41,6 +43,21 @@ def test_what_colab_and_kaggle_have_meets_every_bound(path):
         requirement = Requirement(text)
         version = there.get(canonicalize_name(requirement.name))
         assert version is None or requirement.specifier.contains(version), f"{text}: {version}"
+
+
+# It asks the index.
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "python"), [("colab", "3.13"), ("kaggle", "3.12")])
+def test_the_resolver_changes_nothing_of_what_colab_and_kaggle_have(name, python):
+    path = ROOT / "tests" / "slow" / "sets" / f"{name}.txt"
+    command = [Path(sys.executable).with_name("uv"), "pip", "compile", "--quiet", "--no-header"]
+    command += ["--constraint", path, "--python-version", python, ROOT / "pyproject.toml"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    chosen = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", done.stdout, re.MULTILINE))
+    for package, version in pinned(path, python).items():
+        assert chosen.get(package, version) == version
+    assert {"absl-py", "jax", "numpy", "orbax-checkpoint"} <= chosen.keys()
 
 
 @pytest.mark.parametrize("minor", MINORS)
