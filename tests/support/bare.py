@@ -13,6 +13,8 @@ import signal
 import sys
 from pathlib import Path
 
+import tqdm
+
 ABSENT = {
     os: (
         "fork", "forkpty", "geteuid", "getuid", "kill", "killpg", "mkfifo", "nice",
@@ -56,8 +58,9 @@ def take_away():
     sys.modules["msvcrt"] = Msvcrt()
     # The standard library asks for it by this name.
     os.process_cpu_count = os.cpu_count
-    # The event loops of this system belong to the packages.
+    # The event loops of this system belong to the packages, and so do locks between processes.
     asyncio.new_event_loop().close()
+    tqdm.tqdm.get_lock()
     for package in PACKAGES:
         importlib.import_module(package)
     for module, names in ABSENT.items():
