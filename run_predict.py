@@ -41,6 +41,7 @@ def main() -> None:
     program.refuse((DESKEW,), f"{dataset.name} is no picture", when=dataset.places is None)
     program.refuse((OUTPUT, SUBMIT), "pictures make no submission", when=dataset.places is not None)
     from lenet_jax import hosts, outcome, predict
+
     if REPORT.value:
         print(outcome.rewrite_report(WORKDIR.value, record, dataset, which))
         return

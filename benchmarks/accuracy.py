@@ -1,4 +1,4 @@
-"""Cross-validated accuracy of finished runs: the tables and pictures of RESULTS.md.
+"""Cross-validated accuracy of finished runs: the tables and pictures of docs/results.md.
 
 python benchmarks/accuracy.py --data=digit-recognizer.zip accurate=runs/accurate ...
 
@@ -29,7 +29,7 @@ from lenet_jax.errors import UserError
 from lenet_jax.report import figures
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "RESULTS.md"
+RESULTS = ROOT / "docs" / "results.md"
 PICTURES = ROOT / "docs" / "pictures"
 BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
 # Random subsets of the members that the accuracy of smaller ensembles is the mean of.
@@ -205,7 +205,7 @@ def draw_members(runs: list[Scored]) -> Any:
 
 
 def main() -> None:
-    """Writes the tables between the markers of RESULTS.md, and the pictures."""
+    """Writes the tables between the markers of docs/results.md, and the pictures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", required=True)
     parser.add_argument("--ablation", nargs="*", default=[], metavar="TEXT=WORKDIR")

@@ -7,9 +7,9 @@ python run_predict.py --workdir=runs/distilled --data=digit-recognizer.zip --vie
 The teacher is the run in runs/ensemble: first do what configs/ensemble.py says.
 
 99.55 +- 0.06% in 5-fold cross-validation over train.csv (--config.folds=5 and a --config.teacher of
-folds, 5 networks), 0.05 points above accurate.py, 99.57% with --views=8; RESULTS.md, 2026-11-26. On
-all 42,000 digits, as above, 425 s on two cores without AVX-512, 11 s for the predictions with
-views.
+folds, 5 networks), 0.05 points above accurate.py, 99.57% with --views=8; docs/results.md,
+2026-11-26. On all 42,000 digits, as above, 425 s on two cores without AVX-512, 11 s for the
+predictions with views.
 """
 
 from ml_collections import ConfigDict

@@ -5,7 +5,7 @@ python run_train.py --config=configs/ensemble.py --data=digit-recognizer.zip \
 python run_predict.py --workdir=runs/ensemble --data=digit-recognizer.zip --views=8
 
 99.600% in 5-fold cross-validation over train.csv (--config.folds=5, 16 networks of a fold averaged,
-each 99.47 +- 0.07%), 99.602% with --views=8; RESULTS.md, 2026-11-26. On all 42,000 digits, as
+each 99.47 +- 0.07%), 99.602% with --views=8; docs/results.md, 2026-11-26. On all 42,000 digits, as
 above, 24 minutes on two cores without AVX-512 (24 times the 60 s of an undisturbed epoch), 118 s
 for the predictions with views.
 """

@@ -3,8 +3,8 @@
 python run_train.py --config=configs/wide.py --data=digit-recognizer.zip --workdir=runs/wide
 
 99.47 +- 0.05% in 5-fold cross-validation over train.csv (--config.folds=5, 5 networks), 99.53% with
---views=8; RESULTS.md, 2026-11-25. About 3 minutes on two cores at 4,800 images/s (worked out, not
-timed alone).
+--views=8; docs/results.md, 2026-11-25. About 3 minutes on two cores at 4,800 images/s (worked out,
+not timed alone).
 """
 
 from ml_collections import ConfigDict

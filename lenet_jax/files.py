@@ -2,11 +2,17 @@
 
 import contextlib
 import glob
+import importlib
 import os
 import secrets
+import time
 from pathlib import Path
+from typing import BinaryIO
 
 from lenet_jax.errors import UserError
+
+# Seconds between the tries of a rename.
+PAUSES = (0.01, 0.03, 0.1, 0.3, 0.6)
 
 
 def shown(text: str | os.PathLike[str]) -> str:
@@ -94,20 +100,35 @@ def _replace(target: Path, data: bytes, sync: bool) -> None:
     # Cut to fit: a file may have the longest name there is.
     temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.tmp")
     # Not tempfile.mkstemp, whose files are private whatever the umask says.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    # Windows would write a line end as two bytes.
+    binary = getattr(os, "O_BINARY", 0)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             if sync:
                 os.fsync(file.fileno())
-        temporary.replace(target)
+        _rename(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
     if sync:
         _sync_folder(target.parent)
+
+
+def _rename(temporary: Path, target: Path) -> None:
+    """Puts a file in another's place; tries for a second.
+
+    Windows refuses while another process holds either, a virus scanner for instance.
+    """
+    for pause in PAUSES:
+        with contextlib.suppress(PermissionError):
+            temporary.replace(target)
+            return
+        time.sleep(pause)
+    temporary.replace(target)
 
 
 def _prefix(target: Path) -> str:
@@ -122,6 +143,31 @@ def remove_left_over(path: Path) -> None:
     for temporary in path.parent.glob(f"{glob.escape(_prefix(path))}{'[0-9a-f]' * 16}.tmp"):
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def lock(file: BinaryIO) -> None:
+    """Takes an open file's lock, which the system lets go of when the file is closed.
+
+    Not the package filelock: by its release, it empties the file, deletes it or leaves it.
+
+    Raises:
+      BlockingIOError: another process has it.
+      OSError: the file system has no locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        _lock_on_windows(file)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _lock_on_windows(file: BinaryIO) -> None:
+    msvcrt = importlib.import_module("msvcrt")
+    try:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    except PermissionError as error:
+        raise BlockingIOError(*error.args) from None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -24,7 +24,8 @@ from lenet_jax.errors import Incomplete, UserError
 USER_ERROR = 2
 INCOMPLETE = 3
 INTERRUPTED = 128 + signal.SIGINT
-TERMINATED = 128 + signal.SIGTERM
+# SIGTERM's, by any name.
+TERMINATED = 128 + 15
 # What a shell makes of SIGPIPE, which Windows does not know.
 UNREAD = 141
 

@@ -1,5 +1,7 @@
 """Stopping on request: SIGINT (Ctrl-C, a notebook) and SIGTERM (Slurm, a cloud's preemption).
 
+Windows never sends SIGTERM; there SIGBREAK (Ctrl-Break, a closed window) takes its place.
+
 While there is nothing to save, a signal ends the program at once, like any Ctrl-C. Inside `asked()`
 the first signal is only noted, for the loop to see at its next look; the second stops at once.
 """
@@ -14,7 +16,10 @@ from types import FrameType
 STOPPED = 75
 # EX_PROTOCOL: a run of several processes has lost one, and the same commands go on.
 LOST = 76
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+TERMINATION = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGBREAK") if hasattr(signal, name)
+)
+SIGNALS = (signal.SIGINT, *TERMINATION)
 
 
 class Stopped(Exception):
@@ -35,7 +40,8 @@ class Request:
 
 def listen() -> None:
     """Lets SIGTERM end the program as Ctrl-C does, so that temporary files are removed."""
-    signal.signal(signal.SIGTERM, _at_once)
+    for number in TERMINATION:
+        signal.signal(number, _at_once)
 
 
 @contextlib.contextmanager
@@ -63,4 +69,4 @@ def asked() -> Iterator[Request]:
 
 
 def _at_once(number: int, frame: FrameType | None) -> None:
-    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+    raise Terminated if number in TERMINATION else KeyboardInterrupt

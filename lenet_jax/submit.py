@@ -5,6 +5,7 @@ import io
 import os
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 from lenet_jax import extras, kaggle_account
@@ -37,9 +38,9 @@ def submit(
       The public score, in [0, 1], or None if Kaggle has none after `PATIENCE` seconds.
 
     Raises:
-      UserError: these are not the digits that Kaggle scores, the client is not installed, there are
-        no credentials, the rules are not accepted, Kaggle cannot be reached, or it finds the file
-        wrong.
+      UserError: these are not the digits that Kaggle scores, the client is not installed or too
+        old, there are no credentials, the rules are not accepted, Kaggle cannot be reached, or it
+        finds the file wrong.
     """
     if dataset.source != "kaggle-test":
         raise UserError(
@@ -76,6 +77,12 @@ def _client() -> Any:
             extras.needed("kaggle", ASKER)
             from kaggle.api.kaggle_api_extended import KaggleApi
 
+            # Older ones would send the file and then end in a traceback.
+            if not hasattr(KaggleApi, "get_submission"):
+                raise UserError(
+                    f"{ASKER}: the package kaggle {version('kaggle')} cannot ask for a score, so "
+                    "nothing was sent; get 2.2.5 or newer with pip install --upgrade kaggle"
+                )
             api = KaggleApi()
             api.authenticate()
         # The last is what it raises of a kaggle.json that holds something else.

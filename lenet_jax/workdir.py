@@ -15,6 +15,7 @@ from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
 from lenet_jax.files import (
     is_remote,
+    lock,
     make_folder,
     place,
     remove_left_over,
@@ -88,7 +89,7 @@ def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
     """Makes the folder if it is missing and keeps other runs out of it inside the body.
 
     The system lets go of the lock when the process ends, however it ends. Where the file system
-    (gs:// for one) or the system (Windows) has no such locks there is none.
+    (gs:// for one) has no such locks there is none.
 
     Raises:
       UserError: another process is in the body, or the folder cannot be made or written.
@@ -104,16 +105,13 @@ def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
         raise UserError(f"{shown(workdir)}: cannot be written ({error.strerror})") from None
     with file:
         try:
-            # Here, for Windows has no such module.
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file)
         except BlockingIOError:
             raise UserError(
                 f"{shown(workdir)}: another process is training in it; wait for its end or give "
                 "another --workdir"
             ) from None
-        except (ImportError, OSError):
+        except OSError:
             pass
         for written in (CONFIG, METRICS, NETWORKS, CALIBRATION, CARD):
             remove_left_over(folder / written)

@@ -1,32 +1,29 @@
 """Strict types, strict ranks and two CPU devices for every test."""
 
 import atexit
-import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from support.xla import QUICK_TO_COMPILE, known
+
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUM_CPU_DEVICES"] = "2"
-# A test is compilation for the most part. Without optimisation that takes a third of the time, but
-# fused loops round as it comes; without the fusion emitters a fifth less.
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "")
-    + " --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
-)
 # Before anything of the package is imported: no test reads or writes the user's own cache. The
 # processes of one test run share theirs, with whatever has been compiled.
 if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {known(*QUICK_TO_COMPILE)}"
     os.environ["LENET_JAX_CACHE"] = tempfile.mkdtemp(prefix="lenet-jax-tests-")
     atexit.register(shutil.rmtree, os.environ["LENET_JAX_CACHE"], ignore_errors=True)
 
+import filelock
 import jax
 import pytest
-import recipe
 
 from lenet_jax import mesh
+from support import recipe
 
 mesh.prepare(Path(os.environ["LENET_JAX_CACHE"]) / "compiled")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -53,9 +50,8 @@ def trained(tmp_path_factory):
         # The processes of one test run share the folder above their own.
         shared = shared.parent
     place = shared / "trained"
-    with (shared / "trained.lock").open("w") as lock:
-        # The system lets go of it when a process ends, however it ends.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    # The system lets go of it when a process ends, however it ends.
+    with filelock.FileLock(shared / "trained.lock"):
         if not place.exists():
             # Apart and then renamed, so that a run that was cut off is no trained one.
             training = Path(tempfile.mkdtemp(dir=shared, prefix="training-"))

@@ -1,4 +1,4 @@
-"""The tables of RESULTS.md, `benchmarks/accuracy.py`."""
+"""The tables of docs/results.md, `benchmarks/accuracy.py`."""
 
 import importlib.util
 import subprocess
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import record
 
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
+from support.networks import record
 
 ROOT = Path(__file__).parent.parent
 spec = importlib.util.spec_from_file_location("accuracy", ROOT / "benchmarks/accuracy.py")

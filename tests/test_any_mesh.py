@@ -12,8 +12,8 @@ def test_results_and_checkpoints_are_the_same_on_any_mesh():
     unset = ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")
     env = {name: value for name, value in os.environ.items() if name not in unset}
     done = subprocess.run(
-        [sys.executable, ROOT / "tests/any_mesh.py"],
-        env=env | {"PYTHONPATH": str(ROOT)},
+        [sys.executable, ROOT / "tests/support/any_mesh.py"],
+        env=env | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
         capture_output=True,
         text=True,
         timeout=280,

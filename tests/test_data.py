@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from digit_files import csv_bytes, digits, idx_folder, put, refused, same, table, zip_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedShuffleSplit
@@ -24,6 +23,7 @@ from lenet_jax.data import (
     sample_submission,
 )
 from lenet_jax.data.honesty import identify
+from support.digit_files import csv_bytes, digits, idx_folder, put, refused, same, table, zip_bytes
 
 IMAGES, LABELS = digits(10)
 TRAIN = csv_bytes(table(IMAGES, LABELS))

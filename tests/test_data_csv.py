@@ -1,6 +1,11 @@
 import numpy as np
 import pytest
-from digit_files import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lenet_jax.data import csv_table, load_test, load_train, sample_submission
+from lenet_jax.errors import UserError
+from support.digit_files import (
     MUTATION,
     PIXELS,
     csv_bytes,
@@ -12,11 +17,6 @@ from digit_files import (
     same,
     table,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from lenet_jax.data import csv_table, load_test, load_train, sample_submission
-from lenet_jax.errors import UserError
 
 IMAGES, LABELS = digits(3)
 TRAIN = csv_bytes(table(IMAGES, LABELS))

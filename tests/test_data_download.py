@@ -8,10 +8,10 @@ import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from digit_files import csv_bytes, digits, idx_bytes, refused, same, table, zip_bytes
-from stand_in import stand_in
 
 from lenet_jax.data import cache, download, load_test, load_train, sample_submission
+from support.digit_files import csv_bytes, digits, idx_bytes, refused, same, table, zip_bytes
+from support.stand_in import stand_in
 
 # The clients leave connections open to the collector, which tells of them when it comes by.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -11,11 +11,19 @@ import sys
 import tarfile
 from pathlib import Path
 
-import format_writers
 import numpy as np
 import pandas as pd
 import pytest
-from digit_files import (
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lenet_jax.data import arrow, bounded, formats, load_test, load_train, overlap_warning, sample
+from lenet_jax.data.assemble import dataset as assembled
+from lenet_jax.data.honesty import by_pixels
+from lenet_jax.data.place import Asked
+from lenet_jax.errors import UserError
+from support import format_writers
+from support.digit_files import (
     MUTATION,
     csv_bytes,
     examples,
@@ -27,15 +35,7 @@ from digit_files import (
     table,
     zip_bytes,
 )
-from format_writers import WRITERS
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from lenet_jax.data import arrow, bounded, formats, load_test, load_train, overlap_warning, sample
-from lenet_jax.data.assemble import dataset as assembled
-from lenet_jax.data.honesty import by_pixels
-from lenet_jax.data.place import Asked
-from lenet_jax.errors import UserError
+from support.format_writers import WRITERS
 
 ROOT = Path(__file__).parent.parent
 # Real digits of all classes, each class's together, as some files have them.

@@ -2,12 +2,12 @@ import gzip
 
 import numpy as np
 import pytest
-from digit_files import digits, examples, idx_bytes, idx_folder, refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lenet_jax.data import bounded, load_test, load_train
 from lenet_jax.errors import UserError
+from support.digit_files import digits, examples, idx_bytes, idx_folder, refused
 
 IMAGES, LABELS = digits(12)
 IMAGES_NAME = "train-images-idx3-ubyte"

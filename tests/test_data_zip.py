@@ -4,7 +4,12 @@ import struct
 import zipfile
 
 import pytest
-from digit_files import (
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lenet_jax.data import bounded, load_test, load_train, sample_submission
+from lenet_jax.errors import UserError
+from support.digit_files import (
     MUTATION,
     csv_bytes,
     digits,
@@ -16,11 +21,6 @@ from digit_files import (
     table,
     zip_bytes,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from lenet_jax.data import bounded, load_test, load_train, sample_submission
-from lenet_jax.errors import UserError
 
 IMAGES, LABELS = digits(3)
 TRAIN = csv_bytes(table(IMAGES, LABELS))

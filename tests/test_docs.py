@@ -13,7 +13,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from browser import BROWSER, DRIVER, chromium
+
+from support.browser import BROWSER, DRIVER, chromium
 
 ROOT = Path(__file__).parent.parent
 # What is of no use to a reader by itself.

@@ -11,8 +11,6 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from networks import ENSEMBLES, EVERY, ONE_OF_EACH, TEMPERATURE, calibrated, name, params, record
-from serving import serving
 
 import lenet_jax
 from lenet_jax import calibration, export, predict, workdir
@@ -21,6 +19,17 @@ from lenet_jax.config import Config
 from lenet_jax.data import sample
 from lenet_jax.errors import UserError
 from lenet_jax.export import Signature, network, onnx_model
+from support.networks import (
+    ENSEMBLES,
+    EVERY,
+    ONE_OF_EACH,
+    TEMPERATURE,
+    calibrated,
+    name,
+    params,
+    record,
+)
+from support.serving import serving
 
 ROOT = Path(__file__).parent.parent
 

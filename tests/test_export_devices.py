@@ -5,13 +5,13 @@ import subprocess
 
 import numpy as np
 import pytest
-from networks import EVERY, TEMPERATURE, name, params, record
 from test_export import call, digits, expected
 
 import lenet_jax
 from lenet_jax import export
 from lenet_jax.config import Config
 from lenet_jax.data import sample
+from support.networks import EVERY, TEMPERATURE, name, params, record
 
 CC = shutil.which("gcc") or shutil.which("cc")
 needs_compiler = pytest.mark.skipif(CC is None, reason="no C compiler (apt-get install gcc)")

@@ -10,7 +10,6 @@ import onnx
 import onnx.reference
 import onnxruntime
 import pytest
-from networks import ENSEMBLES, ONE_OF_EACH, TEMPERATURE, name, params, record
 from test_export import call, digits, expected
 
 import lenet_jax
@@ -18,6 +17,7 @@ from lenet_jax import export
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
 from lenet_jax.export import Signature
+from support.networks import ENSEMBLES, ONE_OF_EACH, TEMPERATURE, name, params, record
 
 KINDS = [Config(), Config(activation="silu", subsampling="act_pool"), *ENSEMBLES]
 OTHER_SIGNATURES = [Signature(pixels="float32"), Signature(batch=2)]

@@ -4,11 +4,11 @@ import stat
 from typing import ClassVar
 
 import pytest
-from digit_files import refused
 
 from lenet_jax import checksums, files, workdir
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown, write_atomically
+from support.digit_files import refused
 
 
 def test_content_is_written_as_it_is(tmp_path):

@@ -12,12 +12,12 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from digit_files import idx_folder
-from runs import newest, wait_until
 
 from lenet_jax import data, hosts, predict, stopping, train, workdir
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
+from support.digit_files import idx_folder
+from support.runs import newest, wait_until
 
 ROOT = Path(__file__).parent.parent
 STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}

@@ -180,7 +180,7 @@ def test_no_file_is_a_drawer():
 
 def test_no_text_is_half_merged():
     root = PACKAGE.parent
-    folders = ("lenet_jax", "configs", "docs", "tests", "benchmarks", "torture", "notebooks")
+    folders = ("lenet_jax", "configs", "docs", "tests", "benchmarks", "notebooks")
     texts = [*root.glob("*.*"), *(path for name in folders for path in (root / name).rglob("*.*"))]
     texts = [path for path in texts if path.suffix in {".md", ".py", ".toml", ".mk", ".ipynb"}]
     assert len(texts) > 100

@@ -10,13 +10,12 @@ import time
 
 import numpy as np
 import pytest
-import recipe
-import runs
 
 import lenet_jax
 from lenet_jax import checksums, compilation_cache, mirror, predict, workdir
 from lenet_jax.errors import UserError
 from lenet_jax.mirror import Mirror
+from support import recipe, runs
 
 # The shapes of the example in `lenet_jax.library`, which is compiled already.
 FIELDS = {"epochs": 2, "batch_size": 64, "say": lambda line: None}

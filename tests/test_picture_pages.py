@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from digit_files import MUTATION, examples, mutated, refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from paper import page
 from PIL import Image, ImageDraw
 from test_pictures import KINDS, alike, dark_on_light, drawn, save
 
 import lenet_jax
 from lenet_jax.data import handwriting, load_test, pictures
 from lenet_jax.errors import UserError
+from support.digit_files import MUTATION, examples, mutated, refused
+from support.paper import page
 
 ROOT = Path(__file__).parent.parent
 SIX = [3, 1, 4, 7, 5, 6]

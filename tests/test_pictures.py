@@ -10,15 +10,15 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from digit_files import MUTATION, examples, mutated, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
-from strokes import STROKES
 
 import lenet_jax
 from lenet_jax.data import handwriting, load_test, pictures, sample
 from lenet_jax.errors import UserError
+from support.digit_files import MUTATION, examples, mutated, refused
+from support.strokes import STROKES
 
 ROOT = Path(__file__).parent.parent
 

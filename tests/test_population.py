@@ -3,12 +3,12 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from digit_files import refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lenet_jax import population, sweep
 from lenet_jax.config import Config
+from support.digit_files import refused
 
 LABELS = (np.arange(103) % 10).astype(np.int32)
 

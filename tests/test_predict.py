@@ -5,11 +5,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from networks import TEMPERATURE, calibrated
 
 from lenet_jax import augment, calibration, compiler, metrics, model, predict, workdir
 from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
+from support.networks import TEMPERATURE, calibrated
 
 MEMBERS = 3
 

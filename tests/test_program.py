@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import recipe
-from stand_in import stand_in
 
 from lenet_jax import submission
+from support import recipe
+from support.stand_in import stand_in
 
 ROOT = Path(__file__).parent.parent
 HEADER = "label," + ",".join(f"pixel{i}" for i in range(784))

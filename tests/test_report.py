@@ -454,7 +454,11 @@ assert not {"jax", "matplotlib.pyplot", "tkinter"} & set(sys.modules)
 """
     environment = {**os.environ, "MPLBACKEND": "TkAgg"}
     environment.pop("DISPLAY", None)
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env=environment)
+    subprocess.run(
+        [sys.executable, "-W", "error", "-W", "default::DeprecationWarning", "-c", code],
+        check=True,
+        env=environment,
+    )
 
 
 # Model card

@@ -10,9 +10,9 @@ import venv
 from pathlib import Path
 
 import pytest
-import recipe
 
 from lenet_jax import progress
+from support import recipe
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = ("run_train.py", "run_predict.py", "run_export.py")

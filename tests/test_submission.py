@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from digit_files import examples, refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lenet_jax import submission
 from lenet_jax.errors import UserError
+from support.digit_files import examples, refused
 
 GOOD = b"ImageId,Label\n1,7\n2,0\n3,9\n"
 

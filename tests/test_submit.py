@@ -1,14 +1,15 @@
 """Sending to a stand-in for Kaggle, see stand_in.py, with Kaggle's own client."""
 
+import importlib
 import sys
 
 import numpy as np
 import pytest
-from digit_files import refused
-from stand_in import stand_in
 
 from lenet_jax import extras, submit
 from lenet_jax.data import Dataset
+from support.digit_files import refused
+from support.stand_in import stand_in
 
 # The client leaves connections open to the collector, which tells of them when it comes by.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -119,6 +120,18 @@ def test_other_digits_are_not_sent(path):
 def test_a_missing_client_is_told_with_the_command_that_gets_it(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "kaggle", None)
     assert refused(submit.submit, digits(), path, "a message").endswith("pip install kaggle")
+
+
+def test_a_client_too_old_to_ask_for_the_score_is_told_before_anything_is_sent(path, monkeypatch):
+    with stand_in(path.parent) as server:
+        met(server, monkeypatch)
+        # It looks for credentials when it is imported.
+        client = importlib.import_module("kaggle.api.kaggle_api_extended").KaggleApi
+        monkeypatch.delattr(client, "get_submission")
+        line = refused(submit.submit, digits(), path, "a message")
+    assert line.endswith("get 2.2.5 or newer with pip install --upgrade kaggle")
+    assert not server.asked
+    assert not server.uploads
 
 
 def test_a_package_is_imported_if_it_is_there():

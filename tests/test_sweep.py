@@ -1,9 +1,9 @@
 import math
 
 import pytest
-from digit_files import refused
 
 from lenet_jax import sweep
+from support.digit_files import refused
 
 
 def test_no_sweep_is_one_point_that_changes_nothing():

@@ -2,12 +2,12 @@ import dataclasses
 import shutil
 
 import jax
-import networks
 import pytest
 
 from lenet_jax import teacher, workdir
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
+from support import networks
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import sys
 
 import pytest
-from digit_files import refused
 
 from lenet_jax import tensorboard, workdir
+from support.digit_files import refused
 
 
 def row(epoch, **columns):

@@ -13,8 +13,6 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-import recipe
-from runs import newest, wait_until, whole_checkpoints
 
 from lenet_jax import (
     epochs,
@@ -31,6 +29,8 @@ from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
+from support import recipe
+from support.runs import newest, wait_until, whole_checkpoints
 
 STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
 CONFIG = Config(epochs=3, batch_size=32, warmup_epochs=1.0, members=2, **STILL)

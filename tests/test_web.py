@@ -4,17 +4,17 @@ import contextlib
 import json
 
 import numpy as np
-import page_pictures
 import pytest
-from browser import MISSING, chromium, draw, firefox, lift, settle
-from networks import EVERY, TEMPERATURE, calibrated, name, params, record
 from PIL import Image
-from serving import serving
-from strokes import STROKES
 
 import lenet_jax
 from lenet_jax import export, predict, workdir
 from lenet_jax.data import sample
+from support import page_pictures
+from support.browser import MISSING, chromium, draw, firefox, lift, settle
+from support.networks import EVERY, TEMPERATURE, calibrated, name, params, record
+from support.serving import serving
+from support.strokes import STROKES
 
 # What is asked of the browser by Chromium's own protocol.
 only_chromium = pytest.mark.parametrize("browser", ["chromium"], indirect=True)

@@ -11,7 +11,7 @@ import exchange
 import numpy as np
 
 sys.path.append(str(Path(__file__).parents[2]))
-import browser
+from support import browser
 
 DIST = Path(sys.executable).parents[1] / "node_modules" / "onnxruntime-web" / "dist"
 PAGE = '<!doctype html><link rel="icon" href="data:,"><script src="dist/ort.wasm.min.js"></script>'

@@ -13,8 +13,9 @@ import warnings
 import zipfile
 
 import numpy as np
-from digit_files import PIXELS, csv_bytes, idx_bytes, table, zip_bytes
 from PIL import Image
+
+from support.digit_files import PIXELS, csv_bytes, idx_bytes, table, zip_bytes
 
 
 def frame(images_NxHxW, labels_N, names=PIXELS, label="label"):

@@ -1,6 +1,6 @@
 """Takes the pictures of the drawing page that the docs show, in a real Chromium.
 
-python tests/page_pictures.py runs/sample    # the workdir of a run; writes into docs/pictures
+PYTHONPATH=tests python -m support.page_pictures runs/sample  # a workdir; writes into docs/pictures
 """
 
 import base64
@@ -8,11 +8,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from browser import chromium, draw, settle
-from serving import serving
-from strokes import STROKES
+from support.browser import chromium, draw, settle
+from support.serving import serving
+from support.strokes import STROKES
 
-FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
+FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 DIGIT = 3
 # Width of the page, pixels per unit of it, and whether it is a phone's.
 SCREENS = {"page.png": (1160, 1, False), "page_phone.png": (390, 2, True)}

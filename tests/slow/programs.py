@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # Seconds of wall clock, the only columns in which two equal runs may differ.
 TIMES = ("seconds", "images_per_second")
 LIMIT = 300

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 EPOCHS = 15
 FLAGS = ("--data=sample", f"--config.epochs={EPOCHS}", "--config.ema_decay=0.99")
 COMMAND = (sys.executable, str(ROOT / "run_train.py"), *FLAGS)

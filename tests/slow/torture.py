@@ -1,6 +1,6 @@
-"""Kills, stops, starves and damages runs, and writes what came of it into RELIABILITY.md.
+"""Kills, stops, starves and damages runs, and writes what came of it into docs/reliability.md.
 
-python torture/run.py --kills=100 --signals=20 --examples=10000
+python tests/slow/torture.py --kills=100 --signals=20 --examples=10000
 
 Every run ends with the bits of the run that nothing has disturbed, or this program with a
 traceback.
@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import faults
+import kept
 from programs import (
     ROOT,
     after,
@@ -163,7 +164,7 @@ def main():
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--signals", type=int, default=20)
     parser.add_argument("--examples", type=int, default=10_000)
-    parser.add_argument("--report", default=str(ROOT / "RELIABILITY.md"))
+    parser.add_argument("--report", default=str(ROOT / "docs" / "reliability.md"))
     arguments = parser.parse_args()
     begun = time.monotonic()
     lines = []
@@ -222,7 +223,7 @@ def main():
     text = _report(lines, minutes)
     print(text)
     if arguments.report:
-        Path(arguments.report).write_text(text)
+        kept.write(Path(arguments.report), "torture", text)
 
 
 def _report(lines, minutes):
@@ -232,8 +233,6 @@ def _report(lines, minutes):
     machine = f"{os.cpu_count()} cores of {model[1] if model else platform.processor()}"
     return "\n".join(
         [
-            "# Reliability",
-            "",
             f"`{shlex.join(['python', *sys.argv])}` on {datetime.date.today()}, {machine}, Python "
             f"{platform.python_version()}, jax {jax.__version__}: {minutes:.0f} minutes.",
             "",
@@ -242,8 +241,7 @@ def _report(lines, minutes):
             *lines,
             "",
             "Each run is compared with one that nothing disturbed, on the same machine with the "
-            "same number of devices. `torture/` holds the code; `make test` runs a few of each.",
-            "",
+            "same number of devices. `tests/slow/` holds the code; `make test` runs a few of each.",
         ]
     )
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 from PIL import Image, ImageDraw
-from strokes import STROKES
+
+from support.strokes import STROKES
 
 WIDTH, HEIGHT = 900, 1100
 # Ink in 0..1 of what is printed and of what one writes with; and the pen's width in pixels.

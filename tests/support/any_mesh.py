@@ -8,11 +8,10 @@ import os
 import sys
 import tempfile
 
+from support.xla import QUICK_TO_COMPILE, known
+
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["XLA_FLAGS"] = (
-    "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
-    " --xla_cpu_use_fusion_emitters=false"
-)
+os.environ["XLA_FLAGS"] = known("--xla_force_host_platform_device_count=8", *QUICK_TO_COMPILE)
 
 import jax
 import numpy as np
