@@ -56,6 +56,6 @@ $(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/installed
 
 clean:
-	rm -rf $(VENV) $(VENV)-audit runs submission.csv site dist
+	rm -rf $(VENV) $(VENV)-accel $(VENV)-audit runs submission.csv site dist
 
--include benchmarks/bench.mk torture/torture.mk
+-include benchmarks/bench.mk benchmarks/accelerators/accelerators.mk torture/torture.mk
