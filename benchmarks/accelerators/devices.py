@@ -155,7 +155,7 @@ def variables(device: Device, jax_version: str) -> dict[str, str]:
     # With CUDA among the platforms its plugin asks the driver for a version, and there is none.
     wanted = {"JAX_PLATFORMS": "cpu", "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1"}
     # What comes from a cache was not compiled.
-    wanted["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+    wanted |= {"JAX_ENABLE_COMPILATION_CACHE": "false", "TF_CPP_MIN_LOG_LEVEL": "2"}
     if isinstance(device, Tpu):
         # The search for a TPU of this machine takes minutes; and a second process may come in.
         wanted |= {"TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost"}
