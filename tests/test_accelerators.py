@@ -191,6 +191,20 @@ def test_the_table_is_renewed_between_its_marks(tmp_path, tpu_step):
         table.renew(page, written)
 
 
+def test_the_newest_rows_of_a_cut_off_run_can_be_shown(tmp_path, tpu_step):
+    results, page = tmp_path / "results.jsonl", tmp_path / "page.md"
+    page.write_text(f"{table.BEGIN}{table.END}")
+    first, newest = row("v5e-1", tpu_step), row("v5e-1", tpu_step | {"operations": 1_234})
+    rows = [json.dumps(each) for each in (first, row("t4", gpu_step("t4")), newest)]
+    results.write_text("\n".join([*rows, rows[0][:30]]))
+    command = [sys.executable, FOLDER / "table.py", results, f"--page={page}"]
+    subprocess.run(command, check=True)
+    assert page.read_text() == (
+        f"{table.BEGIN}\n\n{table.markdown([row('t4', gpu_step('t4')), newest])}\n\n{table.END}"
+    )
+    assert "| 1,234 |" in page.read_text()
+
+
 def test_the_page_has_the_marks():
     page = (ROOT / "docs/scaling.md").read_text()
     assert page.index(table.BEGIN) < page.index(table.END)

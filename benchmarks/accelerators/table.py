@@ -1,11 +1,19 @@
-"""The table of what was compiled, in Markdown, and its place in a page."""
+"""The table of what was compiled, in Markdown, and its place in a page.
 
+python benchmarks/accelerators/table.py .venv-accel/results.jsonl --page=docs/scaling.md
+
+writes that of the rows which a run that was cut off has left, without compiling any.
+"""
+
+import argparse
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import compile_one
 import devices
+import environments
 import gpu_text
 import tpu_text
 
@@ -59,6 +67,31 @@ def renew(page: Path, text: str) -> None:
     if not (begin and end):
         raise ValueError(f"{page} has no {BEGIN} and {END} to write between")
     page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+
+
+def finished(results: Path) -> list[dict[str, Any]]:
+    """The newest row of each recipe, device and version of jax in a file, in order of these."""
+    rows = [json.loads(text) for text in results.read_text().splitlines() if text.endswith("}")]
+    newest = {(row["jax"], row["recipe"], row["device"]): row for row in rows}
+    order = [*devices.DEVICES]
+    versions = [*environments.versions()]
+    return sorted(
+        newest.values(),
+        key=lambda row: (versions.index(row["jax"]), row["recipe"], order.index(row["device"])),
+    )
+
+
+def main() -> None:
+    """Writes the table into a page, or prints it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("results", type=Path, help="file of `matrix.py`")
+    parser.add_argument("--page", type=Path, help="that has the marks to write between")
+    flags = parser.parse_args()
+    text = markdown(finished(flags.results))
+    if flags.page:
+        renew(flags.page, text)
+    else:
+        print(text)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
@@ -115,3 +148,7 @@ def _constants() -> str:
         "float32. jax 0.7 can be told of no driver and so makes no graphs here; how long a step "
         "takes there is left out."
     )
+
+
+if __name__ == "__main__":
+    main()
