@@ -91,6 +91,6 @@ $(VENV)/installed-dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	@touch $@ $(VENV)/installed
 
 clean: ## remove all that the other targets have made
-	rm -rf $(VENV) $(VENV)-audit .venv-readers runs submission.csv site dist
+	rm -rf $(VENV) $(VENV)-accel $(VENV)-audit .venv-readers runs submission.csv site dist
 
--include benchmarks/bench.mk tests/slow/torture.mk
+-include benchmarks/bench.mk benchmarks/accelerators/accelerators.mk tests/slow/torture.mk

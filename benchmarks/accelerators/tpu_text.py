@@ -1,0 +1,115 @@
+"""What libtpu's text says of one turn of a loop.
+
+Cycles are libtpu's own estimates of each operation. It gives none for gathers; its schedule for a
+v5e takes single elements one by one, 10 cycles each, and rows 9 (libtpu 0.0.42.1, bundles of the
+inner loops).
+"""
+
+import math
+import re
+from typing import Any
+
+from devices import Tpu
+from hlo import ARRAY, BITS, Text, Instruction, costs, sizes
+
+GATHER_CYCLES = 10
+
+
+def padded(dtype: str, shape: str, order: str, layout: str) -> int:
+    """Bytes of an array with its padding to tiles."""
+    along = sizes(shape)
+    tile = re.search(r"T\(([\d,]+)\)", layout)
+    if along and tile:
+        # Minor dimensions first, as the order has them.
+        along = [along[axis] for axis in sizes(order)]
+        for place, side in enumerate(reversed(sizes(tile[1]))):
+            if place < len(along):
+                along[place] = -(-along[place] // side) * side
+    return math.prod(along) * BITS.get(dtype, 32) // 8
+
+
+def in_hbm(type_: str) -> int:
+    """Padded bytes of the arrays in a type that lie in HBM; S(n) is memory of the core."""
+    return sum(padded(*array) for array in ARRAY.findall(type_) if "S(" not in array[3])
+
+
+def gathers(text: Text, body: str) -> list[dict[str, Any]]:
+    """The gathers of a turn: name, type, how many slices of what size, and their source."""
+    return [
+        told
+        for name, times in text.turns(body)
+        for instruction, here in text.instructions(name)
+        for told in _gathers_of(text, instruction, here, times)
+    ]
+
+
+def _gathers_of(
+    text: Text, instruction: Instruction, here: dict[str, Instruction], times: int
+) -> list[dict[str, Any]]:
+    found = []
+    for inner, inside in [(instruction, here), *text.within(instruction)]:
+        array = ARRAY.match(inner.type)
+        if inner.opcode == "gather" and array:
+            size = math.prod(sizes(inner.attribute(r"slice_sizes=\{([\d,]*)\}")))
+            operand = inner.operands[0]
+            # What is gathered from lies in HBM or in the core: that the fusion's operand says.
+            source = here.get(instruction.operands[0]) if instruction.operands else None
+            found.append(
+                {
+                    "name": inner.name,
+                    "from": inside[operand].type if operand in inside else "?",
+                    "slices": times * math.prod(sizes(array[2])) // size,
+                    "size": size,
+                    "source": inner.source,
+                    "read": times * in_hbm(array[0]),
+                    "whole": times * in_hbm(source.type) if source else 0,
+                }
+            )
+    return found
+
+
+def step(text: Text, chip: Tpu, flops: float) -> dict[str, Any]:
+    """What one turn of the biggest loop takes.
+
+    Args:
+      text: of the program.
+      chip: that it is for.
+      flops: of a turn, by XLA's cost analysis.
+
+    Returns:
+      Operations, cycles, bytes, collectives, gathers, and microseconds by the slowest of these.
+    """
+    body = text.biggest_loop()
+    cycles = moved = 0
+    for name, times in text.turns(body):
+        for instruction, here in text.instructions(name):
+            if not costs(instruction):
+                continue
+            cycles += times * int(instruction.attribute(r'estimated_cycles":"(\d+)') or 0)
+            result = instruction.type
+            if instruction.opcode == "copy-start" and (first := ARRAY.search(result)):
+                result = first[0]
+            operands = (here[operand].type for operand in instruction.operands if operand in here)
+            moved += times * (in_hbm(result) + sum(map(in_hbm, operands)))
+    fetched = gathers(text, body)
+    gather_cycles = GATHER_CYCLES * sum(gather["slices"] for gather in fetched)
+    # Of what is gathered from only the slices are read.
+    moved -= sum(gather["whole"] - gather["read"] for gather in fetched if gather["whole"])
+    cycles += gather_cycles
+    microseconds = {
+        "cycles": 1e6 * cycles / chip.clock,
+        "memory": 1e6 * moved / chip.bandwidth,
+        "arithmetic": 1e6 * flops / chip.flops,
+    }
+    return {
+        "operations": text.operations(body),
+        "cycles": cycles,
+        "bytes": moved,
+        "collectives": text.collectives(body),
+        "gathers": [{key: g[key] for key in _TOLD} for g in fetched],
+        "microseconds": microseconds,
+        "us": [max(microseconds.values())] * 2,
+    }
+
+
+_TOLD = ("name", "from", "slices", "size", "source")
