@@ -64,7 +64,7 @@ READERS = (
         "ncnn 1.0.20261020", "with_ncnn",
         ("ncnn==1.0.20261020", "pnnx==20261020", "torch==2.13.0"),
         remark="converted by `pnnx FILE fp16=0`; the network of 1998 is **wrong without an "
-        "error**, for its logarithm of 0 is no number",
+        "error**, by NaN or by 0.98",
         not_for=("lecun1998",),
     ),
     Reader(

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,11 @@ def load(path):
     converted = Path(path).with_suffix(".mnn")
     converter = Path(sys.executable).with_name("mnnconvert")
     command = [converter, "-f", "ONNX", "--modelFile", path, "--MNNModel", converted]
-    subprocess.run([*command, "--bizCode", "lenet"], check=True, capture_output=True)
+    # It has the first pip of the PATH install a package: let that be its own environment's.
+    path = {"PATH": f"{converter.parent}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(
+        [*command, "--bizCode", "lenet"], env=os.environ | path, check=True, capture_output=True
+    )
     network = MNN.nn.load_module_from_file(str(converted), ["images"], ["probabilities"])
 
     def run(images):
