@@ -12,16 +12,30 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
+
+from lenet_jax import mesh
+from lenet_jax.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "benchmarks/accelerators"
 COMPILED = ROOT / "tests/compiled"
 
 sys.path.append(str(FOLDER))
-checks, devices, environments, gpu_text, hlo, matrix, table, tpu_text = map(
+checks, compile_one, devices, environments, gpu_text, hlo, matrix, table, tpu_text = map(
     importlib.import_module,
-    ("checks", "devices", "environments", "gpu_text", "hlo", "matrix", "table", "tpu_text"),
+    (
+        "checks",
+        "compile_one",
+        "devices",
+        "environments",
+        "gpu_text",
+        "hlo",
+        "matrix",
+        "table",
+        "tpu_text",
+    ),
 )
 
 
@@ -67,6 +81,23 @@ def test_elements_fetched_one_by_one_are_refused_by_name_and_rows_are_not(tpu_st
     few = [gather for gather in tpu_step["gathers"] if gather["size"] > 1]
     assert [gather["slices"] for gather in few] == [64]
     assert checks.faults(row("v5e-1", tpu_step | {"gathers": few})) == []
+
+
+def test_of_a_slice_that_is_fetched_ahead_only_the_slice_is_moved():
+    whole, part = "s8[77070336]{0:T(1024)(128)(4,1)}", "s8[4194304]{0:T(1024)(128)(4,1)S(1)}"
+    source = hlo.Instruction("source", whole, "parameter", "0)")
+    rest = "%source), slice={[0:4194304]}"
+    fetch = hlo.Instruction("fetch", f"(({whole}), {part}, s32[]{{:S(2)}})", "slice-start", rest)
+    assert tpu_text.moved_by(fetch, {"source": source}) == 4_194_304
+    copy = hlo.Instruction("copy", f"({part}, {whole}, u32[]{{:S(2)}})", "copy-start", "%source)")
+    assert tpu_text.moved_by(copy, {"source": source}) == 77_070_336
+
+
+def test_an_error_without_a_message_is_told_by_its_place():
+    assert compile_one._told(NotImplementedError()) == "NotImplementedError: it says no more"
+    with pytest.raises(UserError) as caught:
+        mesh.make(1, jax.devices()[:1], sizes="batch:2")
+    assert "(mesh.py, line " in compile_one._told(caught.value)
 
 
 def test_a_loop_in_a_graph_asks_nothing_of_the_host():

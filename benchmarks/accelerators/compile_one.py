@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -105,7 +106,7 @@ def compile_recipe(
             try:
                 compiled = compile_()
             except Exception as error:
-                told[name] = {"error": f"{type(error).__name__}: {str(error).splitlines()[0]}"}
+                told[name] = {"error": _told(error)}
                 return None
             spent = {"cpu_seconds": _cpu_seconds() - used, "seconds": time.perf_counter() - begun}
             told[name] = spent | _memory(compiled)
@@ -152,6 +153,15 @@ def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
 def _compilers(device: devices.Device) -> list[str]:
     wheels = ["libtpu"] if isinstance(device, devices.Tpu) else ["jax-cuda12-plugin"]
     return ["jax", "jaxlib", *wheels]
+
+
+def _told(error: Exception) -> str:
+    """One line: kind, first line of the message, which JAX may leave empty, and where it was."""
+    kind, message = type(error).__name__, str(error).partition("\n")[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if (ROOT / "lenet_jax") in Path(frame.filename).parents]
+    place = f" ({Path(ours[-1].filename).name}, line {ours[-1].lineno})" if ours else ""
+    return f"{kind}: {message or 'it says no more'}{place}"
 
 
 def _cpu_seconds() -> float:

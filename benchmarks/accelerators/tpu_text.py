@@ -33,6 +33,19 @@ def in_hbm(type_: str) -> int:
     return sum(padded(*array) for array in ARRAY.findall(type_) if "S(" not in array[3])
 
 
+def moved_by(instruction: Instruction, here: dict[str, Instruction]) -> int:
+    """Padded bytes that an operation moves to and from HBM, gathers as if they read all."""
+    operands = [here[operand].type for operand in instruction.operands if operand in here]
+    arrays = [found[0] for found in ARRAY.finditer(instruction.type)]
+    if instruction.opcode == "slice-start":
+        # ((from), to, context): of what it is a slice of only the slice is read.
+        source, to = arrays[:2]
+        return padded(*ARRAY.findall(to)[0]) * (("S(" not in source) + ("S(" not in to))
+    # (to, from, context)
+    result = arrays[0] if instruction.opcode == "copy-start" else instruction.type
+    return in_hbm(result) + sum(map(in_hbm, operands))
+
+
 def gathers(text: Text, body: str) -> list[dict[str, Any]]:
     """The gathers of a turn: name, type, how many slices of what size, and their source."""
     return [
@@ -86,11 +99,7 @@ def step(text: Text, chip: Tpu, flops: float) -> dict[str, Any]:
             if not costs(instruction):
                 continue
             cycles += times * int(instruction.attribute(r'estimated_cycles":"(\d+)') or 0)
-            result = instruction.type
-            if instruction.opcode == "copy-start" and (first := ARRAY.search(result)):
-                result = first[0]
-            operands = (here[operand].type for operand in instruction.operands if operand in here)
-            moved += times * (in_hbm(result) + sum(map(in_hbm, operands)))
+            moved += times * moved_by(instruction, here)
     fetched = gathers(text, body)
     gather_cycles = GATHER_CYCLES * sum(gather["slices"] for gather in fetched)
     # Of what is gathered from only the slices are read.
