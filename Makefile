@@ -18,7 +18,7 @@ INSTALL = $(BIN)/python -m pip install \
 	$(foreach file,$(CONSTRAINTS),--constraint $(file) --build-constraint $(file))
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -nE 's/^([a-z0-9]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: $(VENV)/installed ## train on digits that need no download, predict their test part, write submission.csv
 	$(BIN)/python run_train.py --data=sample --workdir=runs/sample

@@ -16,35 +16,23 @@ needs neither the run nor this package: a page to draw digits on (web), ONNX, St
 C99 header (c). All take pixels, uint8 [B, 28, 28], and give probabilities, float32 [B, 10].
 docs/howto/export.md tells which programs read them, and which need --input or --batch.
 lenet_jax.load(path) reads ONNX and StableHLO back as functions."""
+OF_OUTPUT = """The folder (web) or file to write; export/web, or export/lenet5 with the ending
+.onnx, .stablehlo or .h, in the workdir by default."""
+OF_INT8 = """Weights of onnx as whole numbers of 8 bits, calibrated on digits of the sample; beside
+it goes a file of digits with their probabilities."""
+OF_INPUT = "Type of the pixels, 0..255 in both, of onnx and stablehlo."
+OF_BATCH = "Pictures of every call of onnx and stablehlo; any number if left out."
+OF_PORT = "Port for --serve; 0 takes any that is free."
 
 WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
 FORMAT = flags.DEFINE_enum("format", "web", ["web", "onnx", "stablehlo", "c"], "What to write.")
-OUTPUT = flags.DEFINE_string(
-    "output",
-    None,
-    "The folder (web) or file to write; export/web, or export/lenet5 with the ending .onnx, "
-    ".stablehlo or .h, in the workdir by default.",
-)
-CHECKPOINT = flags.DEFINE_enum(
-    "checkpoint", "latest", ["latest", "best"], "Which checkpoint; best is by hold-out accuracy."
-)
-INPUT = flags.DEFINE_enum(
-    "input",
-    "uint8",
-    ["uint8", "float32"],
-    "Type of the pixels, 0..255 in both, of onnx and stablehlo.",
-)
-BATCH = flags.DEFINE_integer(
-    "batch", None, "Pictures of every call of onnx and stablehlo; any number if left out.", 1
-)
-INT8 = flags.DEFINE_bool(
-    "int8",
-    False,
-    "Weights of onnx as whole numbers of 8 bits, calibrated on digits of the sample; beside it "
-    "goes a file of digits with their probabilities.",
-)
+OUTPUT = flags.DEFINE_string("output", None, OF_OUTPUT)
+CHECKPOINT = flags.DEFINE_enum("checkpoint", "latest", ["latest", "best"], "Best is by hold-out.")
+INPUT = flags.DEFINE_enum("input", "uint8", ["uint8", "float32"], OF_INPUT)
+BATCH = flags.DEFINE_integer("batch", None, OF_BATCH, 1)
+INT8 = flags.DEFINE_bool("int8", False, OF_INT8)
 SERVE = flags.DEFINE_bool("serve", False, "Show the page in the browsers of this computer.")
-PORT = flags.DEFINE_integer("port", 8000, "Port for --serve; 0 takes any that is free.", 0, 65535)
+PORT = flags.DEFINE_integer("port", 8000, OF_PORT, 0, 65535)
 
 
 def main() -> None:
@@ -58,23 +46,11 @@ def main() -> None:
         raise flags.Error("--int8 is for --format=onnx")
     record = workdir.read_run(WORKDIR.value, say=program.tell)
     program.start_jax()
-    from lenet_jax import export, predict
-    from lenet_jax.export import serve
+    from lenet_jax.export import Signature, run, serve
 
-    params_M = predict.restore(WORKDIR.value, record, CHECKPOINT.value)
-    output = OUTPUT.value or export.default_output(WORKDIR.value, FORMAT.value)
-    rows = workdir.read_metrics(WORKDIR.value)
-    export.write(
-        output,
-        "int8" if INT8.value else FORMAT.value,
-        record,
-        params_M,
-        workdir.read_temperature(WORKDIR.value),
-        epochs=workdir.epochs_done(WORKDIR.value, record),
-        accuracy=export.holdout_accuracy(rows, CHECKPOINT.value),
-        signature=export.Signature(pixels=INPUT.value, batch=BATCH.value),
-    )
-    print(f"Wrote {output}")
+    asked, kind = Signature(pixels=INPUT.value, batch=BATCH.value), "int8" * INT8.value
+    which = kind or FORMAT.value, OUTPUT.value, CHECKPOINT.value
+    print(f"Wrote {(output := run.write_run(WORKDIR.value, record, *which, asked))}")
     if SERVE.value:
         serve.serve(output, PORT.value, say=functools.partial(print, flush=True))
 

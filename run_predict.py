@@ -1,7 +1,5 @@
 """Predicts digits with a trained run; see `--help`. Kept short on purpose: all is in lenet_jax."""
 
-from functools import partial
-
 from lenet_jax import checkout
 
 with checkout.packages():
@@ -34,10 +32,10 @@ def main() -> None:
     program.refuse(OF_PREDICTIONS, "--report predicts nothing", when=REPORT.value)
     record = workdir.read_run(WORKDIR.value, say=program.tell)
     which, how = CHECKPOINT.value, (VIEWS.value, MEAN.value)
-    read = data.load_train if REPORT.value else partial(data.load_test, deskew=DESKEW.value)
+    read = data.load_train if REPORT.value else data.load_test
+    turned = {"transposed": TRANSPOSED.value} | ({} if REPORT.value else {"deskew": DESKEW.value})
     ahead = () if REPORT.value else ("predict", record.config, *how)
-    read = partial(read, transposed=TRANSPOSED.value)
-    dataset = program.load(read, DATA.value, "predict", *ahead)
+    dataset = program.load(read, DATA.value, "predict", *ahead, **turned)
     program.refuse((DESKEW,), f"{dataset.name} is no picture", when=dataset.places is None)
     program.refuse((OUTPUT, SUBMIT), "pictures make no submission", when=dataset.places is not None)
     from lenet_jax import hosts, outcome, predict

@@ -1,7 +1,5 @@
 """Trains LeNet-5 on digits; see `--help`. Kept short on purpose: all is in lenet_jax."""
 
-from functools import partial
-
 from lenet_jax import checkout
 
 with checkout.packages():
@@ -16,7 +14,6 @@ workdir. A workdir with a checkpoint is gone on from. Every field of the recipe 
 --config.field=value, for instance --config.epochs=5 --config.members=4."""
 
 DATA = flags.DEFINE_string("data", "auto", data.HELP_TO_TRAIN)
-TRANSPOSED = flags.DEFINE_bool("transposed", False, data.HELP_TRANSPOSED)
 WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
 MIRROR = flags.DEFINE_string(
     "mirror",
@@ -24,6 +21,7 @@ MIRROR = flags.DEFINE_string(
     "Folder that outlives this machine, Google Drive for one: checkpoints and compiled programs "
     "are copied there, and the run goes on from there where its workdir is empty.",
 )
+TRANSPOSED = flags.DEFINE_bool("transposed", False, data.HELP_TRANSPOSED)
 TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write events to tensorboard/ there, too.")
 
 
@@ -35,8 +33,8 @@ def main() -> None:
         # Before anything is compiled.
         programs = compilation_cache.Copies(program.compiled_folder(), MIRROR.value)
         programs.fetch()
-    load = partial(data.load_train, transposed=TRANSPOSED.value)
-    dataset = program.load(load, DATA.value, "outcome", "train", recipe)
+    reading = data.load_train, DATA.value, "outcome", "train", recipe
+    dataset = program.load(*reading, transposed=TRANSPOSED.value)
     from lenet_jax import hosts, mirror, outcome, train
 
     kept_in = mirror.Mirror(WORKDIR.value, MIRROR.value, programs) if MIRROR.value else None

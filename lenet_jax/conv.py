@@ -34,6 +34,10 @@ STRIDE = 2
 # take 2.5 ms for 64 digits as one and 1.0 ms as the other.
 FEW_MAPS = 16
 
+# libtpu unrolls the kernel's gradient of a single map over the batch: from 512 on that takes it
+# minutes. Whole rows compile in seconds, and take longer for batches up to here.
+UNROLLED = 256
+
 Conv = Callable[[jax.Array, jax.Array], jax.Array]
 
 
@@ -84,7 +88,12 @@ average_phases.defvjp(_average_phases_forward, _average_phases_backward)
 
 
 def _native_conv_phases(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
-    return _in_phases(_native_conv(x_CxHxWxB, _phase_kernels(kernel)))
+    # Phases before maps: a TPU pads the last but two axes, of which it tiles, to eight.
+    phases = _phase_kernels(kernel)
+    side, maps = phases.shape[0], kernel.shape[-1]
+    by_phase = jnp.swapaxes(phases.reshape(side, side, -1, maps, STRIDE**2), 3, 4)
+    y = _native_conv(x_CxHxWxB, by_phase.reshape(phases.shape))
+    return jnp.swapaxes(y.reshape(STRIDE**2, maps, *y.shape[1:]), 0, 1)
 
 
 def _native_conv_pool(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -146,7 +155,7 @@ def _native_conv_backward(
         lhs_dilation=(STRIDE, STRIDE),
         dimension_numbers=("CHWN", "HWOI", "CHWN"),
     )
-    if x_CxHxWxB.shape[0] == 1:
+    if x_CxHxWxB.shape[0] == 1 and x_CxHxWxB.shape[-1] > UNROLLED:
         return dx, _kernel_gradient_by_rows(x_CxHxWxB, dy_DxHxWxB, side)
     # What a weight sees is convolved with what came back: the batch is what is summed over.
     dkernel = lax.conv_general_dilated(

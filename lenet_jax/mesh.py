@@ -191,12 +191,15 @@ def over_members(
     Returns:
       (arrays with a leading member axis, *shared arrays) -> arrays with a leading member axis
     """
-    one_by_one = platform(mesh) == "cpu"
+    on = platform(mesh)
 
     def block(members: Any, *rest: Any) -> Any:
         each = functools.partial(_swap, function, rest)
+        several = len(jax.tree.leaves(members)[0]) > 1
         # One after the other on a CPU core, where a batched product of small matrices is slower
-        # than the products one by one; one batched program on accelerators.
+        # than the products one by one, and on a TPU, where a convolution with groups is. All at
+        # once on a GPU, whose steps are bound by the number of kernels.
+        one_by_one = on == "cpu" or (on == "tpu" and several)
         return _in_turn(each, members) if one_by_one else jax.vmap(each)(members)
 
     return jax.shard_map(

@@ -193,7 +193,13 @@ def start_jax() -> None:
 
 
 def load(
-    read: Callable[..., data.Dataset], source: str, module: str, room: str = "", *arguments: object
+    read: Callable[..., data.Dataset],
+    source: str,
+    module: str,
+    room: str = "",
+    /,
+    *arguments: object,
+    **how: object,
 ) -> data.Dataset:
     """Reads digits, and starts JAX; meanwhile has a room compile what it will call.
 
@@ -201,9 +207,9 @@ def load(
       read: a function of `lenet_jax.data`.
       source: the value of `--data`.
       module: imported meanwhile, and JAX with it.
-      room: whose `compile_ahead` is called, if the rows can be counted before they are read; empty
-        for none.
+      room: whose `compile_ahead` is called if rows can be counted ahead; empty for none.
       *arguments: of `compile_ahead`, before the number of rows.
+      **how: of `read`.
 
     Raises:
       UserError: the digits cannot be read, or the devices are not there.
@@ -214,7 +220,8 @@ def load(
         importlib.import_module(f"lenet_jax.{room}").compile_ahead(*arguments, rows)
 
     with _importing(f"lenet_jax.{module}") as then:
-        dataset = read(source, say=tell, counted=partial(then, compile_ahead) if room else None)
+        how["counted"] = partial(then, compile_ahead) if room else None
+        dataset = read(source, say=tell, **how)
     start_jax()
     return dataset
 

@@ -23,9 +23,13 @@ def in_python(message: str) -> str:
       "load_data('auto'): no digits in data/ here, taking the sample"
       >>> in_python("w: holds a run; give the same --data to go on, or another --workdir")
       'w: holds a run; give the same digits to go on, or another run'
+      >>> in_python("f: give --batch=1: python run_export.py --format=onnx; or --data")
+      'f: give batch=1: python run_export.py --format=onnx; or digits'
     """
     command = re.escape(checkout.command("train"))
     message = re.sub(rf"{command} .*?(?= goes on|$)", "lenet_jax.train(digits, run)", message)
+    # What is to be typed into a shell stays as it is.
+    parts = re.split(r"(\S*(?:run_\w+\.py|pip install)[^;,]*)", message)
     for pattern, words in _WORDS:
-        message = re.sub(pattern, words, message)
-    return message
+        parts[::2] = [re.sub(pattern, words, part) for part in parts[::2]]
+    return "".join(parts)

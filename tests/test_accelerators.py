@@ -23,16 +23,16 @@ FOLDER = ROOT / "benchmarks/accelerators"
 COMPILED = ROOT / "tests/compiled"
 
 sys.path.append(str(FOLDER))
-checks, compile_one, devices, environments, gpu_text, hlo, matrix, table, tpu_text = map(
+checks, compile_all, compile_one, devices, environments, gpu_text, hlo, table, tpu_text = map(
     importlib.import_module,
     (
         "checks",
+        "compile_all",
         "compile_one",
         "devices",
         "environments",
         "gpu_text",
         "hlo",
-        "matrix",
         "table",
         "tpu_text",
     ),
@@ -190,8 +190,8 @@ def test_a_barrier_that_no_pass_removes_is_refused():
 
 
 def test_every_recipe_is_compiled_for_every_device(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["matrix.py"])
-    wanted = list(matrix.wanted(matrix.arguments()))
+    monkeypatch.setattr(sys, "argv", ["compile_all.py"])
+    wanted = list(compile_all.wanted(compile_all.arguments()))
     newest, *_, oldest = environments.versions()
     recipes = {file.stem for file in (ROOT / "configs").glob("*.py")} - {"__init__"}
     assert {recipe.stem for _, recipe, _ in wanted} == recipes
@@ -203,9 +203,9 @@ def test_a_cut_off_run_goes_on_and_another_ones_rows_are_not_taken(tmp_path):
     results, key = tmp_path / "results.jsonl", {"recipe": "default", "sources": "1"}
     whole, broken = json.dumps(key | {"python": "3"}), json.dumps(key | {"error": "ended"})
     results.write_text(f"{whole}\n{broken}\n{whole[:20]}")
-    assert matrix.already(results, key)["python"] == "3"
-    assert matrix.already(results, key | {"sources": "2"}) is None
-    assert matrix.already(tmp_path / "none", key) is None
+    assert compile_all.already(results, key)["python"] == "3"
+    assert compile_all.already(results, key | {"sources": "2"}) is None
+    assert compile_all.already(tmp_path / "none", key) is None
 
 
 def test_the_table_is_renewed_between_its_marks(tmp_path, tpu_step):

@@ -131,7 +131,7 @@ def test_a_file_of_another_jax_is_told_with_the_command(tmp_path):
         lenet_jax.load(path)
     assert "written by jax 99.1.0" in str(told.value)
     assert f"jax {jax.__version__} does not read it" in str(told.value)
-    assert "with --batch=1" in str(told.value)
+    assert "with batch=1" in str(told.value)
     assert "python run_export.py --format=stablehlo" in str(told.value)
     assert "\n" not in str(told.value)
 

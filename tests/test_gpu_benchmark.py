@@ -23,6 +23,7 @@ def test_without_a_gpu_it_refuses_in_one_line(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_table_is_written_and_says_where_it_comes_from(tmp_path):
     small = "--batches=256 --members 1 2 --epochs 1 2 --seeds=2 --target=0.01".split()  # noqa: SIM905
     done = run("--data=sample", "--platform=cpu", "--output=gpu.md", *small, cwd=tmp_path)

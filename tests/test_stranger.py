@@ -129,9 +129,9 @@ def test_help_begins_with_what_is_needed_first():
     assert "config" in shown
     assert shown[-4:] == ["coordinator", "num_processes", "process_id", "heartbeat_timeout"]
     assert max(map(len, text.splitlines())) <= 80
-    # Beside a line for every field and recipe.
+    # Beside a line for every field and recipe, and with all kinds of files that are read.
     listed = re.findall(r"^  (?:\w+=|\w+ {2,})", text, re.MULTILINE)
-    assert len(text.splitlines()) - len(listed) < 60
+    assert len(text.splitlines()) - len(listed) < 72
 
 
 def test_help_names_the_recipes_and_the_values_of_the_one_that_is_asked_for():

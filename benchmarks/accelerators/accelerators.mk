@@ -4,12 +4,12 @@ ACCELERATORS := benchmarks/accelerators
 
 # Some hours on two cores, about 2 GB of environments; a cut-off run goes on where it was.
 # ONLY='--recipes=default --devices=t4,v5e-1' does a part, and leaves docs/scaling.md alone.
-accelerators: $(VENV)/installed
-	$(BIN)/python $(ACCELERATORS)/matrix.py --environments=$(VENV)-accel \
+accelerators: $(VENV)/installed ## compile all recipes for GPUs and TPUs that are not here: hours
+	$(BIN)/python $(ACCELERATORS)/compile_all.py --environments=$(VENV)-accel \
 		$(if $(ONLY),$(ONLY),--page=docs/scaling.md)
 
 # One program for one GPU, some 10 s.
-t4: $(VENV)-accel/t4/installed
+t4: $(VENV)-accel/t4/installed ## compile one program for one GPU that is not here: seconds
 	PYTHONPATH=$(dir $<) $(BIN)/python $(ACCELERATORS)/compile_one.py --recipe=configs/default.py \
 		--device=t4 --programs=train_until
 

@@ -84,7 +84,7 @@ def finished(results: Path) -> list[dict[str, Any]]:
 def main() -> None:
     """Writes the table into a page, or prints it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("results", type=Path, help="file of `matrix.py`")
+    parser.add_argument("results", type=Path, help="file of `compile_all.py`")
     parser.add_argument("--page", type=Path, help="that has the marks to write between")
     flags = parser.parse_args()
     text = markdown(finished(flags.results))

@@ -1,7 +1,7 @@
 """Compiles every recipe for every accelerator, on a machine without, and renews docs/scaling.md.
 
-python benchmarks/accelerators/matrix.py
-python benchmarks/accelerators/matrix.py --recipes=default --devices=t4,v5e-1 --jax=0.10.2
+python benchmarks/accelerators/compile_all.py
+python benchmarks/accelerators/compile_all.py --recipes=default --devices=t4,v5e-1 --jax=0.10.2
 
 Each version of jax has a virtual environment of its own, which is made. What is compiled goes into
 a file, row by row: what a cut-off run has compiled is not compiled again, unless the sources have
