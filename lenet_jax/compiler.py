@@ -69,6 +69,28 @@ def options(mesh: Mesh, config: Config | None = None, level: int | None = None) 
     }
 
 
+# What a product of float32 is on accelerators, by `Config.precision`.
+_PRODUCTS = {
+    "gpu": {"default": "TF32 where the GPU has it", "high": "TF32 or better", "highest": "float32"},
+    "tpu": {
+        "default": "one pass of bfloat16",
+        "high": "three passes of bfloat16",
+        "highest": "six passes of bfloat16",
+    },
+}
+
+
+def describe(mesh: Mesh, config: Config) -> str:
+    """A line for people: the devices, and what decides their numbers beside the recipe."""
+    platform = meshes.platform(mesh)
+    words = meshes.describe(mesh)
+    if platform in _PRODUCTS:
+        words += f"; products of float32 are {_PRODUCTS[platform][config.precision]}"
+    if platform == "gpu":
+        words += f", {'deterministic' if config.deterministic else 'the fastest'} algorithms"
+    return words
+
+
 def precision(config: Config) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator: products of float32 in a traced function are as exact as the config says."""
     if config.precision == "default":

@@ -24,6 +24,7 @@ import numpy as np
 from lenet_jax import (
     callable_room,
     checkpoint,
+    compiler,
     epochs,
     hosts,
     mirror,
@@ -187,7 +188,7 @@ def _train(
     unused = meshes.unused_accelerator(mesh)
     if unused is not None:
         say(f"WARNING: {unused}")
-    say(f"Devices: {meshes.describe(mesh)}")
+    say(f"Devices: {compiler.describe(mesh, config)}")
     if hosts.several():
         say(f"If a process is lost the others end; {hosts.AGAIN}")
     say(model.summary(config))
@@ -221,7 +222,7 @@ def _train(
         probabilities_NxK=run.probabilities_NxK,
         population=people,
         accuracy_M=run.accuracy_M,
-        devices=meshes.describe(mesh),
+        devices=compiler.describe(mesh, config),
         parameters=sum(layer.trainable for layer in model.layers(config)),
     )
 

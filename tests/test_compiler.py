@@ -80,3 +80,15 @@ def test_precision_reaches_the_products():
     assert "HIGHEST" not in str(jax.make_jaxpr(compiler.precision(Config())(product))(x))
     exactly = compiler.precision(Config(precision="highest"))(product)
     assert "HIGHEST" in str(jax.make_jaxpr(exactly)(x))
+
+
+def test_devices_are_told_with_what_decides_their_numbers(monkeypatch):
+    made = mesh.make(1)
+    assert compiler.describe(made, Config()) == mesh.describe(made)
+    monkeypatch.setattr(mesh, "platform", lambda _: "tpu")
+    told = compiler.describe(made, Config(precision="highest"))
+    assert told.endswith("; products of float32 are six passes of bfloat16")
+    monkeypatch.setattr(mesh, "platform", lambda _: "gpu")
+    assert compiler.describe(made, Config()).endswith(
+        "where the GPU has it, deterministic algorithms"
+    )

@@ -58,9 +58,9 @@ MAY_IMPORT = {
         "population", "programs", "progress", "state", "stopping", "teacher", "workdir",
     },
     "train": {
-        "callable_room", "checkpoint", "config", "data", "epochs", "errors", "files", "hosts",
-        "mesh", "mirror", "model", "optimizer", "population", "programs", "progress", "resume",
-        "state", "stopping", "teacher", "workdir",
+        "callable_room", "checkpoint", "compiler", "config", "data", "epochs", "errors", "files",
+        "hosts", "mesh", "mirror", "model", "optimizer", "population", "programs", "progress",
+        "resume", "state", "stopping", "teacher", "workdir",
     },
     "progress": {"config", "data", "metrics", "workdir"},
     "calibration": set(),

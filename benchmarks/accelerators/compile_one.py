@@ -111,7 +111,8 @@ def compile_recipe(
             spent = {"cpu_seconds": _cpu_seconds() - used, "seconds": time.perf_counter() - begun}
             told[name] = spent | _memory(compiled)
             if name == "train_until":
-                told[name]["step"] = _step(compiled, device, dump)
+                networks = config.networks // mesh.shape[meshes.MEMBER]
+                told[name]["step"] = _step(compiled, device, networks, dump)
             return compiled
 
     def compiled(program: Any, *given: Any) -> Any:
@@ -174,13 +175,13 @@ def _memory(compiled: Any) -> dict[str, int]:
     return {f"{name}_bytes": getattr(memory, f"{name}_size_in_bytes", 0) for name in names}
 
 
-def _step(compiled: Any, device: devices.Device, dump: Path) -> dict[str, Any]:
+def _step(compiled: Any, device: devices.Device, networks: int, dump: Path) -> dict[str, Any]:
     # Before jax 0.8 or so a program compiled for a GPU has no text; XLA's dump has it.
     text = compiled.as_text() or _newest(dump, "gpu_after_optimizations").read_text()
     (dump / "train_until.txt").write_text(text)
     if isinstance(device, devices.Tpu):
         flops = compiled.cost_analysis().get("flops", 0)
-        return tpu_text.step(hlo.Text(text), device, flops)
+        return tpu_text.step(hlo.Text(text), device, flops, networks)
     sequence = _newest(dump, "thunk_sequence_after_thunk_passes", "thunk_sequence").read_text()
     return gpu_text.step(hlo.Text(text), sequence, device)
 

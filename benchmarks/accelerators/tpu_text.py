@@ -81,18 +81,22 @@ def _gathers_of(
     return found
 
 
-def step(text: Text, chip: Tpu, flops: float) -> dict[str, Any]:
-    """What one turn of the biggest loop takes.
+def step(text: Text, chip: Tpu, flops: float, networks: int = 1) -> dict[str, Any]:
+    """What a step of all networks of a chip takes.
 
     Args:
       text: of the program.
       chip: that it is for.
-      flops: of a turn, by XLA's cost analysis.
+      flops: of a network's step, by XLA's cost analysis.
+      networks: of the chip, trained one after the other: the loop over them has that over their
+        steps inside. A single one has the latter alone.
 
     Returns:
       Operations, cycles, bytes, collectives, gathers, and microseconds by the slowest of these.
     """
     body = text.biggest_loop()
+    if networks > 1:
+        body = max((inside for inside, _ in text.loops(body)), key=text.operations)
     cycles = moved = 0
     for name, times in text.turns(body):
         for instruction, here in text.instructions(name):
@@ -106,14 +110,14 @@ def step(text: Text, chip: Tpu, flops: float) -> dict[str, Any]:
     moved -= sum(gather["whole"] - gather["read"] for gather in fetched if gather["whole"])
     cycles += gather_cycles
     microseconds = {
-        "cycles": 1e6 * cycles / chip.clock,
-        "memory": 1e6 * moved / chip.bandwidth,
-        "arithmetic": 1e6 * flops / chip.flops,
+        "cycles": 1e6 * networks * cycles / chip.clock,
+        "memory": 1e6 * networks * moved / chip.bandwidth,
+        "arithmetic": 1e6 * networks * flops / chip.flops,
     }
     return {
-        "operations": text.operations(body),
-        "cycles": cycles,
-        "bytes": moved,
+        "operations": networks * text.operations(body),
+        "cycles": networks * cycles,
+        "bytes": networks * moved,
         "collectives": text.collectives(body),
         "gathers": [{key: g[key] for key in _TOLD} for g in fetched],
         "microseconds": microseconds,
