@@ -88,22 +88,20 @@ average_phases.defvjp(_average_phases_forward, _average_phases_backward)
 
 
 def _native_conv_phases(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
-    # Phases before maps: a TPU pads the last but two axes, of which it tiles, to eight.
-    phases = _phase_kernels(kernel)
-    side, maps = phases.shape[0], kernel.shape[-1]
-    by_phase = jnp.swapaxes(phases.reshape(side, side, -1, maps, STRIDE**2), 3, 4)
-    y = _native_conv(x_CxHxWxB, by_phase.reshape(phases.shape))
-    return jnp.swapaxes(y.reshape(STRIDE**2, maps, *y.shape[1:]), 0, 1)
+    # Phases before maps: a TPU's tiles hold eight of an axis, and would be half empty of four.
+    by_phase = jnp.swapaxes(_phase_kernels(kernel), 3, 4)
+    y = _native_conv(x_CxHxWxB, by_phase.reshape(*by_phase.shape[:3], -1))
+    return jnp.swapaxes(y.reshape(STRIDE**2, -1, *y.shape[1:]), 0, 1)
 
 
 def _native_conv_pool(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
-    phases = _phase_kernels(kernel)
-    boxed = phases.reshape(*phases.shape[:3], -1, STRIDE**2).mean(axis=-1)
-    return _native_conv(x_CxHxWxB, boxed)
+    return _native_conv(x_CxHxWxB, _phase_kernels(kernel).mean(axis=-1))
 
 
 def _matmul_conv_phases(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
-    return _in_phases(_strided_conv(x_CxHxWxB, _phase_kernels(kernel)))
+    phases = _phase_kernels(kernel)
+    y = _strided_conv(x_CxHxWxB, phases.reshape(*phases.shape[:3], -1))
+    return y.reshape(-1, STRIDE**2, *y.shape[1:])
 
 
 def _matmul_conv_pool(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -113,19 +111,13 @@ def _matmul_conv_pool(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def _phase_kernels(kernel: jax.Array) -> jax.Array:
-    """Kernels of the four units that are pooled together, [5, 5, C, D] -> [6, 6, C, D * 4]."""
+    """Kernels of the four units that are pooled together, [5, 5, C, D] -> [6, 6, C, D, 4]."""
     shifts = [(i, j) for i in range(STRIDE) for j in range(STRIDE)]
     kernels = [
         jnp.pad(kernel, ((i, STRIDE - 1 - i), (j, STRIDE - 1 - j), (0, 0), (0, 0)))
         for i, j in shifts
     ]
-    side = kernels[0].shape[0]
-    return jnp.stack(kernels, axis=-1).reshape(side, side, -1, kernel.shape[-1] * len(shifts))
-
-
-def _in_phases(y: jax.Array) -> jax.Array:
-    """Maps of `_phase_kernels`, [D * 4, H, W, B] -> [D, 4, H, W, B]."""
-    return y.reshape(-1, STRIDE**2, *y.shape[1:])
+    return jnp.stack(kernels, axis=-1)
 
 
 @jax.custom_vjp
