@@ -84,6 +84,8 @@ def train_until(
     reach = share + (1 if config.mixup else 0)
     filling = steps_per_epoch * config.batch_size + share * shards - images
     order_R = jnp.pad(member.rows_R, (0, filling), constant_values=-1)
+    # Fetched before the loop: in a step a TPU would fetch its labels one by one.
+    labels_R = labels_N.at[jnp.maximum(order_R, 0)].get(mode="promise_in_bounds")
     slots_B = lax.axis_index(batch_axis) * share + jnp.arange(share)
     # The networks that have not seen what the student is held out of.
     teacher_params_T = jax.tree.map(lambda leaf: leaf[member.fold], teacher_params_FxT)
@@ -97,7 +99,11 @@ def train_until(
         # otherwise, depending on how many members there are.
         hyper = lax.optimization_barrier(member.hyper)
         begun = (state.step - epoch * steps_per_epoch) * config.batch_size
-        rows_B = lax.dynamic_slice_in_dim(order_R, begun + slots_B[0], reach)
+        from_slot = begun + slots_B[0]
+        rows_B = lax.dynamic_slice_in_dim(order_R, from_slot, reach)
+        labels_B = lax.dynamic_slice_in_dim(labels_R, from_slot, reach)
+        # Fused with what reads them, they make a member's bits depend on the number of members.
+        rows_B, labels_B = lax.optimization_barrier((rows_B, labels_B))
         inside_B = (slots_B < config.batch_size) & (rows_B[:share] >= 0)
         key = jax.random.fold_in(state.key, state.step + 1)
         shares_B = None
@@ -116,7 +122,7 @@ def train_until(
         batch = Batch(
             # The barrier makes this a copy of rows; fused with its readers it is one of pixels.
             images_BxHxW=lax.optimization_barrier(images_BxHxW),
-            labels_B=labels_N.at[rows_B].get(mode="promise_in_bounds"),
+            labels_B=labels_B,
             mask_B=inside_B.astype(jnp.float32),
             draws=jax.tree.map(partial(own, count=reach), draws),
             units_BxF=own(units),
