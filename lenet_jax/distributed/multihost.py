@@ -106,15 +106,18 @@ def first() -> bool:
     return jax.process_index() == 0
 
 
-def agree(stop: bool, number: int) -> tuple[bool, int]:
-    """Whether any process wants to stop, and the number of the first one.
-
-    All processes must call it at the same point, for what they do next must be the same.
-    """
+def any_of(wish: bool) -> bool:
+    """Whether any process has the wish; all must ask, for what they do next must be the same."""
     if not several():
-        return stop, number
-    wishes_Px2 = multihost_utils.process_allgather(np.array([stop, number], np.int32))
-    return bool(wishes_Px2[:, 0].any()), int(wishes_Px2[0, 1])
+        return wish
+    return bool(multihost_utils.process_allgather(np.array([wish])).any())
+
+
+def from_first(number: int) -> int:
+    """The number of the first process, in each; all must call it."""
+    if not several():
+        return number
+    return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
 
 
 def check_same(text: str, what: str) -> None:
@@ -143,7 +146,7 @@ def put(tree: Any, sharding: Sharding) -> Any:
     return jax.tree.map(put_one, tree)
 
 
-def whole(tree: Any) -> Any:
+def to_host(tree: Any) -> Any:
     """Arrays on the devices of all processes as NumPy arrays in each; all must call it."""
 
     def gather(array: jax.Array) -> np.ndarray:

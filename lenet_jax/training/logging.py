@@ -4,24 +4,18 @@ import os
 import shutil
 import sys
 
-import numpy as np
+from jax.sharding import Mesh
 from tqdm import tqdm
 
-from lenet_jax import metrics
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
+from lenet_jax.distributed import backend, multihost
+from lenet_jax.distributed import mesh as meshes
+from lenet_jax.models import summary
 from lenet_jax.runs.workdir import Row
 
 # Characters of the bar itself.
 NARROWEST_BAR = 8
-
-
-def training_columns(sums: metrics.Metrics) -> Row:
-    """The training loss and accuracy of an epoch so far, the mean of the members."""
-    return {
-        "train_loss": float(np.mean(sums.loss / sums.count)),
-        "train_accuracy": float(np.mean(sums.correct / sums.count)),
-    }
 
 
 class Bar:
@@ -108,10 +102,29 @@ def columns() -> int | None:
     return (width or shutil.get_terminal_size().columns) - 1
 
 
-def what(dataset: Dataset, trained_on: int, held: Dataset | None, config: Config) -> str:
-    """One line: how many networks are trained on which digits."""
+def introduction(
+    config: Config, mesh: Mesh, dataset: Dataset, num_examples: int, held: Dataset | None
+) -> list[str]:
+    """Lines that tell on what devices which networks are trained on which digits.
+
+    Args:
+      config: of the run.
+      mesh: over which it runs.
+      dataset: all digits.
+      num_examples: of them that each network is trained on.
+      held: those held out, None if there are none.
+    """
+    unused = meshes.unused_accelerator(mesh)
+    lines = [] if unused is None else [f"WARNING: {unused}"]
+    lines.append(f"Devices: {backend.describe(mesh, config)}")
+    if multihost.several():
+        lines.append(f"If a process is lost the others end; {multihost.AGAIN}")
+    return [*lines, summary.summary(config), _digits(config, dataset, num_examples, held)]
+
+
+def _digits(config: Config, dataset: Dataset, num_examples: int, held: Dataset | None) -> str:
     held_out = f", {len(held):,} held out" if held is not None else ", none held out"
     if config.folds:
         held_out = f", each without one of {config.folds} folds"
     networks = f"{config.networks} networks" if config.networks > 1 else "one network"
-    return f"Training {networks} on {trained_on:,} digits of {dataset.name}{held_out}"
+    return f"Training {networks} on {num_examples:,} digits of {dataset.name}{held_out}"
