@@ -19,22 +19,21 @@ PROBABILITIES = DEFINE_string("probabilities", None, "Write the ten of each row 
 DOUBTFUL = DEFINE_string("doubtful", None, "Write the least confident 100 rows to this CSV, too.")
 CHECKPOINT = DEFINE_enum("checkpoint", "latest", ["latest", "best"], "Best is by the hold-out.")
 VIEWS = DEFINE_integer("views", 1, "Views of each digit to average (test-time augmentation).", 1)
-MEAN = DEFINE_enum("mean", "probabilities", ["probabilities", "log_probabilities"], "Of members.")
 SHOW = DEFINE_string("show", None, "Write what the network saw to this PNG file.")
 DESKEW = DEFINE_bool("deskew", False, "Straighten the slanted digits of pictures.")
 REPORT = DEFINE_bool("report", False, "Write the run's report anew; predict nothing.")
 SUBMIT = DEFINE_string("submit", None, "Send the submission to Kaggle with this message.")
-OF_PREDICTIONS = (OUTPUT, PROBABILITIES, DOUBTFUL, VIEWS, MEAN, SHOW, DESKEW, SUBMIT)
+OF_PREDICTIONS = (OUTPUT, PROBABILITIES, DOUBTFUL, VIEWS, SHOW, DESKEW, SUBMIT)
 
 
 def main() -> None:
     """Wires the flags to the rooms."""
     program.refuse(OF_PREDICTIONS, "--report predicts nothing", when=REPORT.value)
     record = workdir.read_run(WORKDIR.value, say=program.tell)
-    which, how = CHECKPOINT.value, (VIEWS.value, MEAN.value)
+    which, views = CHECKPOINT.value, VIEWS.value
     read = data.load_train if REPORT.value else data.load_test
     turned = {"transposed": TRANSPOSED.value} | ({} if REPORT.value else {"deskew": DESKEW.value})
-    ahead = () if REPORT.value else ("predict", record.config, *how)
+    ahead = () if REPORT.value else ("predict", record.config, views)
     dataset = program.load(read, DATA.value, "predict", *ahead, **turned)
     program.refuse((DESKEW,), f"{dataset.name} is no picture", when=dataset.places is None)
     program.refuse((OUTPUT, SUBMIT), "pictures make no submission", when=dataset.places is not None)
@@ -44,7 +43,7 @@ def main() -> None:
         print(outcome.rewrite_report(WORKDIR.value, record, dataset, which))
         return
     program.tell(data.overlap_warning(record.data_source, record.data_fingerprint, dataset))
-    probabilities_NxK = predict.from_run(WORKDIR.value, record, dataset.images_NxHxW, which, *how)
+    probabilities_NxK = predict.from_run(WORKDIR.value, record, dataset.images_NxHxW, which, views)
     if hosts.first():
         files = answers.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)
         sample = data.sample_submission(DATA.value)

@@ -1,4 +1,4 @@
-"""Random affine maps, elastic distortions, strokes and erasing of images, on the device."""
+"""Random affine maps, elastic distortions and strokes of images, on the device."""
 
 import functools
 from collections.abc import Callable
@@ -21,10 +21,7 @@ GRID = 7
 SIGMA = 4.0
 # What is drawn: affine and elastic maps with the key given, and what else is optional with a key of
 # its own, folded in: whether it is there changes no other draw.
-MAPS, STROKE, ERASING = 0, 2, 3
-# What random erasing erases: share of the image's area, and height by width (r1 of the paper).
-LEAST_AREA, MOST_AREA = 0.02, 0.2
-ASPECT = 0.3
+MAPS, STROKE = 0, 2
 
 
 class Draws(NamedTuple):
@@ -32,13 +29,10 @@ class Draws(NamedTuple):
 
     `maps_BxD`, in [-1, 1), holds the numbers of an affine map and, in further columns, those of an
     elastic distortion. `stroke_B`, in [-1, 1), thickens the strokes, or thins them below 0.
-    `boxes_Bx5`, in [0, 1), tells whether a rectangle is erased, its area and aspect ratio, and its
-    place along rows and columns.
     """
 
     maps_BxD: jax.Array
     stroke_B: jax.Array | None = None
-    boxes_Bx5: jax.Array | None = None
 
 
 # (uint8 images [B, 28, 28], rows and columns where their pixels come from) -> float32 [B, 28, 28].
@@ -57,7 +51,7 @@ def sampling(config: Config) -> Sampling:
 def is_identity(config: Config) -> bool:
     """Whether the config asks for no augmentation at all."""
     maps = config.rotation or config.scale or config.shear or config.shift or config.elastic
-    return not (maps or config.stroke or config.erasing)
+    return not (maps or config.stroke)
 
 
 def draw(config: Config, key: jax.Array, count: int) -> Draws:
@@ -66,28 +60,25 @@ def draw(config: Config, key: jax.Array, count: int) -> Draws:
     Row i is the same for any count: an image's fate depends on nothing around it.
     """
 
-    def uniform(what: int, shape: tuple[int, ...], least: float) -> jax.Array:
+    def uniform(what: int, shape: tuple[int, ...]) -> jax.Array:
         own = key if what == MAPS else jax.random.fold_in(key, what)
-        return jax.random.uniform(own, shape, minval=least, maxval=1.0)
+        return jax.random.uniform(own, shape, minval=-1.0, maxval=1.0)
 
     return draw_from(config, uniform, count)
 
 
-def draw_from(
-    config: Config, uniform: Callable[[int, tuple[int, ...], float], Any], count: int
-) -> Draws:
+def draw_from(config: Config, uniform: Callable[[int, tuple[int, ...]], Any], count: int) -> Draws:
     """Draws for `count` images from any generator.
 
     Args:
       config: decides what is drawn at all.
-      uniform: (`MAPS`, `STROKE` or `ERASING`; shape; least) -> float32 in [least, 1).
+      uniform: (`MAPS` or `STROKE`; shape) -> float32 in [-1, 1).
       count: of images.
     """
     columns = AFFINE + (2 * GRID * GRID if config.elastic else 0)
     return Draws(
-        uniform(MAPS, (count, columns), -1.0),
-        uniform(STROKE, (count,), -1.0) if config.stroke else None,
-        uniform(ERASING, (count, 5), 0.0) if config.erasing else None,
+        uniform(MAPS, (count, columns)),
+        uniform(STROKE, (count,)) if config.stroke else None,
     )
 
 
@@ -97,11 +88,10 @@ def augment(
     images_BxHxW: jax.Array,
     sample: Sampling | None = None,
 ) -> jax.Array:
-    """Distorts each image by a random affine map, elastic field and stroke, and erases some of it.
+    """Distorts each image by a random affine map, elastic field and stroke.
 
     Args:
-      strengths: rotation, scale, shear, shift, elastic and stroke, by which draws are multiplied,
-        and erasing, the probability of it.
+      strengths: rotation, scale, shear, shift, elastic and stroke, by which draws are multiplied.
       draws: of `draw`; what is missing from them is not done, whatever its strength.
       images_BxHxW: uint8 [B, 28, 28].
       sample: finds the pixels, as `sampling` gives it; `bilinear` by default.
@@ -125,8 +115,6 @@ def augment(
     augmented_BxHxW = sample(images_BxHxW, rows_BxHxW, columns_BxHxW)
     if draws.stroke_B is not None:
         augmented_BxHxW = thicken(strengths.stroke * draws.stroke_B, augmented_BxHxW)
-    if draws.boxes_Bx5 is not None:
-        augmented_BxHxW = erase(strengths.erasing, draws.boxes_Bx5, augmented_BxHxW)
     return augmented_BxHxW
 
 
@@ -253,36 +241,3 @@ def thicken(shares_B: jax.Array, images_BxHxW: jax.Array) -> jax.Array:
     rows = lax.optimization_barrier(rows)
     most = jnp.maximum(jnp.maximum(rows[:, :, :-2], rows[:, :, 1:-1]), rows[:, :, 2:])
     return sign_Bx1x1 * (signed + jnp.abs(shares_B)[:, None, None] * (most - signed))
-
-
-def erase(
-    probability: float | jax.Array, boxes_Bx5: jax.Array, images_BxHxW: jax.Array
-) -> jax.Array:
-    """Makes a rectangle of some images background (random erasing, Zhong et al. 2017).
-
-    Its area is uniform from 2% to 20% of the image, the logarithm of its aspect ratio uniform from
-    0.3 to 1 / 0.3, its place uniform among those inside of the image; sides are whole pixels. The
-    paper goes up to 40% of a photograph, which leaves nothing of some digits, and fills with noise.
-
-    Args:
-      probability: of an image to lose a rectangle, in [0, 1].
-      boxes_Bx5: uniform in [0, 1), see `Draws`.
-      images_BxHxW: float32 [B, 28, 28].
-
-    Returns:
-      float32 [B, 28, 28], unchanged outside of the rectangles.
-    """
-    chance, area, aspect, down, right = boxes_Bx5.T
-    area = SIDE**2 * (LEAST_AREA + area * (MOST_AREA - LEAST_AREA))
-    aspect = ASPECT ** (1 - 2 * aspect)
-    height = jnp.where(chance < probability, jnp.round(jnp.sqrt(area * aspect)), 0)
-    width = jnp.round(jnp.sqrt(area / aspect))
-
-    def covered(size: jax.Array, place: jax.Array) -> jax.Array:
-        """Which lines a side covers, bool [B, 28]."""
-        first = jnp.floor(place * (SIDE + 1 - size))[:, None]
-        line = jnp.arange(SIDE, dtype=jnp.float32)[None]
-        return (first <= line) & (line < first + size[:, None])
-
-    rows_BxH, columns_BxW = covered(height, down), covered(width, right)
-    return jnp.where(rows_BxH[:, :, None] & columns_BxW[:, None], 0, images_BxHxW)

@@ -233,8 +233,8 @@ def _augmented(record: workdir.Record, training: Dataset) -> np.ndarray:
     # Drawn by NumPy, for JAX would compile its generator.
     rng = np.random.default_rng(config.seed)
 
-    def uniform(_: int, shape: tuple[int, ...], least: float) -> np.ndarray:
-        return rng.uniform(least, 1, shape).astype(np.float32)
+    def uniform(_: int, shape: tuple[int, ...]) -> np.ndarray:
+        return rng.uniform(-1, 1, shape).astype(np.float32)
 
     def distort(draws: augment.Draws, images_NxHxW: jax.Array) -> jax.Array:
         return augment.augment(config, draws, images_NxHxW)

@@ -39,8 +39,6 @@ class Hyperparameters:
     shift: Array
     elastic: Array
     stroke: Array
-    erasing: Array
-    mixup: Array
 
 
 @jax.tree_util.register_dataclass

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from absl import flags, logging
 from ml_collections import config_flags
 
-from lenet_jax import __version__, checkout, config, data, recipes, stopping, usage
+from lenet_jax import __version__, checkout, config, data, recipes, stopping, thread_errors, usage
 from lenet_jax.errors import Incomplete, UserError
 
 USER_ERROR = 2
@@ -95,6 +95,7 @@ def run(main: Callable[[], None], description: str) -> None:
     logging.set_verbosity(logging.FATAL)
     getLogger("asyncio").setLevel(CRITICAL)
     stopping.listen()
+    thread_errors.tell_once()
     try:
         rest = flags.FLAGS(sys.argv if _arguments is None else _arguments)
         if _help.value or _help_full.value or _version.value:

@@ -23,8 +23,6 @@ FIELDS = (
     "shift",
     "elastic",
     "stroke",
-    "erasing",
-    "mixup",
 )
 
 

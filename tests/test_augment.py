@@ -9,7 +9,7 @@ from lenet_jax import augment
 from lenet_jax.config import Config
 
 STILL = Config(rotation=0.0, scale=0.0, shear=0.0, shift=0.0, elastic=0.0)
-OPTIONAL = {"stroke": 0.8, "erasing": 0.9}
+OPTIONAL = {"stroke": 0.8}
 ALL = Config(elastic=0.7, **OPTIONAL)
 
 
@@ -48,7 +48,7 @@ def test_no_strength_is_no_change():
 
 
 def test_any_strength_is_a_change():
-    for field in ("rotation", "scale", "shear", "shift", "elastic", "stroke", "erasing"):
+    for field in ("rotation", "scale", "shear", "shift", "elastic", "stroke"):
         config = Config(**STILL.as_dict() | {field: 0.5})
         assert not augment.is_identity(config)
         assert float(jnp.abs(run(config) - images().astype(jnp.float32)).max()) > 1, field
@@ -187,37 +187,6 @@ def test_strokes_are_thickened_and_thinned_alike():
     assert 0.99 < drawn.max() < 1
     shares = 0.5 * drawn[:6]
     np.testing.assert_allclose(run(config), thickened(shares), atol=2e-2)
-
-
-def test_erasing_makes_rectangles_background_and_touches_nothing_else():
-    count, probability = 4000, 0.7
-    config = Config(**STILL.as_dict() | {"erasing": probability})
-    boxes = draws(count, config=config).boxes_Bx5
-    pixels = np.random.default_rng(0).integers(1, 256, (count, 28, 28)).astype(np.float32)
-    erased = np.asarray(jax.jit(augment.erase)(probability, boxes, pixels))
-    gone = erased == 0
-    np.testing.assert_array_equal(erased[~gone], pixels[~gone])
-    height, width = gone.any(2).sum(1), gone.any(1).sum(1)
-    np.testing.assert_array_equal(gone.sum((1, 2)), height * width)
-    hit = height > 0
-    # 0.025 is over three standard deviations of 4,000 images.
-    assert abs(hit.mean() - probability) < 0.025
-    area, aspect = (height * width)[hit] / 28**2, height[hit] / width[hit]
-    assert abs(area.mean() - 0.11) < 0.005
-    # Sides are rounded to whole pixels.
-    assert 0.01 < area.min() < 0.03 < 0.19 < area.max() < 0.22
-    assert 0.2 < aspect.min() < 0.4 < 2.5 < aspect.max() < 5
-    assert abs(np.log(aspect).mean()) < 0.05
-    # Anywhere: each edge of the image is reached.
-    assert gone[:, [0, -1]].any((0, 2)).all()
-    assert gone[:, :, [0, -1]].any((0, 1)).all()
-
-
-@pytest.mark.parametrize(("probability", "erased"), [(0.0, 0), (1.0, 500)])
-def test_erasing_never_and_always(probability, erased):
-    boxes = draws(500, config=ALL).boxes_Bx5
-    out = jax.jit(augment.erase)(jnp.float32(probability), boxes, jnp.ones((500, 28, 28)))
-    assert int((out == 0).any((1, 2)).sum()) == erased
 
 
 @pytest.mark.parametrize(

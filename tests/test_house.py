@@ -27,17 +27,11 @@ MAY_IMPORT = {
     "compiler": {"config", "mesh"},
     "compilation_progress": {"hosts"},
     "metrics": set(),
-    "mixup": set(),
     "model": {"config", "conv"},
     "optimizer": {"config", "population"},
     "state": {"config", "metrics", "model", "optimizer"},
-    "step": {
-        "augment", "config", "metrics", "mixup", "model", "optimizer", "population", "state",
-    },
-    "loop": {
-        "augment", "config", "metrics", "mixup", "model", "optimizer", "population", "state",
-        "step",
-    },
+    "step": {"augment", "config", "metrics", "model", "optimizer", "population", "state"},
+    "loop": {"augment", "config", "metrics", "model", "optimizer", "population", "state", "step"},
     "checksums": {"files"},
     "checkpoint": {"checksums", "errors", "files", "mesh", "state"},
     "compilation_cache": {"files"},
@@ -83,13 +77,14 @@ MAY_IMPORT = {
     },
     "runtime": set(),
     "program": {
-        "checkout", "data", "errors", "hosts", "lenet_jax", "mesh", "recipes", "stopping", "usage",
-        "config",
+        "checkout", "data", "errors", "hosts", "lenet_jax", "mesh", "recipes", "stopping",
+        "thread_errors", "usage", "config",
     },
     "recipes": {"checkout", "config", "errors"},
     "usage": {"checkout", "config", "recipes"},
     "wording": {"checkout"},
     "stopping": set(),
+    "thread_errors": set(),
 }  # fmt: skip
 
 ONLY_IN = {"flax": {"model"}, "orbax": {"checkpoint"}, "absl": {"program"}, "pandas": {"data"}}
@@ -116,6 +111,7 @@ NO_JAX = {
     "program",
     "recipes",
     "stopping",
+    "thread_errors",
     "usage",
     "wording",
 }
