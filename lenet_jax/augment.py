@@ -1,8 +1,8 @@
-"""Random affine maps, elastic distortions and strokes of images, on the device."""
+"""Random affine maps and elastic distortions of images, on the device."""
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,21 +19,6 @@ AFFINE = 6
 # no detail finer than the Gaussian, so noise on a grid about as wide as it (4.5 pixels) does.
 GRID = 7
 SIGMA = 4.0
-# What is drawn: affine and elastic maps with the key given, and what else is optional with a key of
-# its own, folded in: whether it is there changes no other draw.
-MAPS, STROKE = 0, 2
-
-
-class Draws(NamedTuple):
-    """What chance decides about each image; None for what a config does not ask for.
-
-    `maps_BxD`, in [-1, 1), holds the numbers of an affine map and, in further columns, those of an
-    elastic distortion. `stroke_B`, in [-1, 1), thickens the strokes, or thins them below 0.
-    """
-
-    maps_BxD: jax.Array
-    stroke_B: jax.Array | None = None
-
 
 # (uint8 images [B, 28, 28], rows and columns where their pixels come from) -> float32 [B, 28, 28].
 Sampling = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
@@ -50,49 +35,34 @@ def sampling(config: Config) -> Sampling:
 
 def is_identity(config: Config) -> bool:
     """Whether the config asks for no augmentation at all."""
-    maps = config.rotation or config.scale or config.shear or config.shift or config.elastic
-    return not (maps or config.stroke)
+    return not (config.rotation or config.scale or config.shear or config.shift or config.elastic)
 
 
-def draw(config: Config, key: jax.Array, count: int) -> Draws:
-    """What chance decides about each of `count` images, float32 [count, ...].
+def draws_per_image(config: Config) -> int:
+    """How many numbers chance decides: of an affine map and, if there is one, an elastic field."""
+    return AFFINE + (2 * GRID * GRID if config.elastic else 0)
+
+
+def draw(config: Config, key: jax.Array, count: int) -> jax.Array:
+    """What chance decides about each of `count` images, float32 [count, D] in [-1, 1).
 
     Row i is the same for any count: an image's fate depends on nothing around it.
     """
-
-    def uniform(what: int, shape: tuple[int, ...]) -> jax.Array:
-        own = key if what == MAPS else jax.random.fold_in(key, what)
-        return jax.random.uniform(own, shape, minval=-1.0, maxval=1.0)
-
-    return draw_from(config, uniform, count)
-
-
-def draw_from(config: Config, uniform: Callable[[int, tuple[int, ...]], Any], count: int) -> Draws:
-    """Draws for `count` images from any generator.
-
-    Args:
-      config: decides what is drawn at all.
-      uniform: (`MAPS` or `STROKE`; shape) -> float32 in [-1, 1).
-      count: of images.
-    """
-    columns = AFFINE + (2 * GRID * GRID if config.elastic else 0)
-    return Draws(
-        uniform(MAPS, (count, columns)),
-        uniform(STROKE, (count,)) if config.stroke else None,
-    )
+    return jax.random.uniform(key, (count, draws_per_image(config)), minval=-1.0, maxval=1.0)
 
 
 def augment(
     strengths: Config | Hyperparameters,
-    draws: Draws,
+    draws_BxD: jax.Array,
     images_BxHxW: jax.Array,
     sample: Sampling | None = None,
 ) -> jax.Array:
-    """Distorts each image by a random affine map, elastic field and stroke.
+    """Distorts each image by a random affine map and elastic field.
 
     Args:
-      strengths: rotation, scale, shear, shift, elastic and stroke, by which draws are multiplied.
-      draws: of `draw`; what is missing from them is not done, whatever its strength.
+      strengths: rotation, scale, shear, shift and elastic, by which draws are multiplied.
+      draws_BxD: of `draw`; without the columns of an elastic field there is none, whatever its
+        strength.
       images_BxHxW: uint8 [B, 28, 28].
       sample: finds the pixels, as `sampling` gives it; `bilinear` by default.
 
@@ -100,22 +70,18 @@ def augment(
       float32 [B, 28, 28] in 0..255.
     """
     sample = bilinear if sample is None else sample
-    maps_BxD = draws.maps_BxD
-    matrices_Bx2x3 = jax.vmap(lambda maps_D: _inverse_map(strengths, maps_D))(maps_BxD)
+    matrices_Bx2x3 = jax.vmap(lambda draws_D: _inverse_map(strengths, draws_D))(draws_BxD)
     centre = (SIDE - 1) / 2
     row_HxW, column_HxW = jnp.mgrid[0:SIDE, 0:SIDE].astype(jnp.float32) - centre
     m = matrices_Bx2x3[:, :, :, None, None]
     rows_BxHxW = m[:, 0, 0] * row_HxW[None] + m[:, 0, 1] * column_HxW[None] + m[:, 0, 2] + centre
     columns_BxHxW = m[:, 1, 0] * row_HxW[None] + m[:, 1, 1] * column_HxW[None] + m[:, 1, 2] + centre
-    if maps_BxD.shape[1] > AFFINE:
-        noise = maps_BxD[:, AFFINE:].reshape(-1, GRID * GRID)
+    if draws_BxD.shape[1] > AFFINE:
+        noise = draws_BxD[:, AFFINE:].reshape(-1, GRID * GRID)
         basis = strengths.elastic * jnp.asarray(_elastic_basis())
         fields = (noise @ basis).reshape(-1, 2, SIDE, SIDE)
         rows_BxHxW, columns_BxHxW = rows_BxHxW + fields[:, 0], columns_BxHxW + fields[:, 1]
-    augmented_BxHxW = sample(images_BxHxW, rows_BxHxW, columns_BxHxW)
-    if draws.stroke_B is not None:
-        augmented_BxHxW = thicken(strengths.stroke * draws.stroke_B, augmented_BxHxW)
-    return augmented_BxHxW
+    return sample(images_BxHxW, rows_BxHxW, columns_BxHxW)
 
 
 def _inverse_map(strengths: Config | Hyperparameters, u: jax.Array) -> jax.Array:
@@ -217,27 +183,3 @@ def bilinear_by_products(
         preferred_element_type=jnp.float32,
     )
     return jnp.sum(columns_BxWxN * weights(columns_BxHxW), axis=1).reshape(images_BxHxW.shape)
-
-
-def thicken(shares_B: jax.Array, images_BxHxW: jax.Array) -> jax.Array:
-    """Moves each image towards its dilation, or its erosion, by a share of the way.
-
-    Both take a square of 3x3 pixels, the largest or the smallest of them; around the image is
-    background.
-
-    Args:
-      shares_B: in [-1, 1]; 1 is the dilation, 0 the image as it is, -1 the erosion.
-      images_BxHxW: float32 [B, 28, 28], at least 0.
-
-    Returns:
-      float32 [B, 28, 28], nowhere outside of the range from erosion to dilation.
-    """
-    # The erosion is the dilation of the negative.
-    sign_Bx1x1 = jnp.where(shares_B < 0, -1.0, 1.0)[:, None, None]
-    signed = sign_Bx1x1 * images_BxHxW
-    # The barriers have each pixel computed once, not by each of its neighbours.
-    padded = lax.optimization_barrier(jnp.pad(signed, ((0, 0), (1, 1), (1, 1))))
-    rows = jnp.maximum(jnp.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
-    rows = lax.optimization_barrier(rows)
-    most = jnp.maximum(jnp.maximum(rows[:, :, :-2], rows[:, :, 1:-1]), rows[:, :, 2:])
-    return sign_Bx1x1 * (signed + jnp.abs(shares_B)[:, None, None] * (most - signed))

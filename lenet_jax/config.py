@@ -25,7 +25,7 @@ OPTIMIZERS = ("adamw", "muon", "sgd")
 RESUMABLE = frozenset({"conv", "deterministic", "mesh", "sampling"})
 MESH_AXES = ("member", "batch")
 # Fields that there were, with the value that left out what they are about: it did not help.
-DELETED = {"erasing": 0.0, "mixup": 0.0}
+DELETED = {"erasing": 0.0, "mixup": 0.0, "stroke": 0.0}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,8 +88,6 @@ class Config:
       shift: largest shift in pixels, along rows and along columns, in [0, 14].
       elastic: standard deviation in pixels of an elastic distortion (Simard et al. 2003), in
         [0, 14].
-      stroke: largest share of the way towards strokes a pixel thicker on each side (the dilation
-        by 3x3 pixels), or a pixel thinner (the erosion), in [0, 1].
       sweep: hyperparameters to try, `field=value,value; field=value`: every combination is trained
         side by side with the others, and `networks.csv` tells how each one did.
     """
@@ -132,7 +130,6 @@ class Config:
     shear: float = 0.1
     shift: float = 2.0
     elastic: float = 0.0
-    stroke: float = 0.0
     sweep: str = ""
 
     def __post_init__(self) -> None:
@@ -174,7 +171,6 @@ class Config:
         self._range("rotation", 0, 180)
         self._range("shift", 0, 14)
         self._range("elastic", 0, 14)
-        self._range("stroke", 0, 1)
 
     @property
     def networks(self) -> int:

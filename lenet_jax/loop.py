@@ -104,7 +104,7 @@ def train_until(
         inside_B = (slots_B < config.batch_size) & (rows_B >= 0)
         key = jax.random.fold_in(state.key, state.step + 1)
         rows_B = jnp.maximum(rows_B, 0)
-        draws = augment.draw(config, key, share * shards)
+        draws_BxD = augment.draw(config, key, share * shards)
         units = jax.random.uniform(
             jax.random.fold_in(key, DROPOUT),
             (share * shards, model.F6 * config.width if config.dropout else 0),
@@ -115,7 +115,7 @@ def train_until(
             images_BxHxW=lax.optimization_barrier(images_BxHxW),
             labels_B=labels_B,
             mask_B=inside_B.astype(jnp.float32),
-            draws=jax.tree.map(own, draws),
+            draws_BxD=own(draws_BxD),
             units_BxF=own(units),
         )
         targets = None

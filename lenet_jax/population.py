@@ -38,7 +38,6 @@ class Hyperparameters:
     shear: Array
     shift: Array
     elastic: Array
-    stroke: Array
 
 
 @jax.tree_util.register_dataclass

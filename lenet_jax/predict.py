@@ -109,9 +109,11 @@ def _averaged_views(
 
     def one_view(maps_D: jax.Array) -> jax.Array:
         # An affine map and nothing else, whatever the network was trained with.
-        draws = augment.Draws(jnp.broadcast_to(maps_D, (images_BxHxW.shape[0], augment.AFFINE)))
+        draws_BxD = jnp.broadcast_to(maps_D, (images_BxHxW.shape[0], augment.AFFINE))
         sample = augment.sampling(config)
-        return model.apply(config, params, augment.augment(strengths, draws, images_BxHxW, sample))
+        return model.apply(
+            config, params, augment.augment(strengths, draws_BxD, images_BxHxW, sample)
+        )
 
     return metrics.average_members(lax.map(one_view, jnp.asarray(view_maps(views))))
 

@@ -25,13 +25,13 @@ Targets = Callable[[jax.Array], jax.Array]
 class Batch(NamedTuple):
     """A device's share of a batch; `mask_B` is 0 for the padding of an epoch's last batch.
 
-    `draws` decide about the augmentation and `units_BxF`, uniform in [0, 1), about dropout.
+    `draws_BxD` decide about the augmentation and `units_BxF`, uniform in [0, 1), about dropout.
     """
 
     images_BxHxW: jax.Array
     labels_B: jax.Array
     mask_B: jax.Array
-    draws: augment.Draws
+    draws_BxD: jax.Array
     units_BxF: jax.Array
 
 
@@ -103,7 +103,7 @@ def _gradients(
     """Gradients of the summed loss, and the sums, of augmented images."""
     pixels = batch.images_BxHxW
     if not augment.is_identity(config):
-        pixels = augment.augment(hyper, batch.draws, pixels, augment.sampling(config))
+        pixels = augment.augment(hyper, batch.draws_BxD, pixels, augment.sampling(config))
     pixels = lax.optimization_barrier(pixels)
     keep_BxF = None
     if config.dropout:

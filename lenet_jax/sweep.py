@@ -22,7 +22,6 @@ FIELDS = (
     "shear",
     "shift",
     "elastic",
-    "stroke",
 )
 
 

@@ -110,8 +110,7 @@ def test_views_are_averaged_and_the_first_one_is_the_digit_itself():
     assert np.abs(maps).max() <= 1
     np.testing.assert_allclose(maps.mean(axis=0), 0, atol=0.05)
     # A view is an affine map, whatever else there was in training.
-    others = {"elastic": 1.0, "stroke": 1.0}
-    still = Config(rotation=0.0, scale=0.0, shear=0.0, shift=0.0, **others)
+    still = Config(rotation=0.0, scale=0.0, shear=0.0, shift=0.0, elastic=1.0)
     one, same, moved = (
         predict.probabilities(
             config, meshes.make(1), jax.tree.map(lambda x: x[:1], params()), digits(20), views=views
@@ -130,8 +129,9 @@ def test_a_view_is_half_as_strong_as_an_image_of_training():
 
     @jax.jit
     def viewed(maps_D):
-        draws = augment.Draws(jnp.broadcast_to(maps_D, (20, augment.AFFINE)))
-        return model.apply(config, one, augment.augment(strengths, draws, jnp.asarray(digits(20))))
+        draws_BxD = jnp.broadcast_to(maps_D, (20, augment.AFFINE))
+        pixels_BxHxW = augment.augment(strengths, draws_BxD, jnp.asarray(digits(20)))
+        return model.apply(config, one, pixels_BxHxW)
 
     each = [jax.nn.softmax(viewed(maps_D)) for maps_D in predict.view_maps(2)]
     got = predict.probabilities(
