@@ -6,7 +6,8 @@ through pyplot, so that nothing here has global state or needs a display.
 """
 
 from lenet_jax.report.card import Card, model_card, model_name, versions
-from lenet_jax.report.confusion_matrix import confusion_matrix, draw_confusion
+from lenet_jax.report.confusion import draw_confusion
+from lenet_jax.report.curves import draw_curves, draw_narrow_curves
 from lenet_jax.report.figures import png, write
 from lenet_jax.report.galleries import (
     confidence,
@@ -15,11 +16,10 @@ from lenet_jax.report.galleries import (
     draw_seen,
     worst_mistakes,
 )
-from lenet_jax.report.html_page import Section, Table, page
 from lenet_jax.report.layer_maps import draw_layers
-from lenet_jax.report.learning_curves import draw_curves, draw_narrow_curves
-from lenet_jax.report.reliability_diagram import draw_reliability
-from lenet_jax.report.run import PAGE, Held, Run, facts, list_sections, write_report
+from lenet_jax.report.page import Section, Table
+from lenet_jax.report.reliability import draw_reliability
+from lenet_jax.report.sections import PAGE, Held, Run, facts, list_sections, write_report
 from lenet_jax.report.sweeps import draw_sweep
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "Section",
     "Table",
     "confidence",
-    "confusion_matrix",
     "draw_augmented",
     "draw_confusion",
     "draw_curves",
@@ -44,7 +43,6 @@ __all__ = [
     "list_sections",
     "model_card",
     "model_name",
-    "page",
     "png",
     "versions",
     "worst_mistakes",
