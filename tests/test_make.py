@@ -81,7 +81,7 @@ def worked_in(tmp_path_factory):
 
 
 def make(tree, *targets):
-    # Nor what was given to the make that runs the tests, which is in the environment too.
+    # What was given to the make that runs the tests is in the environment too.
     given = ("BIN", "CONSTRAINTS", "MAKE", "MFLAGS", "PYTHON=", "VENV")
     environment = {k: v for k, v in os.environ.items() if not f"{k}=".startswith(given)}
     # What mypy has found out of the packages serves the checkout too.

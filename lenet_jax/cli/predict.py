@@ -32,14 +32,11 @@ CHECKPOINT = DEFINE_enum(
 VIEWS = DEFINE_integer(
     "views", 1, "Views of each digit to average (test-time augmentation).", 1, flag_values=FLAGS
 )
-MEAN = DEFINE_enum(
-    "mean", "probabilities", ["probabilities", "log_probabilities"], "Of members.", FLAGS
-)
 SHOW = DEFINE_string("show", None, "Write what the network saw to this PNG file.", FLAGS)
 DESKEW = DEFINE_bool("deskew", False, "Straighten the slanted digits of pictures.", FLAGS)
 REPORT = DEFINE_bool("report", False, "Write the run's report anew; predict nothing.", FLAGS)
 SUBMIT = DEFINE_string("submit", None, "Send the submission to Kaggle with this message.", FLAGS)
-OF_PREDICTIONS = (OUTPUT, PROBABILITIES, DOUBTFUL, VIEWS, MEAN, SHOW, DESKEW, SUBMIT)
+OF_PREDICTIONS = (OUTPUT, PROBABILITIES, DOUBTFUL, VIEWS, SHOW, DESKEW, SUBMIT)
 
 
 def main() -> None:
@@ -50,10 +47,10 @@ def main() -> None:
 def _predict() -> None:
     program.refuse(OF_PREDICTIONS, "--report predicts nothing", when=REPORT.value)
     record = workdir.read_run(WORKDIR.value, say=program.tell)
-    which, how = CHECKPOINT.value, (VIEWS.value, MEAN.value)
+    which, views = CHECKPOINT.value, VIEWS.value
     read = data.load_train if REPORT.value else data.load_test
     turned = {"transposed": TRANSPOSED.value} | ({} if REPORT.value else {"deskew": DESKEW.value})
-    ahead = () if REPORT.value else ("lenet_jax.inference.predict", record.config, *how)
+    ahead = () if REPORT.value else ("lenet_jax.inference.predict", record.config, views)
     dataset = reading.load(read, DATA.value, "lenet_jax.inference.predict", *ahead, **turned)
     program.refuse((DESKEW,), f"{dataset.name} is no picture", when=dataset.places is None)
     program.refuse((OUTPUT, SUBMIT), "pictures make no submission", when=dataset.places is not None)
@@ -65,7 +62,7 @@ def _predict() -> None:
         print(build.rewrite_report(WORKDIR.value, record, dataset, which))
         return
     program.tell(data.overlap_warning(record.data_source, record.data_fingerprint, dataset))
-    probabilities_NxK = predict.from_run(WORKDIR.value, record, dataset.images_NxHxW, which, *how)
+    probabilities_NxK = predict.from_run(WORKDIR.value, record, dataset.images_NxHxW, which, views)
     if multihost.first():
         files = outputs.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)
         sample = data.sample_submission(DATA.value)

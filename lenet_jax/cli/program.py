@@ -13,7 +13,7 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from lenet_jax import config, data
-from lenet_jax.cli import recipes, usage
+from lenet_jax.cli import recipes, thread_errors, usage
 from lenet_jax.environment import commands, packages
 from lenet_jax.errors import Incomplete, UserError
 from lenet_jax.training import preemption
@@ -102,6 +102,7 @@ def run(
     logging.set_verbosity(logging.FATAL)
     getLogger("asyncio").setLevel(CRITICAL)
     preemption.listen()
+    thread_errors.tell_once()
     try:
         rest = values(sys.argv if arguments is None else arguments)
         if _help.value or _help_full.value or _version.value:
