@@ -136,10 +136,11 @@ class Trainer:
             left = end - step
             # Not a full piece and then a scrap.
             stop = end if left < 1.5 * self._piece_steps else step + self._piece_steps
-            span, clock = self._replicate((np.int32(step), np.int32(stop))), time.perf_counter()
+            span = self._replicate((np.int32(step), np.int32(stop)))
+            clock = time.perf_counter()
             state = jax.block_until_ready(
                 self._compiled.train_until(
-                    state, shuffled_M, *self._digits, *span, self._teacher_params
+                    state, shuffled_M, *self._digits, span[0], span[1], self._teacher_params
                 )
             )
             now = time.perf_counter()
