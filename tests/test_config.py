@@ -6,10 +6,18 @@ from pathlib import Path
 import pytest
 
 from lenet_jax import config
-from lenet_jax.config import Config
+from lenet_jax.cli import usage
+from lenet_jax.config import Config, table
 from lenet_jax.errors import UserError
+from lenet_jax.training import population
 
-RECIPES = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
+# Other values of the fields in which a run may go on from another.
+OTHERWISE = {"conv": "native", "deterministic": False, "mesh": "batch:8", "sampling": "matmul"}
+ROOT = Path(__file__).parent.parent
+RECIPES = sorted((ROOT / "configs").glob("*.py"))
+spec = importlib.util.spec_from_file_location("hooks", ROOT / "docs" / "hooks.py")
+hooks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(hooks)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
@@ -26,6 +34,39 @@ def test_default_recipe_has_the_documented_defaults():
     documented = inspect.getdoc(Config)
     for field in dataclasses.fields(Config):
         assert f"\n  {field.name}: " in documented, field.name
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Config), ids=lambda field: field.name)
+def test_a_field_is_declared_once_and_shows_everywhere(field):
+    told = config.documented()[field.name]
+    assert told.startswith(field.metadata["told"])
+    assert f"  {field.name}: {told}." in Config.__doc__
+    assert f"| `{field.name}` | `{field.default!r}` | {told} |" in hooks.fields_table()
+    values = Config().as_dict()
+    helped = usage.text("", [], values, [], "", whole=True)
+    assert f"{field.name}={field.default}" in helped
+    assert " ".join(told.split()) in " ".join(helped.split())
+    allowed = field.metadata["allowed"]
+    if isinstance(allowed, table.Range):
+        assert f"in {allowed}" in told
+        outside = field.type(allowed.high if allowed.open_high else allowed.high * 2 + 1)
+        with pytest.raises(UserError, match=rf"config\.{field.name}={outside!r}: must lie in "):
+            Config(**{field.name: outside})
+    elif allowed is not None:
+        assert f"one of {', '.join(allowed)}" in told
+        with pytest.raises(UserError, match=f"choose one of {', '.join(allowed)}"):
+            Config(**{field.name: "none of them"})
+    resumable = Config(**{field.name: OTHERWISE.get(field.name, field.default)})
+    assert not config.differences(resumable, Config())
+    assert field.metadata["resumable"] == (field.name in OTHERWISE)
+    swept = f"{field.name}={field.default},{field.default}"
+    if field.metadata["swept"]:
+        assert len(Config(sweep=swept).points) == 2
+        hyper = population.abstract(3, 5).hyper
+        assert getattr(hyper, field.name).shape == (3,)
+    elif field.type in (int, float):
+        with pytest.raises(UserError, match="must be one of "):
+            Config(sweep=swept)
 
 
 def test_round_trip_through_a_mapping():

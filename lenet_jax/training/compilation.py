@@ -15,6 +15,7 @@ from jax.sharding import PartitionSpec as P
 
 from lenet_jax import metrics, models
 from lenet_jax.config import Config
+from lenet_jax.data import SIDE
 from lenet_jax.distributed import backend, compilation_progress
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.inference import predict
@@ -161,7 +162,7 @@ def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | N
     whole = meshes.replicated(mesh)
     split = functools.partial(meshes.abstract, sharding=meshes.stacked(mesh))
     data = (
-        jax.ShapeDtypeStruct((sizes.rows, 28, 28), jnp.uint8, sharding=whole),
+        jax.ShapeDtypeStruct((sizes.rows, SIDE, SIDE), jnp.uint8, sharding=whole),
         jax.ShapeDtypeStruct((sizes.rows,), jnp.int32, sharding=whole),
     )
     seeds_M = split(jax.ShapeDtypeStruct((sizes.members,), jnp.uint32))
