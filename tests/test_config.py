@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lenet_jax import config
-from lenet_jax.cli import usage
+from lenet_jax.cli import recipes, usage
 from lenet_jax.config import Config, table
 from lenet_jax.errors import UserError
 from lenet_jax.training import population
@@ -26,7 +26,22 @@ def test_every_recipe_is_valid_and_opens_with_its_command(path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert config.from_mapping(module.get_config().to_dict())
+    for variant in recipes.variants(path):
+        assert config.from_mapping(module.get_config(variant).to_dict())
+        told = getattr(module, variant).__doc__
+        assert f"python run_train.py --config=configs/{path.name}:{variant}" in told
+    assert recipes.variants(path) == list(getattr(module, "VARIANTS", {}))
     assert f"python run_train.py --config=configs/{path.name}" in module.__doc__
+
+
+def test_a_variant_is_the_recipe_with_a_few_fields_changed():
+    single, ensemble, distilled = map(
+        recipes.config_of, ("accurate", "accurate:ensemble", "configs/accurate.py:distilled")
+    )
+    assert config.differences(single, ensemble) == ["members: 1 -> 16", "epochs: 40 -> 24"]
+    assert distilled.teacher == "runs/ensemble"
+    assert recipes.config_of("ensemble") == ensemble
+    assert recipes.config_of("configs/distilled.py") == distilled
 
 
 def test_default_recipe_has_the_documented_defaults():
