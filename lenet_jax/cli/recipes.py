@@ -11,15 +11,20 @@ from lenet_jax import config
 from lenet_jax.environment import commands
 from lenet_jax.errors import UserError
 
+_IN_WHEEL = Path(__file__).with_name("configs")
 FIELDS = [field.name for field in dataclasses.fields(config.Config)]
 
 
 def shipped() -> dict[str, str]:
-    """Name -> what `--config` takes for it, variants too: `accurate:ensemble`."""
-    files = sorted((commands.home() / "configs").glob("*.py"))
+    """Name -> what `--config` takes for it, variants too: `accurate:ensemble`.
+
+    Of a checkout's `configs/`, which a wheel has in this package.
+    """
+    beside = commands.checkout()
+    folder = _IN_WHEEL if beside is None else beside / "configs"
     return {
         f"{file.stem}{colon}": f"{file}{colon}"
-        for file in files
+        for file in sorted(folder.glob("*.py"))
         for colon in ("", *(f":{variant}" for variant in variants(file)))
     }
 
