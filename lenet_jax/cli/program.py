@@ -127,7 +127,9 @@ def run(
         print(f"error: {error}", file=sys.stderr)
         _end(INCOMPLETE)
     except flags.Error as error:
-        _die(f"{str(error).splitlines()[0]} (--help lists all flags)")
+        # Of a recipe that fails, what its traceback ends with.
+        first, *rest = str(error).strip().splitlines()
+        _die(" ".join([first, *rest[-1:], "(--help lists all flags)"]))
     except preemption.Stopped as stopped:
         print(f"stopped: {stopped}", file=sys.stderr)
         print(f"to go on: {commands.typed(sys.argv)}", file=sys.stderr)
@@ -156,7 +158,7 @@ def define_config(values: flags.FlagValues) -> tuple[list[str], Callable[[], con
         arguments = recipes.resolved(sys.argv)
         holder = config_flags.DEFINE_config_file(
             "config",
-            str(recipes.shipped()["default"]),
+            recipes.shipped()["default"],
             "Recipe: the name of one of those below, or the path of a Python file, which is "
             "executed.",
             lock_config=True,

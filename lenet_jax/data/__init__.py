@@ -5,7 +5,7 @@ where they are first needed.
 """
 
 from lenet_jax.data.cache import programs_folder
-from lenet_jax.data.dataset import Dataset
+from lenet_jax.data.dataset import SIDE, Dataset
 from lenet_jax.data.leakage import overlap_warning
 from lenet_jax.data.load import (
     HELP_TO_PREDICT,
@@ -21,6 +21,7 @@ __all__ = [
     "HELP_TO_PREDICT",
     "HELP_TO_TRAIN",
     "HELP_TRANSPOSED",
+    "SIDE",
     "Dataset",
     "folds",
     "held_out",

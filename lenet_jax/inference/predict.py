@@ -15,6 +15,7 @@ from jax.sharding import PartitionSpec as P
 
 from lenet_jax import augmentation, metrics, models
 from lenet_jax.config import Config
+from lenet_jax.data import SIDE
 from lenet_jax.distributed import backend, compilation_progress, multihost
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.environment import commands
@@ -153,7 +154,7 @@ def _program(
         return jnp.exp(metrics.average_members(logits_MxNxK))
 
     params_M = meshes.abstract(models.shapes(config, (members,)), meshes.stacked(mesh))
-    images_NxHxW = jax.ShapeDtypeStruct((rows, 28, 28), jnp.uint8, sharding=whole)
+    images_NxHxW = jax.ShapeDtypeStruct((rows, SIDE, SIDE), jnp.uint8, sharding=whole)
     jitted = jax.jit(program, out_shardings=whole, compiler_options=backend.options(mesh, config))
     lowered = jitted.lower(params_M, images_NxHxW)
     compiled: Callable[..., jax.Array] = compilation_progress.compiled("predict", lowered.compile)

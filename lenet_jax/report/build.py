@@ -92,7 +92,7 @@ def _points(folder: str, config: Config) -> list[str]:
     """A line for each point of the sweep, the best first."""
     if not config.sweep:
         return []
-    swept = workdir.read_networks(folder, tuple(sweep.points(config.sweep)[0]))
+    swept = workdir.read_networks(folder, tuple(config.points[0]))
     by_point = sweep.accuracies(config.sweep, swept)
     by_point.sort(key=lambda each: float(np.mean(each[1])), reverse=True)
     return [
@@ -171,7 +171,7 @@ def _write_report(
     # As the files have them, so that a report that is drawn again is the same to the last byte.
     rows, swept = workdir.read_metrics(folder), []
     if config.sweep and held is not None:
-        swept = workdir.read_networks(folder, tuple(sweep.points(config.sweep)[0]))
+        swept = workdir.read_networks(folder, tuple(config.points[0]))
     run = report.Run(
         title=f"{report.model_name(config.as_dict(), config.networks)} on {record.data_name}",
         data_name=record.data_name,

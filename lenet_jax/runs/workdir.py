@@ -23,6 +23,7 @@ from lenet_jax.files import (
     shown,
     write_atomically,
 )
+from lenet_jax.runs import columns
 
 CHECKPOINTS = "checkpoints"
 CONFIG = "config.json"
@@ -34,18 +35,8 @@ CARD = "README.md"
 
 LOCK = ".lock"
 
-COLUMNS = (
-    "epoch",
-    "step",
-    "learning_rate",
-    "train_loss",
-    "train_accuracy",
-    "holdout_loss",
-    "holdout_accuracy",
-    "ensemble_accuracy",
-    "seconds",
-    "images_per_second",
-)
+# Of `metrics.csv`.
+COLUMNS = tuple(column.name for column in columns.COLUMNS)
 
 Row = dict[str, float | None]
 

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from lenet_jax import models
 from lenet_jax.config import Config
+from lenet_jax.data import SIDE
 from lenet_jax.distributed import compilation_progress
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.training import epoch, population, state
@@ -66,7 +67,7 @@ def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | N
     whole = meshes.replicated(mesh)
     split = functools.partial(meshes.abstract, sharding=meshes.stacked(mesh))
     data = (
-        jax.ShapeDtypeStruct((sizes.rows, 28, 28), jnp.uint8, sharding=whole),
+        jax.ShapeDtypeStruct((sizes.rows, SIDE, SIDE), jnp.uint8, sharding=whole),
         jax.ShapeDtypeStruct((sizes.rows,), jnp.int32, sharding=whole),
     )
     seeds_M = split(jax.ShapeDtypeStruct((sizes.members,), jnp.uint32))

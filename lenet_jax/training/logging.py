@@ -12,6 +12,7 @@ from lenet_jax.data import Dataset
 from lenet_jax.distributed import backend, multihost
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.models import summary
+from lenet_jax.runs.columns import COLUMNS
 from lenet_jax.runs.workdir import Row
 
 # Characters of the bar itself.
@@ -72,16 +73,10 @@ def text(row: Row, room: int | None = None) -> str:
       >>> text(row, room=30)
       'accuracy 97.00%, 9,000 img/s'
     """
-    # In the order in which they stand, with that in which they are left out.
-    told = (
-        (0, "train_loss", "loss {:.4f}"),
-        (1, "train_accuracy", "accuracy {:.2%}"),
-        (3, "holdout_accuracy", "hold-out {:.2%}"),
-        (4, "ensemble_accuracy", "ensemble {:.2%}"),
-        (2, "images_per_second", "{:,.0f} img/s"),
-    )
     parts = [
-        (rank, form.format(row[name])) for rank, name, form in told if row.get(name) is not None
+        (column.rank, column.told.format(row[column.name]))
+        for column in COLUMNS
+        if column.told and row.get(column.name) is not None
     ]
     while True:
         line = ", ".join(part for _, part in parts)
