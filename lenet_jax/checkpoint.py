@@ -10,11 +10,7 @@ import contextlib
 import dataclasses
 import os
 import re
-import shutil
 import sys
-import threading
-import time
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,9 +20,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as keep
 
-from lenet_jax import checksums, mesh
+from lenet_jax import checksums, failed_saves, mesh, plain_path, trees
 from lenet_jax.errors import UserError
-from lenet_jax.files import is_remote, place, shown
+from lenet_jax.files import is_remote, make_folder, place, shown
 from lenet_jax.state import TrainState
 
 AVERAGED = "averaged_params"
@@ -47,6 +43,7 @@ class Checkpoints:
         # Orbax takes a relative path and fails on it later, in a thread.
         self.folder = place(folder) if is_remote(folder) else Path(folder).absolute()
         self._saving: int | None = None
+        self._failures = failed_saves.Failures()
 
         def metric(metrics: dict[str, float]) -> float:
             return metrics.get(METRIC, 0.0)
@@ -64,12 +61,17 @@ class Checkpoints:
             # Called when all files are there, before the rename.
             async_options=ocp.options.AsyncOptions(post_finalization_callback=self._sum),
         )
-        with self._writing("opened"):
-            self._manager = ocp.CheckpointManager(self.folder, options=options)
-        self._hooks = threading.excepthook, sys.unraisablehook
-        self._failed = False
+        with contextlib.ExitStack() as opened, self._writing("opened"):
+            # What Orbax is told.
+            self._plain = self.folder
+            if not is_remote(folder):
+                if not read_only:
+                    make_folder(self.folder)
+                self._plain = opened.enter_context(plain_path.of(self.folder))
+            self._manager = ocp.CheckpointManager(self._plain, options=options)
+            self._opened = opened.pop_all()
         if not read_only:
-            threading.excepthook, sys.unraisablehook = self._thread_failed, self._callback_failed
+            self._failures.listen()
 
     def steps(self) -> list[int]:
         """Steps of the whole checkpoints, ascending."""
@@ -151,12 +153,7 @@ class Checkpoints:
         with self._naming(step):
             for name, tree in items.items():
                 self._check_arrays(step, name, tree)
-            read = self._manager.restore(
-                step,
-                args=ocp.args.Composite(
-                    **{name: ocp.args.StandardRestore(tree) for name, tree in items.items()}
-                ),
-            )
+            read = self._read(step, items)
         fields = dict(read[TRAINING])
         fields["key"] = jax.random.wrap_key_data(fields["key"])
         return TrainState(averaged_params=read[AVERAGED], **fields)
@@ -174,10 +171,44 @@ class Checkpoints:
         template = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), target)
         with self._naming(step):
             self._check_arrays(step, AVERAGED, template)
-            read = self._manager.restore(
-                step, args=ocp.args.Composite(**{AVERAGED: ocp.args.StandardRestore(template)})
-            )
-        return read[AVERAGED]
+            return self._read(step, {AVERAGED: template})[AVERAGED]
+
+    def _read(self, step: int, items: dict[str, Any]) -> dict[str, Any]:
+        """Items of a checkpoint, each where its tree says."""
+        wanted = {name: ocp.args.StandardRestore(tree) for name, tree in items.items()}
+        read = self._manager.restore(step, args=ocp.args.Composite(**wanted))
+        return {name: read[name] for name in items}
+
+    def prove(self, step: int, state: TrainState) -> None:
+        """Waits for the save of a state, and reads it back as whoever goes on with it would.
+
+        Of several processes the first one looks at the checksums, and each at what Orbax says of
+        the arrays: a process has but some of them.
+
+        Args:
+          step: that was saved last.
+          state: that was saved.
+
+        Raises:
+          UserError: it could not be written, or what is there is not what was saved.
+        """
+        self.wait()
+        items = _items(state)
+        try:
+            if jax.process_index() == 0 and (damage := checksums.damage(self.folder / str(step))):
+                raise ValueError(damage)
+            for name, tree in items.items():
+                self._check_arrays(step, name, tree)
+            if jax.process_count() == 1:
+                saved = jax.tree.map(np.asarray, items)
+                trees.check_same(saved, self._read(step, saved))
+        # Neither Orbax nor TensorStore raise anything narrower.
+        except Exception as error:
+            raise UserError(
+                f"{shown(self.folder / str(step))}: what was saved there cannot be read back "
+                f"({_brief(error)}); give a --workdir on another disk, or in a folder of another "
+                "name"
+            ) from error
 
     def wait(self) -> None:
         """Waits until the last save is on the disk.
@@ -194,10 +225,8 @@ class Checkpoints:
             self.wait()
         finally:
             self._manager.close()
-            threading.excepthook = self._hooks[0]
-            # TensorStore's threads may still have something to tell of a save that failed.
-            if not self._failed:
-                sys.unraisablehook = self._hooks[1]
+            self._opened.close()
+            self._failures.leave()
 
     def _sum(self) -> None:
         """Writes the checksums of the checkpoint that is about to be renamed."""
@@ -209,34 +238,6 @@ class Checkpoints:
             )
             checksums.write(temporary, leave_out=_LATE)
 
-    def _thread_failed(self, failed: Any) -> None:
-        """Keeps a traceback to itself whose error `wait` is about to raise."""
-        frames = traceback.walk_tb(failed.exc_traceback)
-        modules = {str(frame.f_globals.get("__name__")).partition(".")[0] for frame, _ in frames}
-        if "orbax" not in modules:
-            self._hooks[0](failed)
-
-    def _callback_failed(self, failed: Any) -> None:
-        """Keeps to itself that a write has ended after Orbax has given up waiting.
-
-        Orbax closes its event loop at the first write that fails, and each of the others calls it
-        back from a thread of TensorStore, where no one can catch the error.
-        """
-        if failed.object is not None or str(failed.exc_value) != "Event loop is closed":
-            self._hooks[1](failed)
-
-    def _remove_half_written(self) -> None:
-        """Removes what a failed save has left, while TensorStore may still be writing it."""
-        still = 0
-        for _ in range(50):
-            left = list(self.folder.glob("*.orbax-checkpoint-tmp*"))
-            for path in left:
-                shutil.rmtree(path, ignore_errors=True)
-            still = 0 if left else still + 1
-            if still == 3:
-                break
-            time.sleep(0.02)
-
     @contextlib.contextmanager
     def _writing(self, done: str) -> Iterator[None]:
         """Turns what a disk refuses into one line, and leaves nothing half-written."""
@@ -246,8 +247,8 @@ class Checkpoints:
             # TensorStore raises ValueError with the system's reason in the text.
             if isinstance(error, ValueError) and not _REFUSED.search(str(error)):
                 raise
-            self._failed = True
-            self._remove_half_written()
+            self._failures.came = True
+            failed_saves.remove_half_written(self.folder)
             reason = getattr(error, "strerror", None) or str(error).strip().rpartition(": ")[2]
             reason = reason.partition(" [")[0]
             raise UserError(
@@ -260,14 +261,8 @@ class Checkpoints:
 
         Orbax reads NumPy arrays of any shape without a word, and tells of others with tracebacks.
         """
-        described = ocp.StandardCheckpointer().metadata(self.folder / str(step) / item)
-        saved, wanted = _arrays(described.item_metadata.tree), _arrays(target)
-        for name in sorted(saved.keys() | wanted.keys()):
-            if saved.get(name) != wanted.get(name):
-                raise ValueError(
-                    f"{name}: holds {saved.get(name, 'nothing')} where "
-                    f"{wanted.get(name, 'nothing')} must be"
-                )
+        described = ocp.StandardCheckpointer().metadata(self._plain / str(step) / item)
+        trees.check_alike(described.item_metadata.tree, target)
 
     @contextlib.contextmanager
     def _naming(self, step: int) -> Iterator[None]:
@@ -275,23 +270,18 @@ class Checkpoints:
             yield
         # Neither Orbax nor TensorStore raise anything narrower.
         except Exception as error:
-            reason = str(error).strip().split("\n")[0][:200]
             raise UserError(
-                f"{shown(self.folder / str(step))}: this checkpoint cannot be read ({reason}); it "
+                f"{shown(self.folder / str(step))}: this checkpoint cannot be read "
+                f"({_brief(error)}); it "
                 "is damaged or of another version of the project; give another --workdir"
             ) from error
+
+
+def _brief(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200]
 
 
 def _items(state: TrainState) -> dict[str, Any]:
     fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
     fields["key"] = jax.random.key_data(state.key)
     return {AVERAGED: fields.pop("averaged_params"), TRAINING: fields}
-
-
-def _arrays(tree: Any) -> dict[str, str]:
-    """Path -> type and shape of the arrays in a tree, or in Orbax's description of one."""
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="."): f"{leaf.dtype} {tuple(leaf.shape)}"
-        for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
-        if hasattr(leaf, "shape")
-    }

@@ -70,6 +70,7 @@ class Epochs:
         self.probabilities_NxK: np.ndarray | None = None
         self.accuracy_M: np.ndarray | None = None
         self.piece = FIRST_PIECE
+        self.proved = False
         # One program in place of a dozen, each compiled for an operation.
         self.rate = jax.jit(optimizer.schedule(config, self.images))
 
@@ -143,6 +144,11 @@ class Epochs:
             else row["ensemble_accuracy"]
         )
         checkpoints.save(stop, current, best)
+        if not self.proved or epoch + 1 == self.config.epochs:
+            # A path or a disk that gives back something else is found out in the first epoch, and
+            # no run says that it is done whose work is not there.
+            checkpoints.prove(stop, current)
+            self.proved = True
         if self._asked(request):
             self._stop(current, checkpoints)
         return current
@@ -158,7 +164,7 @@ class Epochs:
         at = current_step(current)
         if at % self.steps:
             checkpoints.save(at, current, None)
-        checkpoints.wait()
+        checkpoints.prove(at, current)
         epochs = f"{at / self.steps:.2f} of {self.config.epochs} epochs"
         raise stopping.Stopped(f"{epochs} are done and saved in {shown(self.folder)}")
 

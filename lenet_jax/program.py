@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from absl import flags, logging
 from ml_collections import config_flags
 
-from lenet_jax import __version__, checkout, config, data, recipes, stopping, usage
+from lenet_jax import __version__, checkout, config, data, recipes, stopping, streams, usage
 from lenet_jax.errors import Incomplete, UserError
 
 USER_ERROR = 2
@@ -89,6 +89,7 @@ def run(main: Callable[[], None], description: str) -> None:
       main: reads the flags and does the job.
       description: first part of the help text.
     """
+    streams.take_any_text()
     # XLA's own notes about the machine are no help to anybody here.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # Orbax warns of what we ask for on purpose, and logs the errors that it also raises.

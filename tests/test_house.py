@@ -39,7 +39,12 @@ MAY_IMPORT = {
         "step",
     },
     "checksums": {"files"},
-    "checkpoint": {"checksums", "errors", "files", "mesh", "state"},
+    "plain_path": {"errors", "files"},
+    "failed_saves": set(),
+    "checkpoint": {
+        "checksums", "errors", "failed_saves", "files", "mesh", "plain_path", "state", "trees",
+    },
+    "trees": set(),
     "compilation_cache": {"files"},
     "mirror": {"checksums", "compilation_cache", "errors", "files", "resume", "workdir"},
     "resume": {"checkpoint", "config", "errors", "files", "workdir"},
@@ -83,13 +88,14 @@ MAY_IMPORT = {
     },
     "runtime": set(),
     "program": {
-        "checkout", "data", "errors", "hosts", "lenet_jax", "mesh", "recipes", "stopping", "usage",
-        "config",
+        "checkout", "data", "errors", "hosts", "lenet_jax", "mesh", "recipes", "stopping",
+        "streams", "usage", "config",
     },
     "recipes": {"checkout", "config", "errors"},
     "usage": {"checkout", "config", "recipes"},
     "wording": {"checkout"},
     "stopping": set(),
+    "streams": set(),
 }  # fmt: skip
 
 ONLY_IN = {"flax": {"model"}, "orbax": {"checkpoint"}, "absl": {"program"}, "pandas": {"data"}}
@@ -105,6 +111,8 @@ NO_JAX = {
     "config",
     "sweep",
     "files",
+    "failed_saves",
+    "plain_path",
     "data",
     "extras",
     "kaggle_account",
@@ -116,6 +124,7 @@ NO_JAX = {
     "program",
     "recipes",
     "stopping",
+    "streams",
     "usage",
     "wording",
 }
