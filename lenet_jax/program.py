@@ -18,7 +18,16 @@ from typing import Any, NoReturn
 from absl import flags, logging
 from ml_collections import config_flags
 
-from lenet_jax import __version__, checkout, config, data, recipes, stopping, streams, usage
+from lenet_jax import (
+    __version__,
+    checkout,
+    command_line,
+    config,
+    data,
+    recipes,
+    stopping,
+    usage,
+)
 from lenet_jax.errors import Incomplete, UserError
 
 USER_ERROR = 2
@@ -67,7 +76,13 @@ _process_id = flags.DEFINE_integer("process_id", None, "Which of them this one i
 _heartbeat = flags.DEFINE_integer(
     "heartbeat_timeout", 30, "Seconds after which a silent process counts as lost.", 1
 )
-SHARED = (_platform, _keep, _help, _help_full, _version)
+_overwrite = flags.DEFINE_bool(
+    "overwrite",
+    False,
+    "Replace files that are there and that this program has not written, or that were changed "
+    "since; what is read is never replaced.",
+)
+SHARED = (_overwrite, _platform, _keep, _help, _help_full, _version)
 SEVERAL = (_coordinator, _num_processes, _process_id, _heartbeat)
 
 # Of the command line, recipes by their names and `--config` before its fields.
@@ -89,7 +104,6 @@ def run(main: Callable[[], None], description: str) -> None:
       main: reads the flags and does the job.
       description: first part of the help text.
     """
-    streams.take_any_text()
     # XLA's own notes about the machine are no help to anybody here.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # Orbax warns of what we ask for on purpose, and logs the errors that it also raises.
@@ -97,7 +111,7 @@ def run(main: Callable[[], None], description: str) -> None:
     getLogger("asyncio").setLevel(CRITICAL)
     stopping.listen()
     try:
-        rest = flags.FLAGS(sys.argv if _arguments is None else _arguments)
+        rest = flags.FLAGS(command_line.read(tell) if _arguments is None else _arguments)
         if _help.value or _help_full.value or _version.value:
             print(_versions() if _version.value else _help_text(description), flush=True)
             sys.exit(0)
@@ -141,7 +155,7 @@ def define_config() -> Callable[[], config.Config]:
     """Defines `--config`, and gives a function that reads it after the flags are parsed."""
     global _arguments
     try:
-        _arguments = recipes.resolved(sys.argv)
+        _arguments = recipes.resolved(command_line.read(tell))
         holder = config_flags.DEFINE_config_file(
             "config",
             str(recipes.shipped()["default"]),
@@ -225,6 +239,11 @@ def load(
         dataset = read(source, say=tell, **how)
     start_jax()
     return dataset
+
+
+def may_overwrite() -> bool:
+    """Whether `--overwrite` is given."""
+    return bool(_overwrite.value)
 
 
 def tell(line: str | None) -> None:

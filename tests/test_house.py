@@ -88,17 +88,23 @@ MAY_IMPORT = {
     },
     "runtime": set(),
     "program": {
-        "checkout", "data", "errors", "hosts", "lenet_jax", "mesh", "recipes", "stopping",
-        "streams", "usage", "config",
+        "checkout", "command_line", "data", "errors", "hosts", "lenet_jax", "mesh", "recipes",
+        "stopping", "usage", "config",
     },
     "recipes": {"checkout", "config", "errors"},
+    "command_line": {"errors", "files", "recipes", "streams"},
     "usage": {"checkout", "config", "recipes"},
     "wording": {"checkout"},
     "stopping": set(),
     "streams": set(),
 }  # fmt: skip
 
-ONLY_IN = {"flax": {"model"}, "orbax": {"checkpoint"}, "absl": {"program"}, "pandas": {"data"}}
+ONLY_IN = {
+    "flax": {"model"},
+    "orbax": {"checkpoint"},
+    "absl": {"command_line", "program"},
+    "pandas": {"data"},
+}
 NO_JAX = {
     "checkout",
     "console",
@@ -124,6 +130,7 @@ NO_JAX = {
     "program",
     "recipes",
     "stopping",
+    "command_line",
     "streams",
     "usage",
     "wording",
