@@ -1,11 +1,14 @@
 """Trains LeNet-5 on digits; see `--help`. Kept short on purpose: all is in lenet_jax."""
 
-from lenet_jax import checkout
+from lenet_jax.environment import commands
 
-with checkout.packages():
+with commands.packages():
     from absl import flags
 
-    from lenet_jax import compilation_cache, data, program, tensorboard
+    from lenet_jax import data
+    from lenet_jax.cli import program
+    from lenet_jax.runs import compilation_cache
+    from lenet_jax.training import tensorboard
 
 HELP = """python run_train.py --data=digit-recognizer.zip --workdir=runs/first
 
@@ -33,19 +36,28 @@ def main() -> None:
         # Before anything is compiled.
         programs = compilation_cache.Copies(program.compiled_folder(), MIRROR.value)
         programs.fetch()
-    reading = data.load_train, DATA.value, "outcome", "train", recipe
+    reading = (
+        data.load_train,
+        DATA.value,
+        "lenet_jax.report.build",
+        "lenet_jax.training.loop",
+        recipe,
+    )
     dataset = program.load(*reading, transposed=TRANSPOSED.value)
-    from lenet_jax import hosts, mirror, outcome, train
+    from lenet_jax.distributed import multihost
+    from lenet_jax.report import build
+    from lenet_jax.runs import mirror
+    from lenet_jax.training import loop
 
     kept_in = mirror.Mirror(WORKDIR.value, MIRROR.value, programs) if MIRROR.value else None
     with tensorboard.writer(WORKDIR.value if TENSORBOARD.value else None) as log:
-        result = train.train(recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in)
+        result = loop.train(recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in)
     if result is not None:
-        outcome.write(WORKDIR.value, result)
+        build.write(WORKDIR.value, result)
     if kept_in is not None:
         kept_in.copy()
-    if hosts.first():
-        print(outcome.closing(WORKDIR.value, DATA.value))
+    if multihost.first():
+        print(build.closing(WORKDIR.value, DATA.value))
 
 
 if __name__ == "__main__":
