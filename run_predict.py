@@ -7,6 +7,7 @@ with commands.packages():
 
     from lenet_jax import data
     from lenet_jax.cli import program
+    from lenet_jax.cli.command_line import OVERWRITE
     from lenet_jax.runs import workdir
     from lenet_jax.submission import outputs, upload
 
@@ -41,6 +42,7 @@ def main() -> None:
     dataset = program.load(read, DATA.value, "lenet_jax.inference.predict", *ahead, **turned)
     program.refuse((DESKEW,), f"{dataset.name} is no picture", when=dataset.places is None)
     program.refuse((OUTPUT, SUBMIT), "pictures make no submission", when=dataset.places is not None)
+    files = outputs.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)
     from lenet_jax.distributed import multihost
     from lenet_jax.inference import predict
     from lenet_jax.report import build
@@ -48,10 +50,10 @@ def main() -> None:
     if REPORT.value:
         print(build.rewrite_report(WORKDIR.value, record, dataset, which))
         return
+    outputs.check(dataset, files, WORKDIR.value, DATA.value, overwrite=OVERWRITE.value)
     program.tell(data.overlap_warning(record.data_source, record.data_fingerprint, dataset))
     probabilities_NxK = predict.from_run(WORKDIR.value, record, dataset.images_NxHxW, which, *how)
     if multihost.first():
-        files = outputs.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)
         sample = data.sample_submission(DATA.value)
         print("\n".join(outputs.write(dataset, probabilities_NxK, files, sample)))
         if SUBMIT.value is not None:

@@ -7,6 +7,7 @@ with commands.packages():
 
     from lenet_jax import data
     from lenet_jax.cli import program
+    from lenet_jax.cli.command_line import OVERWRITE
     from lenet_jax.runs import compilation_cache
     from lenet_jax.training import tensorboard
 
@@ -51,7 +52,9 @@ def main() -> None:
 
     kept_in = mirror.Mirror(WORKDIR.value, MIRROR.value, programs) if MIRROR.value else None
     with tensorboard.writer(WORKDIR.value if TENSORBOARD.value else None) as log:
-        result = loop.train(recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in)
+        result = loop.train(
+            recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in, overwrite=OVERWRITE.value
+        )
     if result is not None:
         build.write(WORKDIR.value, result)
     if kept_in is not None:

@@ -1,15 +1,13 @@
 """The words of a command line before they are parsed: what was forgotten, and what came twice."""
 
-import os
 import sys
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 
 from absl import flags
 
 from lenet_jax.cli import recipes, streams
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import home, shown
 
 OVERWRITE = flags.DEFINE_bool(
     "overwrite",
@@ -103,27 +101,6 @@ def checked(
         for name, given in values.items()
         if len(given) > 1
     ]
-
-
-def home(path: str, before: str = "") -> str:
-    """A path whose `~` or `~user` stands for a home, as in a shell.
-
-    Args:
-      path: any.
-      before: what names it in a message.
-
-    Raises:
-      UserError: there is no such home.
-    """
-    if not path.startswith("~"):
-        return path
-    try:
-        return os.fspath(Path(path).expanduser())
-    except RuntimeError:
-        raise UserError(
-            f"{before}{shown(path)}: there is no such home; give ./{shown(path)} for a folder of "
-            "that name"
-        ) from None
 
 
 def _next(name: str, left: list[str]) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lenet_jax.files import make_folder, place, write_atomically
+from lenet_jax.files import make_folder, place
+from lenet_jax.runs import written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +97,7 @@ def write(figure: "Figure", path: str | os.PathLike[str]) -> None:
     """Writes a figure as a PNG, whole or not at all; its folder is made if it is missing.
 
     Raises:
-      UserError: the folder or the file cannot be written.
+      UserError: another file is there, or the folder or the file cannot be written.
     """
     make_folder(place(path).parent)
-    write_atomically(path, png(figure))
+    written.write(path, png(figure))

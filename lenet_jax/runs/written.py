@@ -7,7 +7,7 @@ a file that somebody has changed since is somebody's, wherever it lies and whate
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lenet_jax.data import cache
@@ -33,7 +33,7 @@ def write(path: str | os.PathLike[str], content: str | bytes, *, overwrite: bool
       UserError: it is not to be replaced, or as `files.write_atomically` says.
     """
     if not overwrite and not _may_replace(path):
-        raise UserError(_refusal(shown(path), path))
+        raise UserError(_refusal("", path))
     data = content.encode() if isinstance(content, str) else content
     # Before, for a process that is killed in between must be able to write it again.
     _note(data)
@@ -41,36 +41,36 @@ def write(path: str | os.PathLike[str], content: str | bytes, *, overwrite: bool
 
 
 def check(
-    outputs: Mapping[str, str | os.PathLike[str] | None],
+    outputs: Sequence[tuple[str, str | os.PathLike[str] | None]],
     *,
     overwrite: bool,
-    inputs: Mapping[str, str | os.PathLike[str]] | None = None,
+    inputs: Sequence[tuple[str, str | os.PathLike[str]]] = (),
 ) -> None:
     """Refuses outputs that would replace what they must not; call it before work is done for them.
 
     Args:
-      outputs: what names a file -> the file, None for none.
+      outputs: the flag that names a file, and the file, None for none.
       overwrite: files that were not written here may be replaced. They count as written here then.
-      inputs: what names a file or folder that is read -> its path: no file in it is replaced but
-        those that were written here, whatever `overwrite` says.
+      inputs: the flag that names a file or folder that is read, and its path: no file of it is
+        replaced but those that were written here, whatever `overwrite` says.
 
     Raises:
       UserError: with the first that is wrong.
     """
-    files = [(name, path) for name, path in outputs.items() if path is not None]
-    for index, (name, path) in enumerate(files):
+    files = [(flag, path) for flag, path in outputs if path is not None]
+    for index, (flag, path) in enumerate(files):
         for other, before in files[:index]:
             if _same(before, path):
-                raise UserError(f"{other} and {name}: both name {shown(path)}; give two names")
-        for asker, read in (inputs or {}).items():
+                raise UserError(f"{other} and {flag}: both name {shown(path)}; give two names")
+        for asker, read in inputs:
             if _lies_in(path, read) and not _may_replace(path):
                 raise UserError(
-                    f"{name}={shown(path)}: belongs to what {asker}={shown(read)} reads, which is "
-                    "never replaced; give another name"
+                    f"{flag}: {shown(path)} belongs to what {asker} reads, which is never "
+                    "replaced; give another name"
                 )
         if not _may_replace(path):
             if not overwrite:
-                raise UserError(_refusal(f"{name}={shown(path)}", path))
+                raise UserError(_refusal(f"{flag}: ", path))
             _note(place(path).read_bytes())
 
 
@@ -85,14 +85,14 @@ def _may_replace(path: str | os.PathLike[str]) -> bool:
         notes = _notes()
         return notes is not None and (notes / _sum(there.read_bytes())).exists()
     # What cannot be read is not known.
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
-def _refusal(named: str, path: str | os.PathLike[str]) -> str:
+def _refusal(before: str, path: str | os.PathLike[str]) -> str:
     line = (
-        f"{named}: is there already, and is no file that this program has written, or was changed "
-        "since; give another name, or --overwrite to replace it"
+        f"{before}{shown(path)} is there already, and this program has not written it, or it was "
+        "changed since; give another name, or --overwrite to replace it"
     )
     if _notes() is None:
         line += f"; without a cache folder ({cache.VARIABLE}) nothing that was written is known"

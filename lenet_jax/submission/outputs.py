@@ -4,10 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lenet_jax import report
+from lenet_jax import data, report
 from lenet_jax.data import Dataset
 from lenet_jax.files import make_folder, place
+from lenet_jax.runs import occupied, written
 from lenet_jax.submission import writer
+
+# That name the files, in their order.
+FLAGS = ("--output", "--probabilities", "--doubtful", "--show")
 
 
 class Files(NamedTuple):
@@ -24,6 +28,28 @@ class Files(NamedTuple):
     probabilities: str | None
     doubtful: str | None
     seen: str | None
+
+
+def check(dataset: Dataset, files: Files, run: str, source: str, *, overwrite: bool) -> None:
+    """Refuses files that must not be replaced, before anything is predicted for them.
+
+    Args:
+      dataset: that is to be predicted.
+      files: to write.
+      run: the workdir.
+      source: the value of `--data`.
+      overwrite: files that were not written here may be replaced.
+
+    Raises:
+      UserError: a file was not written here, or is an input, or two are the same.
+    """
+    named = list(zip(FLAGS, files, strict=True))
+    if dataset.places is not None:
+        del named[0]
+    inputs = [("--workdir", path) for path in occupied.files(run)]
+    if (given := data.path_of(source)) is not None:
+        inputs.append(("--data", given))
+    written.check(named, overwrite=overwrite, inputs=inputs)
 
 
 def write(
@@ -43,8 +69,8 @@ def write(
     labels_N = probabilities_NxK.argmax(axis=1)
     sure_N = probabilities_NxK.max(axis=1)
     lines = []
-    written = files if dataset.places is None else files._replace(submission="")
-    for path in filter(None, written):
+    paths = files if dataset.places is None else files._replace(submission="")
+    for path in filter(None, paths):
         make_folder(place(path).parent)
     if dataset.places is None:
         writer.write(files.submission, labels_N)

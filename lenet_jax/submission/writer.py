@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown, write_atomically
+from lenet_jax.files import shown
+from lenet_jax.runs import written
 
 HEADER = "ImageId,Label"
 # Kaggle's 28,000 rows have 240 KB.
@@ -25,7 +26,7 @@ def write(path: str | os.PathLike[str], labels_N: NDArray[np.integer]) -> None:
       labels_N: integers [N] in 0..9, N at least 1.
 
     Raises:
-      UserError: the file cannot be written; nothing is left behind.
+      UserError: another file is there, or it cannot be written; nothing is left behind.
       ValueError: labels of another shape, type or range.
 
     Examples:
@@ -41,7 +42,7 @@ def write(path: str | os.PathLike[str], labels_N: NDArray[np.integer]) -> None:
     if labels_N.min() < 0 or labels_N.max() > 9:
         raise ValueError("labels must lie in 0..9")
     rows = (f"{number},{label}\n" for number, label in enumerate(labels_N.tolist(), 1))
-    write_atomically(path, f"{HEADER}\n{''.join(rows)}")
+    written.write(path, f"{HEADER}\n{''.join(rows)}")
 
 
 def write_probabilities(
@@ -54,7 +55,8 @@ def write_probabilities(
       probabilities_NxK: [N, K] in [0, 1], in the order of the test rows.
 
     Raises:
-      UserError: the file cannot be written (nothing is left behind), or a row is not finite.
+      UserError: another file is there, or it cannot be written (nothing is left behind), or a row
+        is not finite.
       ValueError: an array of another shape or range.
     """
     table_NxK = np.asarray(probabilities_NxK, dtype=np.float32)
@@ -71,7 +73,7 @@ def write_probabilities(
     header = ",".join(["ImageId", *(f"p{digit}" for digit in range(table_NxK.shape[1]))])
     cells = table_NxK.astype("U").tolist()
     rows = (f"{number},{','.join(row)}\n" for number, row in enumerate(cells, 1))
-    write_atomically(path, f"{header}\n{''.join(rows)}")
+    written.write(path, f"{header}\n{''.join(rows)}")
 
 
 def write_doubtful(
@@ -87,7 +89,7 @@ def write_doubtful(
       rows: how many to write, or all if there are fewer.
 
     Raises:
-      UserError: the file cannot be written; nothing is left behind.
+      UserError: another file is there, or it cannot be written; nothing is left behind.
     """
     order_NxK = np.argsort(-probabilities_NxK, axis=1, kind="stable")
     sorted_NxK = np.take_along_axis(probabilities_NxK, order_NxK, axis=1)
@@ -98,7 +100,7 @@ def write_doubtful(
             for label, p in zip(order_NxK[row, :2], sorted_NxK[row, :2], strict=True)
         )
         lines.append(f"{row + 1},{first},{second}")
-    write_atomically(path, "\n".join(lines) + "\n")
+    written.write(path, "\n".join(lines) + "\n")
 
 
 def validate(

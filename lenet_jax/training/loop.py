@@ -28,7 +28,7 @@ from lenet_jax.distributed import mesh as meshes
 from lenet_jax.errors import UserError
 from lenet_jax.files import place, shown
 from lenet_jax.models import summary
-from lenet_jax.runs import checkpoint, mirror, resume, workdir
+from lenet_jax.runs import checkpoint, mirror, occupied, resume, workdir
 from lenet_jax.training import (
     compilation,
     distillation,
@@ -99,6 +99,7 @@ def train(
     say: Callable[[str], None] = print,
     log: Callable[[workdir.Row], None] | None = None,
     kept_in: mirror.Mirror | None = None,
+    overwrite: bool = False,
 ) -> Result | None:
     """Trains, or goes on training, until the last epoch.
 
@@ -112,15 +113,16 @@ def train(
       say: is given what people should read.
       log: is given each row of `metrics.csv` when it is written.
       kept_in: the run's mirror. Whoever writes a report afterwards calls its `copy` then.
+      overwrite: files of the folder that no run has written may be replaced.
 
     Returns:
       The result, or None if the run in the folder was finished before. Of several processes all
       must call this and the first one is given the result; the others are given None.
 
     Raises:
-      UserError: the folder belongs to a run of another config or of other data, is in use by
-        another process, or cannot be written; or the loss is not finite; or there is a sweep and
-        nothing held out.
+      UserError: the folder belongs to a run of another config or of other data, or holds files that
+        no run has written where this one would write, is in use by another process, or cannot be
+        written; or the loss is not finite; or there is a sweep and nothing held out.
       Stopped: a signal asked for it; the state is saved.
     """
     if dataset.labels_N is None:
@@ -140,6 +142,8 @@ def train(
         multihost.check_same(record.teacher_fingerprint, "another teacher")
     if kept_in is not None and multihost.several():
         raise UserError(f"{shown(kept_in.folder)}: a mirror is for a run of one process")
+    if not overwrite:
+        occupied.check_free(folder)
     try:
         with workdir.locked(folder) if multihost.first() else contextlib.nullcontext():
             return _train(record, dataset, people, taught, folder, say, log, kept_in)
