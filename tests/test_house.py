@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "lenet_jax"
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 # From the top to the ground; what shares a line knows nothing of each other.
 LAYERS = """
-cli console
+cli
 api
 submission
 report
@@ -37,7 +37,6 @@ ONLY_IN = {"flax": "models", "orbax": "runs.checkpoint", "absl": "cli", "pandas"
 JAX = {"jax", "flax", "optax", "orbax"}
 NO_JAX = (
     "cli",
-    "console",
     "submission",
     "report",
     "training.preemption",

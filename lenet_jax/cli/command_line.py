@@ -1,5 +1,6 @@
 """The words of a command line before they are parsed: what was forgotten, and what came twice."""
 
+import functools
 import sys
 from collections.abc import Callable, Collection, Sequence
 
@@ -21,10 +22,11 @@ PATHS = (
 )  # fmt: skip
 
 
-def read(say: Callable[[str], None]) -> list[str]:
+def read(values: flags.FlagValues, say: Callable[[str], None]) -> list[str]:
     """The command line with what its files of flags hold.
 
     Args:
+      values: the flags of a program.
       say: is given a line for what may be a mistake in it.
 
     Raises:
@@ -32,30 +34,30 @@ def read(say: Callable[[str], None]) -> list[str]:
     """
     streams.take_any_text()
     try:
-        given = flags.FLAGS.read_flags_from_files(sys.argv[1:])
+        given = values.read_flags_from_files(sys.argv[1:])
     except (flags.Error, UnicodeDecodeError) as error:
         refused = error.__context__
         reason = f": {error}"
         if isinstance(refused, OSError):
             reason = f"={refused.filename}: {refused.strerror}"
         raise UserError(f"--flagfile{reason}; give a text file with a flag in each line") from None
-    words, told = checked([sys.argv[0], *given], _is_switch, PATHS)
+    words, told = checked([sys.argv[0], *given], functools.partial(_is_switch, values), PATHS)
     for line in told:
         say(line)
     return words
 
 
-def _is_switch(name: str) -> bool | None:
+def _is_switch(values: flags.FlagValues, name: str) -> bool | None:
     """Whether a flag takes no value, None for what is no flag."""
     bare = name.removeprefix("no")
     field = bare.removeprefix("config.")
     if field != bare:
         return recipes.is_switch(field) if field in recipes.FIELDS else None
-    known = next((flag for flag in (name, bare) if flag in flags.FLAGS), None)
+    known = next((flag for flag in (name, bare) if flag in values), None)
     if known is None:
         # `--config` is defined once the command line is known.
         return False if name == "config" else None
-    return bool(flags.FLAGS[known].boolean)
+    return bool(values[known].boolean)
 
 
 def checked(

@@ -60,7 +60,6 @@ class Checkpoints:
         # Orbax takes a relative path and fails on it later, in a thread.
         self.folder = place(folder) if is_remote(folder) else Path(folder).absolute()
         self._saving: int | None = None
-        self._failures = failed_saves.Failures()
 
         def metric(metrics: dict[str, float]) -> float:
             return metrics.get(METRIC, 0.0)
@@ -87,8 +86,6 @@ class Checkpoints:
                 self._plain = opened.enter_context(plain_path.of(self.folder))
             self._manager = ocp.CheckpointManager(self._plain, options=options)
             self._opened = opened.pop_all()
-        if not read_only:
-            self._failures.listen()
 
     def steps(self) -> list[int]:
         """Steps of the whole checkpoints, ascending."""
@@ -239,7 +236,6 @@ class Checkpoints:
         finally:
             self._manager.close()
             self._opened.close()
-            self._failures.leave()
 
     def _sum(self) -> None:
         """Writes the checksums of the checkpoint that is about to be renamed."""
@@ -260,7 +256,6 @@ class Checkpoints:
             # TensorStore raises ValueError with the system's reason in the text.
             if isinstance(error, ValueError) and not _REFUSED.search(str(error)):
                 raise
-            self._failures.came = True
             failed_saves.remove_half_written(self.folder)
             reason = getattr(error, "strerror", None) or str(error).strip().rpartition(": ")[2]
             reason = reason.partition(" [")[0]
