@@ -249,10 +249,11 @@ def _cast(field: dataclasses.Field[Any], value: Any) -> Any:
     """Lets an integer stand for a float, and nothing else for anything else."""
     if field.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    ok = type(value) is field.type
-    if not ok or (field.type is float and not math.isfinite(value)):
+    if type(value) is not field.type:
         wanted = getattr(field.type, "__name__", field.type)
         raise UserError(f"config.{field.name}={value!r}: must be of type {wanted}")
+    if field.type is float and not math.isfinite(value):
+        raise UserError(f"config.{field.name}={value!r}: must be a finite number")
     return value
 
 

@@ -50,7 +50,7 @@ def check(
 
     Args:
       outputs: the flag that names a file, and the file, None for none.
-      overwrite: files that were not written here may be replaced. They count as written here then.
+      overwrite: files that were not written here may be replaced.
       inputs: the flag that names a file or folder that is read, and its path: no file of it is
         replaced but those that were written here, whatever `overwrite` says.
 
@@ -68,10 +68,8 @@ def check(
                     f"{flag}: {shown(path)} belongs to what {asker} reads, which is never "
                     "replaced; give another name"
                 )
-        if not _may_replace(path):
-            if not overwrite:
-                raise UserError(_refusal(f"{flag}: ", path))
-            _note(place(path).read_bytes())
+        if not overwrite and not _may_replace(path):
+            raise UserError(_refusal(f"{flag}: ", path))
 
 
 def _may_replace(path: str | os.PathLike[str]) -> bool:

@@ -53,7 +53,12 @@ def check(dataset: Dataset, files: Files, run: str, source: str, *, overwrite: b
 
 
 def write(
-    dataset: Dataset, probabilities_NxK: np.ndarray, files: Files, sample_submission: bytes | None
+    dataset: Dataset,
+    probabilities_NxK: np.ndarray,
+    files: Files,
+    sample_submission: bytes | None,
+    *,
+    overwrite: bool = False,
 ) -> list[str]:
     """Writes the files of a prediction and gives the lines that tell of it.
 
@@ -62,6 +67,7 @@ def write(
       probabilities_NxK: of its digits.
       files: to write.
       sample_submission: what the submission is checked against, if there is one.
+      overwrite: files that were not written here may be replaced.
 
     Raises:
       UserError: a folder or a file cannot be made.
@@ -73,19 +79,19 @@ def write(
     for path in filter(None, paths):
         make_folder(place(path).parent)
     if dataset.places is None:
-        writer.write(files.submission, labels_N)
+        writer.write(files.submission, labels_N, overwrite=overwrite)
         writer.validate(files.submission, len(dataset), sample_submission)
         lines.append(f"Wrote {len(dataset):,} rows to {files.submission}")
     else:
         answers = zip(dataset.places, labels_N, sure_N, strict=True)
         lines += [f"{place}: {label} ({report.confidence(sure)})" for place, label, sure in answers]
     if files.probabilities:
-        writer.write_probabilities(files.probabilities, probabilities_NxK)
+        writer.write_probabilities(files.probabilities, probabilities_NxK, overwrite=overwrite)
     if files.doubtful:
-        writer.write_doubtful(files.doubtful, probabilities_NxK)
+        writer.write_doubtful(files.doubtful, probabilities_NxK, overwrite=overwrite)
     if files.seen:
         seen = report.draw_seen(dataset.images_NxHxW, labels_N, sure_N)
-        report.write(seen, files.seen)
+        report.write(seen, files.seen, overwrite=overwrite)
         lines.append(f"Wrote what the network saw to {files.seen}")
     if dataset.labels_N is not None:
         right = int((labels_N == dataset.labels_N).sum())

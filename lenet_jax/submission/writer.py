@@ -18,12 +18,15 @@ MAX_BYTES = 2**26
 _ROW = re.compile(rb"([1-9][0-9]{0,9}),([0-9]{1,3})")
 
 
-def write(path: str | os.PathLike[str], labels_N: NDArray[np.integer]) -> None:
+def write(
+    path: str | os.PathLike[str], labels_N: NDArray[np.integer], *, overwrite: bool = False
+) -> None:
     """Writes a submission whole or not at all: ids 1..N in the order of the test rows.
 
     Args:
       path: the file; the folder must exist.
       labels_N: integers [N] in 0..9, N at least 1.
+      overwrite: a file that was not written here may be replaced.
 
     Raises:
       UserError: another file is there, or it cannot be written; nothing is left behind.
@@ -42,17 +45,21 @@ def write(path: str | os.PathLike[str], labels_N: NDArray[np.integer]) -> None:
     if labels_N.min() < 0 or labels_N.max() > 9:
         raise ValueError("labels must lie in 0..9")
     rows = (f"{number},{label}\n" for number, label in enumerate(labels_N.tolist(), 1))
-    written.write(path, f"{HEADER}\n{''.join(rows)}")
+    written.write(path, f"{HEADER}\n{''.join(rows)}", overwrite=overwrite)
 
 
 def write_probabilities(
-    path: str | os.PathLike[str], probabilities_NxK: NDArray[np.floating]
+    path: str | os.PathLike[str],
+    probabilities_NxK: NDArray[np.floating],
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Writes `ImageId,p0..p9`, each number as short as gives the same float32 back.
 
     Args:
       path: the file; the folder must exist.
       probabilities_NxK: [N, K] in [0, 1], in the order of the test rows.
+      overwrite: a file that was not written here may be replaced.
 
     Raises:
       UserError: another file is there, or it cannot be written (nothing is left behind), or a row
@@ -73,11 +80,15 @@ def write_probabilities(
     header = ",".join(["ImageId", *(f"p{digit}" for digit in range(table_NxK.shape[1]))])
     cells = table_NxK.astype("U").tolist()
     rows = (f"{number},{','.join(row)}\n" for number, row in enumerate(cells, 1))
-    written.write(path, f"{header}\n{''.join(rows)}")
+    written.write(path, f"{header}\n{''.join(rows)}", overwrite=overwrite)
 
 
 def write_doubtful(
-    path: str | os.PathLike[str], probabilities_NxK: NDArray[np.floating], rows: int = 100
+    path: str | os.PathLike[str],
+    probabilities_NxK: NDArray[np.floating],
+    rows: int = 100,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Writes the rows with the least confident predictions, the least confident first.
 
@@ -87,6 +98,7 @@ def write_doubtful(
       path: the file; the folder must exist.
       probabilities_NxK: [N, K] in the order of the test rows.
       rows: how many to write, or all if there are fewer.
+      overwrite: a file that was not written here may be replaced.
 
     Raises:
       UserError: another file is there, or it cannot be written; nothing is left behind.
@@ -100,7 +112,7 @@ def write_doubtful(
             for label, p in zip(order_NxK[row, :2], sorted_NxK[row, :2], strict=True)
         )
         lines.append(f"{row + 1},{first},{second}")
-    written.write(path, "\n".join(lines) + "\n")
+    written.write(path, "\n".join(lines) + "\n", overwrite=overwrite)
 
 
 def validate(
