@@ -41,8 +41,8 @@ from lenet_jax.errors import UserError
 from lenet_jax.files import home, place
 from lenet_jax.inference import predict as predicting
 from lenet_jax.report import build
+from lenet_jax.runs import compilation_cache, workdir
 from lenet_jax.runs import mirror as mirrors
-from lenet_jax.runs import workdir
 from lenet_jax.training import loop as training
 
 _DIGITS = "digits as lenet_jax.load_data gives them"
@@ -305,7 +305,10 @@ def _prepared() -> Iterator[None]:
 
 
 def _prepare() -> None:
-    mesh.prepare(data.programs_folder())
+    folder = data.programs_folder()
+    if folder is not None:
+        compilation_cache.tend(folder)
+    mesh.prepare(folder)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from lenet_jax import config, data
 from lenet_jax.cli import command_line, recipes, thread_errors, usage
 from lenet_jax.environment import commands, packages
 from lenet_jax.errors import Incomplete, UserError
+from lenet_jax.runs import compilation_cache
 from lenet_jax.training import preemption
 
 USER_ERROR = 2
@@ -182,7 +183,10 @@ def start_jax() -> None:
     # Here, for importing JAX takes a second.
     from lenet_jax.distributed import mesh, multihost
 
-    mesh.prepare(compiled_folder(), _platform.value)
+    folder = compiled_folder()
+    if folder is not None:
+        compilation_cache.tend(folder)
+    mesh.prepare(folder, _platform.value)
     multihost.join(_coordinator.value, _num_processes.value, _process_id.value, _heartbeat.value)
     if _platform.value is not None:
         mesh.require(_platform.value)
