@@ -55,7 +55,8 @@ class Epochs:
         self.programs = compilation.compile_ahead(
             people.config, mesh, sizes, None if taught is None else taught.config
         )
-        self.data = self._whole((dataset.images_NxHxW, dataset.labels_N))
+        digits = dataset.images_NxHxW, dataset.labels_N
+        self.data = multihost.replicate(digits, meshes.replicated(mesh))
         self.member_M = self._split(people.member)
         self.held_MxH = self._split(people.held_MxH)
         self.taught = None if taught is None else self._whole(taught.params_FxT)
