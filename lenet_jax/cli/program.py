@@ -13,9 +13,10 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from lenet_jax import config, data
-from lenet_jax.cli import recipes, thread_errors, usage
+from lenet_jax.cli import command_line, recipes, thread_errors, usage
 from lenet_jax.environment import commands, packages
 from lenet_jax.errors import Incomplete, UserError
+from lenet_jax.runs import compilation_cache
 from lenet_jax.training import preemption
 
 USER_ERROR = 2
@@ -64,7 +65,7 @@ _process_id = flags.DEFINE_integer("process_id", None, "Which of them this one i
 _heartbeat = flags.DEFINE_integer(
     "heartbeat_timeout", 30, "Seconds after which a silent process counts as lost.", 1
 )
-SHARED = (_platform, _keep, _help, _help_full, _version)
+SHARED = (command_line.OVERWRITE, _platform, _keep, _help, _help_full, _version)
 SEVERAL = (_coordinator, _num_processes, _process_id, _heartbeat)
 
 
@@ -104,7 +105,7 @@ def run(
     preemption.listen()
     thread_errors.tell_once()
     try:
-        rest = values(sys.argv if arguments is None else arguments)
+        rest = values(command_line.read(values, tell) if arguments is None else arguments)
         if _help.value or _help_full.value or _version.value:
             print(
                 usage.versions() if _version.value else _help_text(description, values), flush=True
@@ -155,7 +156,7 @@ def define_config(values: flags.FlagValues) -> tuple[list[str], Callable[[], con
       The command line as `run` must parse it, and a function that reads the recipe after that.
     """
     try:
-        arguments = recipes.resolved(sys.argv)
+        arguments = recipes.resolved(command_line.read(values, tell))
         holder = config_flags.DEFINE_config_file(
             "config",
             recipes.shipped()["default"],
@@ -184,7 +185,10 @@ def start_jax() -> None:
     # Here, for importing JAX takes a second.
     from lenet_jax.distributed import mesh, multihost
 
-    mesh.prepare(compiled_folder(), _platform.value)
+    folder = compiled_folder()
+    if folder is not None:
+        compilation_cache.tend(folder)
+    mesh.prepare(folder, _platform.value)
     multihost.join(_coordinator.value, _num_processes.value, _process_id.value, _heartbeat.value)
     if _platform.value is not None:
         mesh.require(_platform.value)

@@ -15,6 +15,11 @@ _IN_WHEEL = Path(__file__).with_name("configs")
 FIELDS = [field.name for field in dataclasses.fields(config.Config)]
 
 
+def is_switch(field: str) -> bool:
+    """Whether a field of a recipe is on or off."""
+    return isinstance(getattr(config.Config, field), bool)
+
+
 def shipped() -> dict[str, str]:
     """Name -> what `--config` takes for it, variants too: `accurate:ensemble`.
 
@@ -77,18 +82,16 @@ def resolved(arguments: list[str]) -> list[str]:
     ml_collections wants it before the fields that are set, and tells of mistakes in these with a
     traceback.
 
+    Args:
+      arguments: as `command_line.checked` gives them; the last `--config` counts.
+
     Raises:
       UserError: there is no such recipe or no such field.
     """
-    program, *rest = arguments
-    chosen = []
-    for index, argument in enumerate(rest):
-        name, equals, value = argument.partition("=")
-        if name in ("-config", "--config"):
-            value = value if equals else "".join(rest[index + 1 : index + 2])
-            chosen = [f"--config={find(value)}"]
-            rest = rest[:index] + rest[index + (1 if equals else 2) :]
-            break
+    program, *words = arguments
+    chosen = [word for word in words if word.startswith("--config=")][-1:]
+    chosen = [f"--config={find(word.removeprefix('--config='))}" for word in chosen]
+    rest = [word for word in words if not word.startswith("--config=")]
     for argument in rest:
         name = argument.lstrip("-").partition("=")[0].removeprefix("no")
         field = name.removeprefix("config.")

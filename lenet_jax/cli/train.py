@@ -7,6 +7,7 @@ with packages.required():
 
     from lenet_jax import data
     from lenet_jax.cli import program, reading
+    from lenet_jax.cli.command_line import OVERWRITE
     from lenet_jax.config import Config
     from lenet_jax.runs import mirror
     from lenet_jax.training import tensorboard
@@ -58,7 +59,9 @@ def _train(recipe: Config) -> None:
     from lenet_jax.training import loop
 
     with tensorboard.writer(WORKDIR.value if TENSORBOARD.value else None) as log:
-        result = loop.train(recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in)
+        result = loop.train(
+            recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in, overwrite=OVERWRITE.value
+        )
     if result is not None:
         build.write(WORKDIR.value, result)
     if kept_in is not None:

@@ -65,10 +65,11 @@ def checked(field: dataclasses.Field[Any], value: Any) -> Any:
     """
     if field.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    ok = type(value) is field.type
-    if not ok or (field.type is float and not math.isfinite(value)):
+    if type(value) is not field.type:
         wanted = getattr(field.type, "__name__", field.type)
         raise UserError(f"config.{field.name}={value!r}: must be of type {wanted}")
+    if field.type is float and not math.isfinite(value):
+        raise UserError(f"config.{field.name}={value!r}: must be a finite number")
     allowed = field.metadata["allowed"]
     if isinstance(allowed, Range):
         if not allowed.holds(value):

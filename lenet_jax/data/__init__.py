@@ -13,6 +13,7 @@ from lenet_jax.data.load import (
     HELP_TRANSPOSED,
     load_test,
     load_train,
+    path_of,
     sample_submission,
 )
 from lenet_jax.data.splits import folds, held_out, holdout
@@ -29,6 +30,7 @@ __all__ = [
     "load_test",
     "load_train",
     "overlap_warning",
+    "path_of",
     "programs_folder",
     "sample_submission",
 ]

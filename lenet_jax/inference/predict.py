@@ -131,7 +131,7 @@ def probabilities(
     members = jax.tree.leaves(params_M)[0].shape[0]
     program = _program(config, mesh, members, len(images_NxHxW), views)
     params_M = multihost.put(params_M, meshes.stacked(mesh))
-    return np.asarray(program(params_M, multihost.put(images_NxHxW, meshes.replicated(mesh))))
+    return np.asarray(program(params_M, multihost.replicate(images_NxHxW, meshes.replicated(mesh))))
 
 
 def compile_ahead(config: Config, views: int, rows: int) -> None:
@@ -185,7 +185,7 @@ def out_of_fold(
         return jnp.exp(metrics.average_folds(logits_MxHxK, config.folds))
 
     members = multihost.put((params_M, rows_MxH), meshes.stacked(mesh))
-    given = *members, multihost.put(images_NxHxW, meshes.replicated(mesh))
+    given = *members, multihost.replicate(images_NxHxW, meshes.replicated(mesh))
     compiled = compilation_progress.compiled("evaluate", program.lower(*given).compile)
     return np.asarray(compiled(*given))
 

@@ -13,6 +13,7 @@ from lenet_jax.data import leakage
 from lenet_jax.environment import commands
 from lenet_jax.files import shown
 from lenet_jax.report.markdown import code, table
+from lenet_jax.runs import workdir
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
@@ -171,7 +172,7 @@ def _head(card: Card) -> str:
         "license: apache-2.0",
         "library_name: flax",
         "pipeline_tag: image-classification",
-        "tags: [jax, flax, lenet-5, mnist, digit-recognizer]",
+        workdir.CARD_TAGS,
     ]
     known = card.data_source.startswith(("kaggle", "sample", "mnist"))
     if known:

@@ -33,6 +33,9 @@ CALIBRATION = "calibration.json"
 REPORT = "report"
 CARD = "README.md"
 
+# In the head of every model card, and of no other file.
+CARD_TAGS = "tags: [jax, flax, lenet-5, mnist, digit-recognizer]"
+
 LOCK = ".lock"
 
 # Of `metrics.csv`.
@@ -179,7 +182,15 @@ def read_run(workdir: str | os.PathLike[str], say: Callable[[str], None] | None 
 
 def is_finished(workdir: str | os.PathLike[str]) -> bool:
     """Whether a run has come to its end: its model card is the last file that it writes."""
-    return (place(workdir) / CARD).exists()
+    return is_card(place(workdir) / CARD)
+
+
+def is_card(path: Any) -> bool:
+    """Whether a file is the model card of a run, with whatever somebody has added."""
+    try:
+        return CARD_TAGS.encode() in path.read_bytes()
+    except OSError:
+        return False
 
 
 def epochs_done(workdir: str | os.PathLike[str], record: Record) -> int:

@@ -30,7 +30,7 @@ from lenet_jax.distributed import mesh as meshes
 from lenet_jax.errors import UserError
 from lenet_jax.files import place, shown
 from lenet_jax.models import summary
-from lenet_jax.runs import checkpoint, mirror, resume, workdir
+from lenet_jax.runs import checkpoint, mirror, occupied, resume, workdir
 from lenet_jax.training import (
     compilation,
     distillation,
@@ -102,6 +102,7 @@ def train(
     say: Callable[[str], None] = print,
     log: Callable[[workdir.Row], None] | None = None,
     kept_in: mirror.Mirror | None = None,
+    overwrite: bool = False,
 ) -> Result | None:
     """Trains, or goes on training, until the last epoch.
 
@@ -115,15 +116,16 @@ def train(
       say: is given what people should read.
       log: is given each row of `metrics.csv` when it is written.
       kept_in: the run's mirror. Whoever writes a report afterwards calls its `copy` then.
+      overwrite: files of the folder that no run has written may be replaced.
 
     Returns:
       The result, or None if the run in the folder was finished before. Of several processes all
       must call this and the first one is given the result; the others are given None.
 
     Raises:
-      UserError: the folder belongs to a run of another config or of other data, is in use by
-        another process, or cannot be written; or the loss is not finite; or there is a sweep and
-        nothing held out.
+      UserError: the folder belongs to a run of another config or of other data, or holds files that
+        no run has written where this one would write, is in use by another process, or cannot be
+        written; or the loss is not finite; or there is a sweep and nothing held out.
       Stopped: a signal asked for it; the state is saved.
     """
     if dataset.labels_N is None:
@@ -143,6 +145,8 @@ def train(
         multihost.check_same(record.teacher_fingerprint, "another teacher")
     if kept_in is not None and multihost.several():
         raise UserError(f"{shown(kept_in.folder)}: a mirror is for a run of one process")
+    if not overwrite:
+        occupied.check_free(folder)
     try:
         with workdir.locked(folder) if multihost.first() else contextlib.nullcontext():
             return _train(record, dataset, people, taught, folder, say, log, kept_in)
@@ -240,7 +244,7 @@ def _run(
     folder: str | os.PathLike[str],
 ) -> tuple[TrainState, Evaluation | None]:
     """The epochs that are left; returns the last state and its evaluation."""
-    evaluation, steps = None, trainer.steps_per_epoch
+    evaluation, steps, proved = None, trainer.steps_per_epoch, False
     for epoch in range(step_of(state) // steps + 1, config.epochs + 1):
         begun = time.perf_counter()
         label = f"Epoch {epoch}/{config.epochs}"
@@ -252,7 +256,7 @@ def _run(
                 bar.show(int(piece.sums.count[0]), history.training_columns(piece))
                 if multihost.any_of(request.came) and piece.step < epoch * steps:
                     checkpoints.save(piece.step, state, None)
-                    _stop(checkpoints, piece.step / steps, config, folder)
+                    _stop(checkpoints, piece, steps, config, folder)
             evaluation = trainer.evaluate(state)
             row: workdir.Row = dict.fromkeys(workdir.COLUMNS)
             row |= {"epoch": epoch, "step": piece.step, "learning_rate": piece.learning_rate}
@@ -261,8 +265,13 @@ def _run(
             bar.end(row)
         rows.append(row)
         checkpoints.save(piece.step, state, history.accuracy(row))
+        if not proved or epoch == config.epochs:
+            # A path or a disk that gives back something else is found out in the first epoch, and
+            # no run says that it is done whose work is not there.
+            checkpoints.prove(piece.step, state)
+            proved = True
         if multihost.any_of(request.came):
-            _stop(checkpoints, epoch, config, folder)
+            _stop(checkpoints, piece, steps, config, folder)
     if evaluation is None:
         # Cut off between its last checkpoint and its report.
         evaluation = trainer.evaluate(state)
@@ -271,13 +280,14 @@ def _run(
 
 def _stop(
     checkpoints: checkpoint.Checkpoints,
-    epochs: float,
+    piece: Piece,
+    steps: int,
     config: Config,
     folder: str | os.PathLike[str],
 ) -> NoReturn:
     """Waits until what was saved is on the disk, and raises Stopped."""
-    checkpoints.wait()
-    done = f"{epochs:.2f} of {config.epochs} epochs"
+    checkpoints.prove(piece.step, piece.state)
+    done = f"{piece.step / steps:.2f} of {config.epochs} epochs"
     raise preemption.Stopped(f"{done} are done and saved in {shown(folder)}")
 
 

@@ -93,8 +93,8 @@ class Trainer:
         self._compiled = compilation.compile_ahead(
             population.config, mesh, sizes, None if teacher is None else teacher.config
         )
-        self._digits: tuple[jax.Array, jax.Array] = self._replicate(
-            (dataset.images_NxHxW, dataset.labels_N)
+        self._digits: tuple[jax.Array, jax.Array] = multihost.replicate(
+            (dataset.images_NxHxW, dataset.labels_N), meshes.replicated(mesh)
         )
         self._member_M = self._stack(population.member)
         self._held_MxH = self._stack(population.held_MxH)
