@@ -2,8 +2,9 @@
 
 import functools
 
-from lenet_jax import checkout
+from lenet_jax import checkout, startup
 
+startup.begin()
 with checkout.packages():
     from absl import flags
 
@@ -22,7 +23,6 @@ OF_INT8 = """Weights of onnx as whole numbers of 8 bits, calibrated on digits of
 it goes a file of digits with their probabilities."""
 OF_INPUT = "Type of the pixels, 0..255 in both, of onnx and stablehlo."
 OF_BATCH = "Pictures of every call of onnx and stablehlo; any number if left out."
-OF_PORT = "Port for --serve; 0 takes any that is free."
 
 WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
 FORMAT = flags.DEFINE_enum("format", "web", ["web", "onnx", "stablehlo", "c"], "What to write.")
@@ -32,7 +32,7 @@ INPUT = flags.DEFINE_enum("input", "uint8", ["uint8", "float32"], OF_INPUT)
 BATCH = flags.DEFINE_integer("batch", None, OF_BATCH, 1)
 INT8 = flags.DEFINE_bool("int8", False, OF_INT8)
 SERVE = flags.DEFINE_bool("serve", False, "Show the page in the browsers of this computer.")
-PORT = flags.DEFINE_integer("port", 8000, OF_PORT, 0, 65535)
+PORT = flags.DEFINE_integer("port", 8000, "Of --serve; 0 takes any that is free.", 0, 65535)
 
 
 def main() -> None:

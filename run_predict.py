@@ -1,7 +1,8 @@
 """Predicts digits with a trained run; see `--help`. Kept short on purpose: all is in lenet_jax."""
 
-from lenet_jax import checkout
+from lenet_jax import checkout, startup
 
+startup.begin()
 with checkout.packages():
     from absl.flags import DEFINE_bool, DEFINE_enum, DEFINE_integer, DEFINE_string
 

@@ -1,7 +1,10 @@
 """Trains LeNet-5 on digits; see `--help`. Kept short on purpose: all is in lenet_jax."""
 
-from lenet_jax import checkout
+import sys
 
+from lenet_jax import checkout, startup
+
+startup.begin()
 with checkout.packages():
     from absl import flags
 
@@ -35,13 +38,16 @@ def main() -> None:
         programs.fetch()
     reading = data.load_train, DATA.value, "outcome", "train", recipe
     dataset = program.load(*reading, transposed=TRANSPOSED.value)
-    from lenet_jax import hosts, mirror, outcome, train
+    from lenet_jax import hosts, mirror, only_shown, outcome, train
 
     kept_in = mirror.Mirror(WORKDIR.value, MIRROR.value, programs) if MIRROR.value else None
     with tensorboard.writer(WORKDIR.value if TENSORBOARD.value else None) as log:
         result = train.train(recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in)
     if result is not None:
-        outcome.write(WORKDIR.value, result)
+        digits = [f"--data={DATA.value}", *["--transposed"] * TRANSPOSED.value]
+        report = checkout.command("predict", f"--workdir={WORKDIR.value}", *digits, "--report")
+        again = only_shown.Again(report, checkout.typed(sys.argv))
+        outcome.write(WORKDIR.value, result, again, program.tell)
     if kept_in is not None:
         kept_in.copy()
     if hosts.first():

@@ -130,7 +130,7 @@ def train(
                 kept_in=kept_in,
             )
             if result is not None:
-                outcome.write(run, result)
+                outcome.write(run, result, say=lambda line: say(wording.in_python(line)))
             if kept_in is not None:
                 kept_in.copy()
             return workdir.read_metrics(run) if result is None else result.rows

@@ -91,6 +91,8 @@ def run(main: Callable[[], None], description: str) -> None:
     """
     # XLA's own notes about the machine are no help to anybody here.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # A notebook hands on a backend that another environment may not have; pictures need none.
+    os.environ["MPLBACKEND"] = "agg"
     # Orbax warns of what we ask for on purpose, and logs the errors that it also raises.
     logging.set_verbosity(logging.FATAL)
     getLogger("asyncio").setLevel(CRITICAL)

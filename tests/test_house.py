@@ -72,8 +72,11 @@ MAY_IMPORT = {
     "tensorboard": {"extras", "workdir"},
     "outcome": {
         "augment", "calibration", "checkout", "compiler", "config", "data", "errors", "files",
-        "mesh", "model", "population", "predict", "report", "sweep", "train", "workdir",
+        "mesh", "model", "only_shown", "population", "predict", "report", "sweep", "train",
+        "workdir",
     },
+    "only_shown": {"checkout", "errors", "files"},
+    "startup": set(),
     "checkout": set(),
     "callable_room": set(),
     "console": {"checkout"},
@@ -95,6 +98,8 @@ MAY_IMPORT = {
 ONLY_IN = {"flax": {"model"}, "orbax": {"checkpoint"}, "absl": {"program"}, "pandas": {"data"}}
 NO_JAX = {
     "checkout",
+    "only_shown",
+    "startup",
     "console",
     "tensorboard",
     "answers",
