@@ -2,13 +2,14 @@
 
 import functools
 
-from lenet_jax import checkout, startup
+from lenet_jax.environment import commands, startup
 
 startup.begin()
-with checkout.packages():
+with commands.packages():
     from absl import flags
 
-    from lenet_jax import program, workdir
+    from lenet_jax.cli import program
+    from lenet_jax.runs import workdir
 
 HELP = """python run_export.py --workdir=runs/first --format=web --serve
 

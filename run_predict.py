@@ -1,12 +1,15 @@
 """Predicts digits with a trained run; see `--help`. Kept short on purpose: all is in lenet_jax."""
 
-from lenet_jax import checkout, startup
+from lenet_jax.environment import commands, startup
 
 startup.begin()
-with checkout.packages():
+with commands.packages():
     from absl.flags import DEFINE_bool, DEFINE_enum, DEFINE_integer, DEFINE_string
 
-    from lenet_jax import answers, data, program, submit, workdir
+    from lenet_jax import data
+    from lenet_jax.cli import program
+    from lenet_jax.runs import workdir
+    from lenet_jax.submission import outputs, upload
 
 HELP = """python run_predict.py --workdir=runs/first --data=digit-recognizer.zip
 
@@ -35,23 +38,25 @@ def main() -> None:
     which, how = CHECKPOINT.value, (VIEWS.value, MEAN.value)
     read = data.load_train if REPORT.value else data.load_test
     turned = {"transposed": TRANSPOSED.value} | ({} if REPORT.value else {"deskew": DESKEW.value})
-    ahead = () if REPORT.value else ("predict", record.config, *how)
-    dataset = program.load(read, DATA.value, "predict", *ahead, **turned)
+    ahead = () if REPORT.value else ("lenet_jax.inference.predict", record.config, *how)
+    dataset = program.load(read, DATA.value, "lenet_jax.inference.predict", *ahead, **turned)
     program.refuse((DESKEW,), f"{dataset.name} is no picture", when=dataset.places is None)
     program.refuse((OUTPUT, SUBMIT), "pictures make no submission", when=dataset.places is not None)
-    from lenet_jax import hosts, outcome, predict
+    from lenet_jax.distributed import multihost
+    from lenet_jax.inference import predict
+    from lenet_jax.report import build
 
     if REPORT.value:
-        print(outcome.rewrite_report(WORKDIR.value, record, dataset, which))
+        print(build.rewrite_report(WORKDIR.value, record, dataset, which))
         return
     program.tell(data.overlap_warning(record.data_source, record.data_fingerprint, dataset))
     probabilities_NxK = predict.from_run(WORKDIR.value, record, dataset.images_NxHxW, which, *how)
-    if hosts.first():
-        files = answers.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)
+    if multihost.first():
+        files = outputs.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)
         sample = data.sample_submission(DATA.value)
-        print("\n".join(answers.write(dataset, probabilities_NxK, files, sample)))
+        print("\n".join(outputs.write(dataset, probabilities_NxK, files, sample)))
         if SUBMIT.value is not None:
-            submit.submit(dataset, OUTPUT.value, SUBMIT.value)
+            upload.submit(dataset, OUTPUT.value, SUBMIT.value)
         program.done_but_for(dataset.left_out)
 
 

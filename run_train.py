@@ -2,13 +2,16 @@
 
 import sys
 
-from lenet_jax import checkout, startup
+from lenet_jax.environment import commands, startup
 
 startup.begin()
-with checkout.packages():
+with commands.packages():
     from absl import flags
 
-    from lenet_jax import compilation_cache, data, program, tensorboard
+    from lenet_jax import data
+    from lenet_jax.cli import program
+    from lenet_jax.runs import compilation_cache
+    from lenet_jax.training import tensorboard
 
 HELP = """python run_train.py --data=digit-recognizer.zip --workdir=runs/first
 
@@ -36,22 +39,31 @@ def main() -> None:
         # Before anything is compiled.
         programs = compilation_cache.Copies(program.compiled_folder(), MIRROR.value)
         programs.fetch()
-    reading = data.load_train, DATA.value, "outcome", "train", recipe
+    reading = (
+        data.load_train,
+        DATA.value,
+        "lenet_jax.report.build",
+        "lenet_jax.training.loop",
+        recipe,
+    )
     dataset = program.load(*reading, transposed=TRANSPOSED.value)
-    from lenet_jax import hosts, mirror, only_shown, outcome, train
+    from lenet_jax.distributed import multihost
+    from lenet_jax.report import build, only_shown
+    from lenet_jax.runs import mirror
+    from lenet_jax.training import loop
 
     kept_in = mirror.Mirror(WORKDIR.value, MIRROR.value, programs) if MIRROR.value else None
     with tensorboard.writer(WORKDIR.value if TENSORBOARD.value else None) as log:
-        result = train.train(recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in)
+        result = loop.train(recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in)
     if result is not None:
         digits = [f"--data={DATA.value}", *["--transposed"] * TRANSPOSED.value]
-        report = checkout.command("predict", f"--workdir={WORKDIR.value}", *digits, "--report")
-        again = only_shown.Again(report, checkout.typed(sys.argv))
-        outcome.write(WORKDIR.value, result, again, program.tell)
+        report = commands.command("predict", f"--workdir={WORKDIR.value}", *digits, "--report")
+        again = only_shown.Again(report, commands.typed(sys.argv))
+        build.write(WORKDIR.value, result, again, program.tell)
     if kept_in is not None:
         kept_in.copy()
-    if hosts.first():
-        print(outcome.closing(WORKDIR.value, DATA.value))
+    if multihost.first():
+        print(build.closing(WORKDIR.value, DATA.value))
 
 
 if __name__ == "__main__":

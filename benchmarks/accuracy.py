@@ -7,7 +7,7 @@ the others, whose networks differ from its own in one ingredient, seed by seed a
 digits that the first recipe gets wrong are drawn.
 """
 
-from lenet_jax import mesh as meshes
+from lenet_jax.distributed import mesh as meshes
 
 meshes.prepare()
 
@@ -23,7 +23,11 @@ import jax
 import numpy as np
 from absl import logging
 
-from lenet_jax import calibration, data, metrics, model, population, predict, report, workdir
+from lenet_jax.inference import calibration, predict
+from lenet_jax import data, metrics, report
+from lenet_jax.models import summary
+from lenet_jax.training import population
+from lenet_jax.runs import workdir
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
 from lenet_jax.report import figures
@@ -113,7 +117,7 @@ def accuracy_table(runs: list[Scored], viewed: list[Scored]) -> Iterator[str]:
     for run, views in zip(runs, viewed, strict=True):
         config, each = run.record.config, run.each_FxM
         folds, members = each.shape
-        parameters = sum(layer.trainable for layer in model.layers(config))
+        parameters = sum(layer.trainable for layer in summary.layers(config))
         together = "" if members == 1 else f"{run.accuracy(run.averaged()):.3f}"
         yield (
             f"| `{run.name}.py` | {parameters:,} | {config.epochs} | {folds} x {members} "

@@ -14,7 +14,7 @@ Array names carry their axes, one letter each:
     K  class, 0..9
 
 A notebook needs no more than `load_data`, `train`, `predict`, `load` and `Config` of this package;
-see `lenet_jax.library`.
+see `lenet_jax.api`.
 """
 
 import importlib
@@ -23,25 +23,23 @@ from typing import Any
 __version__ = "0.1.0"
 
 # Imported where they are first asked for, so that importing the package costs nothing.
-_FUNCTIONS = {
+_MODULES = {
     "Config": "config",
-    "check_runtime": "library",
-    "load": "library",
-    "load_data": "library",
+    "check_runtime": "api",
+    "load": "api",
+    "load_data": "api",
+    "predict": "api",
+    "train": "api",
 }
-# Rooms that can be called, see `lenet_jax.callable_room`.
-_ROOMS = ("predict", "train")
 
 
 def __getattr__(name: str) -> Any:
     """What is imported late."""
-    if name in _FUNCTIONS:
-        return getattr(importlib.import_module(f"lenet_jax.{_FUNCTIONS[name]}"), name)
-    if name in _ROOMS:
-        return importlib.import_module(f"lenet_jax.{name}")
-    raise AttributeError(f"module 'lenet_jax' has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'lenet_jax' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"lenet_jax.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
     """Names for completion, those imported late too."""
-    return sorted([*globals(), *_FUNCTIONS, *_ROOMS])
+    return sorted([*globals(), *_MODULES])

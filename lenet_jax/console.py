@@ -2,7 +2,7 @@
 
 import runpy
 
-from lenet_jax import checkout
+from lenet_jax.environment import commands
 
 
 def train() -> None:
@@ -21,4 +21,4 @@ def export() -> None:
 
 
 def _run(file: str) -> None:
-    runpy.run_path(str(checkout.home() / file), run_name="__main__")
+    runpy.run_path(str(commands.home() / file), run_name="__main__")

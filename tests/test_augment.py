@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lenet_jax import augment
+from lenet_jax import augmentation
 from lenet_jax.config import Config
 
 STILL = Config(rotation=0.0, scale=0.0, shear=0.0, shift=0.0, elastic=0.0)
@@ -20,12 +20,12 @@ def images(count=6):
 
 
 def draws(count=6, seed=0, config=STILL):
-    return augment.draw(config, jax.random.key(seed), count)
+    return augmentation.draw(config, jax.random.key(seed), count)
 
 
 def run(config, batch=None, seed=0):
     batch = images() if batch is None else batch
-    return jax.jit(functools.partial(augment.augment, config))(
+    return jax.jit(functools.partial(augmentation.augment, config))(
         draws(len(batch), seed, config), batch
     )
 
@@ -37,20 +37,20 @@ def grid():
 
 def sample(batch, rows, columns):
     shape = (len(batch), 28, 28)
-    return jax.jit(augment.bilinear)(
+    return jax.jit(augmentation.bilinear)(
         batch, jnp.broadcast_to(rows, shape), jnp.broadcast_to(columns, shape)
     )
 
 
 def test_no_strength_is_no_change():
-    assert augment.is_identity(STILL)
+    assert augmentation.is_identity(STILL)
     np.testing.assert_allclose(run(STILL), images(), atol=1e-2)
 
 
 def test_any_strength_is_a_change():
     for field in ("rotation", "scale", "shear", "shift", "elastic", "stroke", "erasing"):
         config = Config(**STILL.as_dict() | {field: 0.5})
-        assert not augment.is_identity(config)
+        assert not augmentation.is_identity(config)
         assert float(jnp.abs(run(config) - images().astype(jnp.float32)).max()) > 1, field
 
 
@@ -98,7 +98,7 @@ def test_an_image_has_the_same_fate_whatever_is_around_it(config):
     for six, nine in zip(*map(jax.tree.leaves, (draws(6, config=config), fates)), strict=True):
         np.testing.assert_array_equal(six, nine[:6])
     one = jax.tree.map(lambda rows: rows[2:3], fates)
-    alone = jax.jit(functools.partial(augment.augment, config))(one, images()[2:3])
+    alone = jax.jit(functools.partial(augmentation.augment, config))(one, images()[2:3])
     np.testing.assert_allclose(together[2:3], alone, atol=1e-2)
 
 
@@ -119,7 +119,7 @@ def test_a_rotation_keeps_the_centre_and_the_ink_of_a_disc():
 
 def test_strengths_are_bounds():
     config = Config(rotation=10.0, scale=0.0, shear=0.0, shift=2.0)
-    inverse = functools.partial(augment._inverse_map, config)
+    inverse = functools.partial(augmentation._inverse_map, config)
     maps = np.asarray(jax.vmap(inverse)(draws(500).maps_BxD))
     angles = np.degrees(np.arctan2(maps[:, 0, 1], maps[:, 0, 0]))
     for drawn, bound in ((angles, 10), (maps[:, 0, 2], 2), (maps[:, 1, 2], 2)):
@@ -132,7 +132,7 @@ def test_strengths_are_bounds():
 def test_scales_and_shear_are_what_their_names_say():
     config = Config(rotation=0.0, scale=0.2, shear=0.3, shift=0.0)
     maps_BxD = np.asarray(draws(500).maps_BxD)
-    maps = np.asarray(jax.vmap(functools.partial(augment._inverse_map, config))(maps_BxD))
+    maps = np.asarray(jax.vmap(functools.partial(augmentation._inverse_map, config))(maps_BxD))
     height, width = 1 / maps[:, 0, 0], 1 / maps[:, 1, 1]
     for scale in (height, width):
         np.testing.assert_allclose([scale.min(), scale.max()], [0.8, 1.2], atol=0.01)
@@ -145,12 +145,12 @@ def test_scales_and_shear_are_what_their_names_say():
 
 
 def test_an_elastic_field_is_smooth_and_as_strong_as_asked():
-    noise = np.random.default_rng(0).uniform(-1, 1, (4000, augment.GRID**2))
-    fields = (noise @ augment._elastic_basis()).reshape(-1, 28, 28)
+    noise = np.random.default_rng(0).uniform(-1, 1, (4000, augmentation.GRID**2))
+    fields = (noise @ augmentation._elastic_basis()).reshape(-1, 28, 28)
     np.testing.assert_allclose(fields.std(axis=0), 1, rtol=0.06)
     # A field of that Gaussian changes by 1 / (sqrt(2) sigma) standard deviations per pixel.
     steps = np.diff(fields, axis=1).std()
-    np.testing.assert_allclose(steps, 1 / (np.sqrt(2) * augment.SIGMA), rtol=0.2)
+    np.testing.assert_allclose(steps, 1 / (np.sqrt(2) * augmentation.SIGMA), rtol=0.2)
 
 
 def test_what_is_optional_changes_no_other_draw():
@@ -165,7 +165,9 @@ def test_what_is_optional_changes_no_other_draw():
 
 def thickened(shares, batch=None):
     batch = images().astype(jnp.float32) if batch is None else batch
-    return np.asarray(jax.jit(augment.thicken)(jnp.broadcast_to(jnp.float32(shares), 6), batch))
+    return np.asarray(
+        jax.jit(augmentation.thicken)(jnp.broadcast_to(jnp.float32(shares), 6), batch)
+    )
 
 
 def test_strokes_go_from_erosion_to_dilation_and_never_back():
@@ -194,7 +196,7 @@ def test_erasing_makes_rectangles_background_and_touches_nothing_else():
     config = Config(**STILL.as_dict() | {"erasing": probability})
     boxes = draws(count, config=config).boxes_Bx5
     pixels = np.random.default_rng(0).integers(1, 256, (count, 28, 28)).astype(np.float32)
-    erased = np.asarray(jax.jit(augment.erase)(probability, boxes, pixels))
+    erased = np.asarray(jax.jit(augmentation.erase)(probability, boxes, pixels))
     gone = erased == 0
     np.testing.assert_array_equal(erased[~gone], pixels[~gone])
     height, width = gone.any(2).sum(1), gone.any(1).sum(1)
@@ -216,7 +218,7 @@ def test_erasing_makes_rectangles_background_and_touches_nothing_else():
 @pytest.mark.parametrize(("probability", "erased"), [(0.0, 0), (1.0, 500)])
 def test_erasing_never_and_always(probability, erased):
     boxes = draws(500, config=ALL).boxes_Bx5
-    out = jax.jit(augment.erase)(jnp.float32(probability), boxes, jnp.ones((500, 28, 28)))
+    out = jax.jit(augmentation.erase)(jnp.float32(probability), boxes, jnp.ones((500, 28, 28)))
     assert int((out == 0).any((1, 2)).sum()) == erased
 
 
@@ -230,8 +232,8 @@ def test_products_sample_what_a_gather_samples(dtype, off):
     places = rng.uniform(-6, 34, (2, 40, 28, 28)).astype(np.float32)
     places[:, :4] *= 1e3
     places[:, 4:12] = np.round(places[:, 4:12])
-    gathered = jax.jit(augment.bilinear)(pixels, *jnp.asarray(places))
-    by_products = jax.jit(functools.partial(augment.bilinear_by_products, dtype=dtype))
+    gathered = jax.jit(augmentation.bilinear)(pixels, *jnp.asarray(places))
+    by_products = jax.jit(functools.partial(augmentation.bilinear_by_products, dtype=dtype))
     sampled = by_products(pixels, *jnp.asarray(places))
     assert sampled.dtype == gathered.dtype == jnp.float32
     np.testing.assert_allclose(sampled, gathered, rtol=0, atol=off)
@@ -239,8 +241,8 @@ def test_products_sample_what_a_gather_samples(dtype, off):
 
 
 def test_a_config_names_its_sampling_and_only_default_precision_rounds():
-    assert augment.sampling(Config().on("cpu")) is augment.bilinear
+    assert augmentation.sampling(Config().on("cpu")) is augmentation.bilinear
     for precision, dtype in (("default", jnp.bfloat16), ("highest", jnp.float32)):
-        chosen = augment.sampling(Config(precision=precision).on("tpu"))
-        assert chosen.func is augment.bilinear_by_products
+        chosen = augmentation.sampling(Config(precision=precision).on("tpu"))
+        assert chosen.func is augmentation.bilinear_by_products
         assert chosen.keywords == {"dtype": dtype}

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import tensorstore
 
-from lenet_jax import checkpoint, state
-from lenet_jax import mesh as meshes
-from lenet_jax.checkpoint import Checkpoints
 from lenet_jax.config import Config
+from lenet_jax.distributed import mesh as meshes
 from lenet_jax.errors import UserError
+from lenet_jax.runs import checkpoint
+from lenet_jax.runs.checkpoint import Checkpoints
+from lenet_jax.training import state
 
 # Of all optimisers the state with the most parts.
 CONFIG = Config(members=2, optimizer="muon")

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from lenet_jax.data import arrow, bounded, formats, load_test, load_train, overlap_warning, sample
 from lenet_jax.data.assemble import dataset as assembled
-from lenet_jax.data.honesty import by_pixels
+from lenet_jax.data.leakage import by_pixels
 from lenet_jax.data.place import Asked
 from lenet_jax.errors import UserError
 from support import format_writers

@@ -4,20 +4,22 @@ import ast
 import dataclasses
 import doctest
 import importlib
+import inspect
 import pkgutil
 import re
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import lenet_jax
-from lenet_jax import library, wording, workdir
+from lenet_jax import api
 from lenet_jax.config import Config
+from lenet_jax.environment import wording
 from lenet_jax.errors import UserError
+from lenet_jax.runs import workdir
 
 MODULES = [module.name for module in pkgutil.walk_packages(lenet_jax.__path__, "lenet_jax.")]
 
@@ -37,7 +39,7 @@ def test_the_examples_of_docstrings_are_true(name):
 
 def test_there_are_examples():
     names = {test.name for module in MODULES for test in examples(module)}
-    assert {"lenet_jax.library", "lenet_jax.library.load_data"} <= names
+    assert {"lenet_jax.api", "lenet_jax.api.load_data"} <= names
     assert len(names) >= 8
 
 
@@ -48,20 +50,21 @@ def test_importing_the_package_is_cheap():
 
 
 def test_the_functions_are_there_whatever_was_imported_before():
-    code = "import lenet_jax.outcome; assert callable(lenet_jax.train)"
+    code = "import lenet_jax.report.build; assert callable(lenet_jax.train)"
     subprocess.run(
         [sys.executable, "-c", f"{code}; assert callable(lenet_jax.predict)"], check=True
     )
     assert {"Config", "load_data", "predict", "train"} <= set(dir(lenet_jax))
     assert lenet_jax.Config is Config
-    assert lenet_jax.load_data is library.load_data
+    assert lenet_jax.load_data is api.load_data
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         lenet_jax.trian  # noqa: B018
 
 
-def test_a_room_stays_a_module():
-    assert isinstance(lenet_jax.train, types.ModuleType)
-    assert lenet_jax.train.compile_ahead is importlib.import_module("lenet_jax.train").compile_ahead
+def test_what_is_public_is_a_function_and_no_module():
+    for name in ("check_runtime", "load", "load_data", "predict", "train"):
+        assert inspect.isfunction(getattr(lenet_jax, name))
+        assert getattr(lenet_jax, name) is getattr(api, name)
 
 
 def test_mistakes_are_told(tmp_path):
@@ -117,7 +120,7 @@ def strings(path):
 
 def test_no_message_of_any_room_speaks_of_flags_in_a_notebook():
     package = Path(lenet_jax.__file__).parent
-    of_the_command_line = {"program.py", "usage.py", "checkout.py", "recipes.py", "wording.py"}
+    of_the_command_line = {"program.py", "usage.py", "commands.py", "recipes.py", "wording.py"}
     texts = [
         text
         for path in package.rglob("*.py")

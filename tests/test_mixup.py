@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lenet_jax import mixup
+from lenet_jax.training import mixup
 
 
 @functools.cache

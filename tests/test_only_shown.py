@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lenet_jax import only_shown, progress, workdir
 from lenet_jax.errors import UserError
+from lenet_jax.report import only_shown
+from lenet_jax.runs import workdir
+from lenet_jax.training import logging
 from support import recipe
 
 ROOT = Path(__file__).parent.parent
@@ -69,7 +71,7 @@ def test_a_prediction_ends_well_whatever_becomes_of_its_lines(trained, tmp_path,
     assert (tmp_path / "seen.png").read_bytes().startswith(b"\x89PNG")
 
 
-BEGIN = "import os, sys; from lenet_jax import startup; startup.begin()"
+BEGIN = "import os, sys; from lenet_jax.environment import startup; startup.begin()"
 
 
 def begun(redirections, code, cwd):
@@ -105,8 +107,8 @@ def test_a_pipe_that_nobody_reads_is_still_told(tmp_path):
 
 def test_a_terminal_that_has_gone_has_no_columns(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
-    assert progress.columns() is None
-    bar = progress.Bar("Epoch 1/1", 10, first=True)
+    assert logging.columns() is None
+    bar = logging.Bar("Epoch 1/1", 10, first=True)
     bar.show(5, {})
     bar.end({"train_loss": 1.0})
 

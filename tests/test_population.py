@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lenet_jax import population, sweep
+from lenet_jax import sweep
 from lenet_jax.config import Config
+from lenet_jax.training import population
 from support.digit_files import refused
 
 LABELS = (np.arange(103) % 10).astype(np.int32)

@@ -6,9 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lenet_jax import augment, calibration, compiler, metrics, model, predict, workdir
-from lenet_jax import mesh as meshes
+from lenet_jax import augmentation, metrics, models
 from lenet_jax.config import Config
+from lenet_jax.distributed import backend
+from lenet_jax.distributed import mesh as meshes
+from lenet_jax.inference import calibration, predict
+from lenet_jax.runs import workdir
 from support.networks import TEMPERATURE, calibrated
 
 MEMBERS = 3
@@ -16,7 +19,7 @@ MEMBERS = 3
 
 @functools.cache
 def params(members=MEMBERS):
-    init = jax.jit(jax.vmap(functools.partial(model.init, Config())))
+    init = jax.jit(jax.vmap(functools.partial(models.init, Config())))
     return jax.tree.map(np.asarray, init(jax.random.split(jax.random.key(0), members)))
 
 
@@ -28,7 +31,7 @@ def digits(count):
 @functools.cache
 def reference(count):
     """Without mesh, loop, batches and padding."""
-    apply = jax.jit(jax.vmap(functools.partial(model.apply, Config()), in_axes=(0, None)))
+    apply = jax.jit(jax.vmap(functools.partial(models.apply, Config()), in_axes=(0, None)))
     return np.asarray(apply(params(), jnp.asarray(digits(count))))
 
 
@@ -39,7 +42,7 @@ def compiled(members, count, devices, views=1):
     params_M = jax.tree.map(lambda leaf: leaf[:members], params())
     program = jax.jit(
         functools.partial(predict.logits, config, mesh, views=views),
-        compiler_options=compiler.options(mesh, config),
+        compiler_options=backend.options(mesh, config),
     )
     rows_MxN = np.tile(np.arange(count, dtype=np.int32), (members, 1))
     arguments = (jax.device_put(params_M, meshes.stacked(mesh)), rows_MxN, digits(count))
@@ -144,8 +147,10 @@ def test_a_view_is_half_as_strong_as_an_image_of_training():
 
     @jax.jit
     def viewed(maps_D):
-        draws = augment.Draws(jnp.broadcast_to(maps_D, (20, augment.AFFINE)))
-        return model.apply(config, one, augment.augment(strengths, draws, jnp.asarray(digits(20))))
+        draws = augmentation.Draws(jnp.broadcast_to(maps_D, (20, augmentation.AFFINE)))
+        return models.apply(
+            config, one, augmentation.augment(strengths, draws, jnp.asarray(digits(20)))
+        )
 
     each = [jax.nn.softmax(viewed(maps_D)) for maps_D in predict.view_maps(2)]
     got = predict.probabilities(

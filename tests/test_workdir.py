@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lenet_jax import workdir
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
+from lenet_jax.runs import workdir
 
 RECORD = workdir.Record(
     config=Config(seed=3),
@@ -48,7 +48,7 @@ def test_a_file_in_place_of_the_folder(tmp_path):
 
 
 def test_a_lock_is_let_go_when_its_process_dies(tmp_path):
-    code = "import sys, time; from lenet_jax import workdir\nwith workdir.locked(sys.argv[1]):"
+    code = "import sys, time; from lenet_jax.runs import workdir\nwith workdir.locked(sys.argv[1]):"
     code += "\n print(1, flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE)
     with holder:

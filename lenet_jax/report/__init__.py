@@ -7,7 +7,8 @@ here has global state or needs a display.
 """
 
 from lenet_jax.report.card import Card, model_card, model_name, versions
-from lenet_jax.report.confusion_matrix import confusion, confusion_matrix, draw_confusion
+from lenet_jax.report.confusion import draw_confusion
+from lenet_jax.report.curves import draw_curves, draw_narrow_curves
 from lenet_jax.report.figures import png, write
 from lenet_jax.report.galleries import (
     augmented,
@@ -19,11 +20,10 @@ from lenet_jax.report.galleries import (
     seen,
     worst_mistakes,
 )
-from lenet_jax.report.html_page import Section, Table, page
 from lenet_jax.report.layer_maps import draw_layers, layers
-from lenet_jax.report.learning_curves import curves, draw_curves, draw_narrow_curves
-from lenet_jax.report.reliability_diagram import draw_reliability, reliability
-from lenet_jax.report.run import PAGE, Held, Run, facts, list_sections, write_report
+from lenet_jax.report.page import Section, Table
+from lenet_jax.report.reliability import draw_reliability
+from lenet_jax.report.sections import PAGE, Held, Run, facts, list_sections, write_report
 from lenet_jax.report.sweeps import draw_sweep, sweep
 
 __all__ = [
@@ -35,9 +35,6 @@ __all__ = [
     "Table",
     "augmented",
     "confidence",
-    "confusion",
-    "confusion_matrix",
-    "curves",
     "draw_augmented",
     "draw_confusion",
     "draw_curves",
@@ -53,9 +50,7 @@ __all__ = [
     "mistakes",
     "model_card",
     "model_name",
-    "page",
     "png",
-    "reliability",
     "seen",
     "sweep",
     "versions",
