@@ -20,7 +20,7 @@ from ml_collections import config_flags
 
 from lenet_jax import __version__, config, data
 from lenet_jax.cli import recipes, usage
-from lenet_jax.environment import commands
+from lenet_jax.environment import commands, variables
 from lenet_jax.errors import Incomplete, UserError
 from lenet_jax.training import preemption
 
@@ -70,8 +70,11 @@ _process_id = flags.DEFINE_integer("process_id", None, "Which of them this one i
 _heartbeat = flags.DEFINE_integer(
     "heartbeat_timeout", 30, "Seconds after which a silent process counts as lost.", 1
 )
+_timeout = flags.DEFINE_integer(
+    "initialization_timeout", 300, "Seconds that processes wait for each other at the start.", 1
+)
 SHARED = (_platform, _keep, _help, _help_full, _version)
-SEVERAL = (_coordinator, _num_processes, _process_id, _heartbeat)
+SEVERAL = (_timeout, _coordinator, _num_processes, _process_id, _heartbeat)
 
 # Of the command line, recipes by their names and `--config` before its fields.
 _arguments: list[str] | None = None
@@ -135,7 +138,9 @@ def run(main: Callable[[], None], description: str) -> None:
         _end(INTERRUPTED)
     except Exception as error:
         _end_if_lost(error)
-        line = commands.lacking(error) if isinstance(error, ModuleNotFoundError) else None
+        line = variables.mistaken(error)
+        if isinstance(error, ModuleNotFoundError):
+            line = commands.lacking(error)
         if line is None:
             raise
         _die(line)
@@ -168,13 +173,16 @@ def _importing(module: str) -> Iterator[Callable[..., object]]:
     waiting.
     """
     pool = ThreadPoolExecutor(1)
-    pool.submit(importlib.import_module, module)
+    imported = pool.submit(importlib.import_module, module)
     read = False
     try:
         yield pool.submit
         read = True
     finally:
         pool.shutdown(wait=read, cancel_futures=True)
+    # Its own error: what is imported anew after it fails in other words.
+    if not imported.cancelled():
+        imported.result()
 
 
 def compiled_folder() -> Path | None:
@@ -189,10 +197,13 @@ def start_jax() -> None:
       UserError: they are not there.
     """
     # Here, for importing JAX takes a second.
-    from lenet_jax.distributed import mesh, multihost
+    from lenet_jax.distributed import mesh, multihost, settings
 
+    for line in settings.drop_unknown_flags() + settings.take_over():
+        tell(line)
     mesh.prepare(compiled_folder(), _platform.value)
-    multihost.join(_coordinator.value, _num_processes.value, _process_id.value, _heartbeat.value)
+    several = _coordinator.value, _num_processes.value, _process_id.value
+    multihost.join(*several, _heartbeat.value, _timeout.value, tell)
     if _platform.value is not None:
         mesh.require(_platform.value)
 

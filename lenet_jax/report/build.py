@@ -12,7 +12,7 @@ import numpy as np
 from lenet_jax import augmentation, models, report, sweep
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
-from lenet_jax.distributed import backend, mesh
+from lenet_jax.distributed import backend, mesh, settings
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.environment import commands
 from lenet_jax.errors import UserError
@@ -82,6 +82,7 @@ def _card(folder: str | os.PathLike[str], result: Result) -> report.Card:
         seconds=result.seconds,
         device=result.devices,
         versions=report.versions(),
+        settings=settings.deciding(),
     )
 
 

@@ -39,6 +39,7 @@ class Card:
       seconds: spent in training.
       device: a line that names the devices.
       versions: of the software, name -> version, see `versions`.
+      settings: variables that the run obeyed and that may decide its numbers, empty for none.
     """
 
     workdir: str
@@ -56,6 +57,7 @@ class Card:
     seconds: float
     device: str
     versions: Mapping[str, str]
+    settings: str = ""
 
 
 def versions() -> dict[str, str]:
@@ -157,7 +159,7 @@ mistakes and for how far a confidence can be trusted.
 
 ### Hardware
 
-- devices: {card.device}
+- devices: {card.device}{f"{chr(10)}- settings: {code(card.settings)}" if card.settings else ""}
 
 ### Software
 
