@@ -18,28 +18,25 @@ see `lenet_jax.api`.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-# Imported where they are first asked for, so that importing the package costs nothing.
-_MODULES = {
-    "Config": "config",
-    "check_runtime": "api",
-    "load": "api",
-    "load_data": "api",
-    "predict": "api",
-    "train": "api",
-}
+__all__ = ["Config", "check_runtime", "load", "load_data", "predict", "train"]
 
+if TYPE_CHECKING:
+    from lenet_jax.api import check_runtime, load, load_data, predict, train
+    from lenet_jax.config import Config
+else:
 
-def __getattr__(name: str) -> Any:
-    """What is imported late."""
-    if name not in _MODULES:
-        raise AttributeError(f"module 'lenet_jax' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"lenet_jax.{_MODULES[name]}"), name)
+    def __getattr__(name: str) -> object:
+        """What is public, imported late, so that importing the package costs nothing."""
+        if name not in __all__:
+            raise AttributeError(f"module 'lenet_jax' has no attribute {name!r}")
+        module = "config" if name == "Config" else "api"
+        return getattr(importlib.import_module(f"lenet_jax.{module}"), name)
 
 
 def __dir__() -> list[str]:
     """Names for completion, those imported late too."""
-    return sorted([*globals(), *_MODULES])
+    return sorted([*globals(), *__all__])

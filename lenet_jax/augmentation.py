@@ -1,8 +1,8 @@
-"""Random affine maps, elastic distortions, strokes and erasing of images, on the device."""
+"""Random affine maps and elastic distortions of images, on the device."""
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,27 +19,6 @@ AFFINE = 6
 # no detail finer than the Gaussian, so noise on a grid about as wide as it (4.5 pixels) does.
 GRID = 7
 SIGMA = 4.0
-# What is drawn: affine and elastic maps with the key given, and what else is optional with a key of
-# its own, folded in: whether it is there changes no other draw.
-MAPS, STROKE, ERASING = 0, 2, 3
-# What random erasing erases: share of the image's area, and height by width (r1 of the paper).
-LEAST_AREA, MOST_AREA = 0.02, 0.2
-ASPECT = 0.3
-
-
-class Draws(NamedTuple):
-    """What chance decides about each image; None for what a config does not ask for.
-
-    `maps_BxD`, in [-1, 1), holds the numbers of an affine map and, in further columns, those of an
-    elastic distortion. `stroke_B`, in [-1, 1), thickens the strokes, or thins them below 0.
-    `boxes_Bx5`, in [0, 1), tells whether a rectangle is erased, its area and aspect ratio, and its
-    place along rows and columns.
-    """
-
-    maps_BxD: jax.Array
-    stroke_B: jax.Array | None = None
-    boxes_Bx5: jax.Array | None = None
-
 
 # (uint8 images [B, 28, 28], rows and columns where their pixels come from) -> float32 [B, 28, 28].
 Sampling = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
@@ -56,53 +35,34 @@ def sampling(config: Config) -> Sampling:
 
 def is_identity(config: Config) -> bool:
     """Whether the config asks for no augmentation at all."""
-    maps = config.rotation or config.scale or config.shear or config.shift or config.elastic
-    return not (maps or config.stroke or config.erasing)
+    return not (config.rotation or config.scale or config.shear or config.shift or config.elastic)
 
 
-def draw(config: Config, key: jax.Array, count: int) -> Draws:
-    """What chance decides about each of `count` images, float32 [count, ...].
+def draws_per_image(config: Config) -> int:
+    """How many numbers chance decides: of an affine map and, if there is one, an elastic field."""
+    return AFFINE + (2 * GRID * GRID if config.elastic else 0)
+
+
+def draw(config: Config, key: jax.Array, count: int) -> jax.Array:
+    """What chance decides about each of `count` images, float32 [count, D] in [-1, 1).
 
     Row i is the same for any count: an image's fate depends on nothing around it.
     """
-
-    def uniform(what: int, shape: tuple[int, ...], least: float) -> jax.Array:
-        own = key if what == MAPS else jax.random.fold_in(key, what)
-        return jax.random.uniform(own, shape, minval=least, maxval=1.0)
-
-    return draw_from(config, uniform, count)
-
-
-def draw_from(
-    config: Config, uniform: Callable[[int, tuple[int, ...], float], Any], count: int
-) -> Draws:
-    """Draws for `count` images from any generator.
-
-    Args:
-      config: decides what is drawn at all.
-      uniform: (`MAPS`, `STROKE` or `ERASING`; shape; least) -> float32 in [least, 1).
-      count: of images.
-    """
-    columns = AFFINE + (2 * GRID * GRID if config.elastic else 0)
-    return Draws(
-        uniform(MAPS, (count, columns), -1.0),
-        uniform(STROKE, (count,), -1.0) if config.stroke else None,
-        uniform(ERASING, (count, 5), 0.0) if config.erasing else None,
-    )
+    return jax.random.uniform(key, (count, draws_per_image(config)), minval=-1.0, maxval=1.0)
 
 
 def augment(
     strengths: Config | Hyperparameters,
-    draws: Draws,
+    draws_BxD: jax.Array,
     images_BxHxW: jax.Array,
     sample: Sampling | None = None,
 ) -> jax.Array:
-    """Distorts each image by a random affine map, elastic field and stroke, and erases some of it.
+    """Distorts each image by a random affine map and elastic field.
 
     Args:
-      strengths: rotation, scale, shear, shift, elastic and stroke, by which draws are multiplied,
-        and erasing, the probability of it.
-      draws: of `draw`; what is missing from them is not done, whatever its strength.
+      strengths: rotation, scale, shear, shift and elastic, by which draws are multiplied.
+      draws_BxD: of `draw`; without the columns of an elastic field there is none, whatever its
+        strength.
       images_BxHxW: uint8 [B, 28, 28].
       sample: finds the pixels, as `sampling` gives it; `bilinear` by default.
 
@@ -110,24 +70,18 @@ def augment(
       float32 [B, 28, 28] in 0..255.
     """
     sample = bilinear if sample is None else sample
-    maps_BxD = draws.maps_BxD
-    matrices_Bx2x3 = jax.vmap(lambda maps_D: _inverse_map(strengths, maps_D))(maps_BxD)
+    matrices_Bx2x3 = jax.vmap(lambda draws_D: _inverse_map(strengths, draws_D))(draws_BxD)
     centre = (SIDE - 1) / 2
     row_HxW, column_HxW = jnp.mgrid[0:SIDE, 0:SIDE].astype(jnp.float32) - centre
     m = matrices_Bx2x3[:, :, :, None, None]
     rows_BxHxW = m[:, 0, 0] * row_HxW[None] + m[:, 0, 1] * column_HxW[None] + m[:, 0, 2] + centre
     columns_BxHxW = m[:, 1, 0] * row_HxW[None] + m[:, 1, 1] * column_HxW[None] + m[:, 1, 2] + centre
-    if maps_BxD.shape[1] > AFFINE:
-        noise = maps_BxD[:, AFFINE:].reshape(-1, GRID * GRID)
+    if draws_BxD.shape[1] > AFFINE:
+        noise = draws_BxD[:, AFFINE:].reshape(-1, GRID * GRID)
         basis = strengths.elastic * jnp.asarray(_elastic_basis())
         fields = (noise @ basis).reshape(-1, 2, SIDE, SIDE)
         rows_BxHxW, columns_BxHxW = rows_BxHxW + fields[:, 0], columns_BxHxW + fields[:, 1]
-    augmented_BxHxW = sample(images_BxHxW, rows_BxHxW, columns_BxHxW)
-    if draws.stroke_B is not None:
-        augmented_BxHxW = thicken(strengths.stroke * draws.stroke_B, augmented_BxHxW)
-    if draws.boxes_Bx5 is not None:
-        augmented_BxHxW = erase(strengths.erasing, draws.boxes_Bx5, augmented_BxHxW)
-    return augmented_BxHxW
+    return sample(images_BxHxW, rows_BxHxW, columns_BxHxW)
 
 
 def _inverse_map(strengths: Config | Hyperparameters, u: jax.Array) -> jax.Array:
@@ -229,60 +183,3 @@ def bilinear_by_products(
         preferred_element_type=jnp.float32,
     )
     return jnp.sum(columns_BxWxN * weights(columns_BxHxW), axis=1).reshape(images_BxHxW.shape)
-
-
-def thicken(shares_B: jax.Array, images_BxHxW: jax.Array) -> jax.Array:
-    """Moves each image towards its dilation, or its erosion, by a share of the way.
-
-    Both take a square of 3x3 pixels, the largest or the smallest of them; around the image is
-    background.
-
-    Args:
-      shares_B: in [-1, 1]; 1 is the dilation, 0 the image as it is, -1 the erosion.
-      images_BxHxW: float32 [B, 28, 28], at least 0.
-
-    Returns:
-      float32 [B, 28, 28], nowhere outside of the range from erosion to dilation.
-    """
-    # The erosion is the dilation of the negative.
-    sign_Bx1x1 = jnp.where(shares_B < 0, -1.0, 1.0)[:, None, None]
-    signed = sign_Bx1x1 * images_BxHxW
-    # The barriers have each pixel computed once, not by each of its neighbours.
-    padded = lax.optimization_barrier(jnp.pad(signed, ((0, 0), (1, 1), (1, 1))))
-    rows = jnp.maximum(jnp.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
-    rows = lax.optimization_barrier(rows)
-    most = jnp.maximum(jnp.maximum(rows[:, :, :-2], rows[:, :, 1:-1]), rows[:, :, 2:])
-    return sign_Bx1x1 * (signed + jnp.abs(shares_B)[:, None, None] * (most - signed))
-
-
-def erase(
-    probability: float | jax.Array, boxes_Bx5: jax.Array, images_BxHxW: jax.Array
-) -> jax.Array:
-    """Makes a rectangle of some images background (random erasing, Zhong et al. 2017).
-
-    Its area is uniform from 2% to 20% of the image, the logarithm of its aspect ratio uniform from
-    0.3 to 1 / 0.3, its place uniform among those inside of the image; sides are whole pixels. The
-    paper goes up to 40% of a photograph, which leaves nothing of some digits, and fills with noise.
-
-    Args:
-      probability: of an image to lose a rectangle, in [0, 1].
-      boxes_Bx5: uniform in [0, 1), see `Draws`.
-      images_BxHxW: float32 [B, 28, 28].
-
-    Returns:
-      float32 [B, 28, 28], unchanged outside of the rectangles.
-    """
-    chance, area, aspect, down, right = boxes_Bx5.T
-    area = SIDE**2 * (LEAST_AREA + area * (MOST_AREA - LEAST_AREA))
-    aspect = ASPECT ** (1 - 2 * aspect)
-    height = jnp.where(chance < probability, jnp.round(jnp.sqrt(area * aspect)), 0)
-    width = jnp.round(jnp.sqrt(area / aspect))
-
-    def covered(size: jax.Array, place: jax.Array) -> jax.Array:
-        """Which lines a side covers, bool [B, 28]."""
-        first = jnp.floor(place * (SIDE + 1 - size))[:, None]
-        line = jnp.arange(SIDE, dtype=jnp.float32)[None]
-        return (first <= line) & (line < first + size[:, None])
-
-    rows_BxH, columns_BxW = covered(height, down), covered(width, right)
-    return jnp.where(rows_BxH[:, :, None] & columns_BxW[:, None], 0, images_BxHxW)

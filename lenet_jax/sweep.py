@@ -33,9 +33,6 @@ class Hyperparameters:
     shear: Array
     shift: Array
     elastic: Array
-    stroke: Array
-    erasing: Array
-    mixup: Array
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Hyperparameters))

@@ -63,8 +63,8 @@ def test_every_program_is_compiled_so(monkeypatch):
     monkeypatch.setattr(jax, "jit", lambda *a, **k: asked.append(k) or jit(*a, **k))
     config, made = Config(), mesh.make(1)
     compilation.compile_lazily(population.common(config), made, 100)
-    predict._compiled.cache_clear()
-    predict._program(config, made, 1, 3, 1, "probabilities")
+    predict._program.cache_clear()
+    predict._program(config, made, 1, 3, 1)
     wanted = backend.options(made)
     assert len(asked) >= 5
     ours = [k for k in asked if k.get("compiler_options")]

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "lenet_jax"
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 # From the top to the ground; what shares a line knows nothing of each other.
 LAYERS = """
-cli console
+cli
 api
 submission
 report
@@ -33,11 +33,10 @@ errors
 """
 DEPTH = {name: depth for depth, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 
-ONLY_IN = {"flax": "models", "orbax": "runs.checkpoint", "absl": "cli.program", "pandas": "data"}
+ONLY_IN = {"flax": "models", "orbax": "runs.checkpoint", "absl": "cli", "pandas": "data"}
 JAX = {"jax", "flax", "optax", "orbax"}
 NO_JAX = (
     "cli",
-    "console",
     "submission",
     "report",
     "training.preemption",

@@ -146,7 +146,7 @@ def test_help_names_the_recipes_and_the_values_of_the_one_that_is_asked_for():
     assert re.search(r"^  learning_rate=0.008 ", text, re.MULTILINE)
     assert " ..." in text
     whole = help_of("train", "--helpfull")
-    assert "random erasing, Zhong et al." in " ".join(whole.split())
+    assert "elastic distortion (Simard et al. 2003)" in " ".join(whole.split())
     # What is left over of a type, or of a default, tells nobody anything.
     assert "<" not in help_of("predict", "--help")
 

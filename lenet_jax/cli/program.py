@@ -1,16 +1,10 @@
-"""What `run_train.py` and `run_predict.py` share: flags, messages and the exit status."""
+"""What the programs share: flags, messages and the exit status."""
 
-import contextlib
 import difflib
-import importlib
 import os
-import platform
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from importlib import metadata
+from collections.abc import Callable, Sequence
 from logging import CRITICAL, getLogger
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,9 +12,9 @@ from typing import Any, NoReturn
 from absl import flags, logging
 from ml_collections import config_flags
 
-from lenet_jax import __version__, config, data
-from lenet_jax.cli import recipes, usage
-from lenet_jax.environment import commands, variables
+from lenet_jax import config, data
+from lenet_jax.cli import recipes, thread_errors, usage
+from lenet_jax.environment import commands, packages, startup, variables
 from lenet_jax.errors import Incomplete, UserError
 from lenet_jax.training import preemption
 
@@ -76,17 +70,25 @@ _timeout = flags.DEFINE_integer(
 SHARED = (_platform, _keep, _help, _help_full, _version)
 SEVERAL = (_timeout, _coordinator, _num_processes, _process_id, _heartbeat)
 
-# Of the command line, recipes by their names and `--config` before its fields.
-_arguments: list[str] | None = None
+
+def flag_values(own: flags.FlagValues) -> flags.FlagValues:
+    """The flags of a program and those that all share, as before any command line was read."""
+    values = flags.FlagValues()
+    for part in (own, flags.FLAGS):
+        values.append_flag_values(part)
+        # So that those who defined them may read them; `run` reads the command line first.
+        part.mark_as_parsed()
+    for name in values:
+        values[name].unparse()
+    return values
 
 
-def done_but_for(left_out: Sequence[str]) -> None:
-    """Raises Incomplete if something, each told in a line of its own before, was left out."""
-    if left_out:
-        raise Incomplete(f"{len(left_out)} left out, named above; the rest is answered")
-
-
-def run(main: Callable[[], None], description: str) -> None:
+def run(
+    main: Callable[[], None],
+    description: str,
+    values: flags.FlagValues,
+    arguments: Sequence[str] | None = None,
+) -> None:
     """Parses the command line, calls `main` and ends the process.
 
     The exit status is as `STATUS_HELP` says; a mistake of ours shows its traceback.
@@ -94,19 +96,26 @@ def run(main: Callable[[], None], description: str) -> None:
     Args:
       main: reads the flags and does the job.
       description: first part of the help text.
+      values: the program's `flag_values`.
+      arguments: in place of the command line.
     """
     # XLA's own notes about the machine are no help to anybody here.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # A notebook hands on a backend that another environment may not have; pictures need none.
-    os.environ["MPLBACKEND"] = "agg"
+    startup.begin()
+    if not startup.is_interactive():
+        # A notebook hands on a backend that another environment may lack; pictures need none.
+        os.environ["MPLBACKEND"] = "agg"
     # Orbax warns of what we ask for on purpose, and logs the errors that it also raises.
     logging.set_verbosity(logging.FATAL)
     getLogger("asyncio").setLevel(CRITICAL)
     preemption.listen()
+    thread_errors.tell_once()
     try:
-        rest = flags.FLAGS(sys.argv if _arguments is None else _arguments)
+        rest = values(sys.argv if arguments is None else arguments)
         if _help.value or _help_full.value or _version.value:
-            print(_versions() if _version.value else _help_text(description), flush=True)
+            print(
+                usage.versions() if _version.value else _help_text(description, values), flush=True
+            )
             sys.exit(0)
         if len(rest) > 1:
             raise UserError(f"{rest[1]!r}: not a flag; values are given as --flag=value")
@@ -120,7 +129,7 @@ def run(main: Callable[[], None], description: str) -> None:
         _end_if_lost(error.__cause__)
         _die(str(error))
     except flags.UnrecognizedFlagError as error:
-        _die(_unknown_flag(error.flagname))
+        _die(_unknown_flag(error.flagname, values))
     except Incomplete as error:
         print(f"error: {error}", file=sys.stderr)
         _end(INCOMPLETE)
@@ -140,49 +149,32 @@ def run(main: Callable[[], None], description: str) -> None:
         _end_if_lost(error)
         line = variables.mistaken(error)
         if isinstance(error, ModuleNotFoundError):
-            line = commands.lacking(error)
+            line = packages.lacking(error)
         if line is None:
             raise
         _die(line)
 
 
-def define_config() -> Callable[[], config.Config]:
-    """Defines `--config`, and gives a function that reads it after the flags are parsed."""
-    global _arguments
+def define_config(values: flags.FlagValues) -> tuple[list[str], Callable[[], config.Config]]:
+    """Defines `--config`.
+
+    Returns:
+      The command line as `run` must parse it, and a function that reads the recipe after that.
+    """
     try:
-        _arguments = recipes.resolved(sys.argv)
+        arguments = recipes.resolved(sys.argv)
         holder = config_flags.DEFINE_config_file(
             "config",
             str(recipes.shipped()["default"]),
             "Recipe: the name of one of those below, or the path of a Python file, which is "
             "executed.",
             lock_config=True,
-            sys_argv=_arguments,
+            flag_values=values,
+            sys_argv=arguments,
         )
     except UserError as error:
         _die(str(error))
-    return lambda: config.from_mapping(holder.value.to_dict())
-
-
-@contextlib.contextmanager
-def _importing(module: str) -> Iterator[Callable[..., object]]:
-    """Imports a module while the body reads files.
-
-    The body is given a function that has another one called after the import. What has not begun
-    when the body ends is left to whoever needs it, and a mistake in the files is told without
-    waiting.
-    """
-    pool = ThreadPoolExecutor(1)
-    imported = pool.submit(importlib.import_module, module)
-    read = False
-    try:
-        yield pool.submit
-        read = True
-    finally:
-        pool.shutdown(wait=read, cancel_futures=True)
-    # Its own error: what is imported anew after it fails in other words.
-    if not imported.cancelled():
-        imported.result()
+    return arguments, lambda: config.from_mapping(holder.value.to_dict())
 
 
 def compiled_folder() -> Path | None:
@@ -208,40 +200,6 @@ def start_jax() -> None:
         mesh.require(_platform.value)
 
 
-def load(
-    read: Callable[..., data.Dataset],
-    source: str,
-    module: str,
-    room: str = "",
-    /,
-    *arguments: object,
-    **how: object,
-) -> data.Dataset:
-    """Reads digits, and starts JAX; meanwhile has a room compile what it will call.
-
-    Args:
-      read: a function of `lenet_jax.data`.
-      source: the value of `--data`.
-      module: imported meanwhile, and JAX with it.
-      room: whose `compile_ahead` is called if rows can be counted ahead; empty for none.
-      *arguments: of `compile_ahead`, before the number of rows.
-      **how: of `read`.
-
-    Raises:
-      UserError: the digits cannot be read, or the devices are not there.
-    """
-
-    def compile_ahead(rows: int) -> None:
-        start_jax()
-        importlib.import_module(room).compile_ahead(*arguments, rows)
-
-    with _importing(module) as then:
-        how["counted"] = partial(then, compile_ahead) if room else None
-        dataset = read(source, say=tell, **how)
-    start_jax()
-    return dataset
-
-
 def tell(line: str | None) -> None:
     """Prints a line about the data, if there is one, on standard error, apart from the results."""
     if line is not None:
@@ -264,40 +222,33 @@ def refuse(holders: Sequence[flags.FlagHolder[Any]], why: str, *, when: bool) ->
         raise UserError(f"{', '.join(given)}: without effect, for {why}; leave it out")
 
 
-def _unknown_flag(name: str) -> str:
-    fields = [f"config.{field}" for field in recipes.FIELDS] if "config" in flags.FLAGS else []
+def _unknown_flag(name: str, values: flags.FlagValues) -> str:
+    fields = [f"config.{field}" for field in recipes.FIELDS] if "config" in values else []
     if f"config.{name}" in fields:
         return f"--{name}: no flag but a field of the recipe; give --config.{name}=VALUE"
-    near = difflib.get_close_matches(name, list(flags.FLAGS), n=2)
+    near = difflib.get_close_matches(name, list(values), n=2)
     near += difflib.get_close_matches(f"config.{name}", fields, n=2, cutoff=0.85)
     told = f"did you mean {' or '.join(f'--{flag}' for flag in near)}?" if near else ""
     return f"--{name}: there is no such flag; {told or '--help lists all'}"
 
 
-def _help_text(description: str) -> str:
-    own = flags.FLAGS.get_flags_for_module(sys.argv[0])
-    configured = "config" in flags.FLAGS
-    recipe: Any = flags.FLAGS["config"] if configured else None
+def _help_text(description: str, values: flags.FlagValues) -> str:
+    own = [
+        values[name]
+        for name in values
+        if name not in flags.FLAGS and name.partition(".")[0] != "config"
+    ]
+    recipe: Any = values["config"] if "config" in values else None  # noqa: SIM401
     shared = [flags.FLAGS[holder.name] for holder in SHARED]
     several = [flags.FLAGS[holder.name] for holder in SEVERAL]
     return usage.text(
         description,
-        [_shown(flag) for flag in (*own, *([] if recipe is None else [recipe]), *shared)],
+        [usage.shown(flag) for flag in (*own, *([] if recipe is None else [recipe]), *shared)],
         None if recipe is None else recipe.value.to_dict(),
-        [_shown(flag) for flag in several],
+        [usage.shown(flag) for flag in several],
         STATUS_HELP,
         whole=_help_full.value,
     )
-
-
-def _shown(flag: flags.Flag) -> usage.Flag:
-    default = "default" if flag.name == "config" else flag.default
-    return usage.Flag(flag.name, default, getattr(flag.parser, "enum_values", ()), flag.help)
-
-
-def _versions() -> str:
-    jax = metadata.version("jax")
-    return f"lenet-jax {__version__} (Python {platform.python_version()}, jax {jax})"
 
 
 def _die(message: str) -> NoReturn:
@@ -313,7 +264,12 @@ def _end_if_lost(error: BaseException | None) -> None:
 
 
 def _end(status: int) -> NoReturn:
-    """Ends the process at once; Python would wait for what is compiled in the background."""
+    """Ends the process at once; Python would wait for what is compiled in the background.
+
+    A kernel or a prompt, which is not ours to end, goes on.
+    """
+    if startup.is_interactive():
+        raise SystemExit(status)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

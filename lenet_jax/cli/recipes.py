@@ -9,12 +9,15 @@ from lenet_jax import config
 from lenet_jax.environment import commands
 from lenet_jax.errors import UserError
 
+_IN_WHEEL = Path(__file__).with_name("configs")
 FIELDS = [field.name for field in dataclasses.fields(config.Config)]
 
 
 def shipped() -> dict[str, Path]:
-    """Name -> file, by name."""
-    return {path.stem: path for path in sorted((commands.home() / "configs").glob("*.py"))}
+    """Name -> file, by name: of a checkout's `configs/`, which a wheel has in this package."""
+    beside = commands.checkout()
+    folder = _IN_WHEEL if beside is None else beside / "configs"
+    return {path.stem: path for path in sorted(folder.glob("*.py"))}
 
 
 def summary(recipe: Path) -> str:

@@ -1,13 +1,18 @@
-"""The text of `--help`."""
+"""The text of `--help`, and of `--version`."""
 
 import dataclasses
 import inspect
+import platform
 import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
 from typing import Any
 
+from absl import flags
+
+from lenet_jax import __version__
 from lenet_jax.cli import recipes
 from lenet_jax.config import Config
 from lenet_jax.environment import commands
@@ -67,6 +72,18 @@ def text(
         parts.append(_part(f"Fields of the recipe, --config.FIELD=VALUE{more}", fields))
     parts.append(_part("For a run of several processes", map(_flag, several)))
     return "\n\n".join([*parts, footer])
+
+
+def shown(flag: flags.Flag) -> Flag:
+    """One of absl's as it is shown."""
+    default = "default" if flag.name == "config" else flag.default
+    return Flag(flag.name, default, getattr(flag.parser, "enum_values", ()), flag.help)
+
+
+def versions() -> str:
+    """What `--version` shows."""
+    jax = metadata.version("jax")
+    return f"lenet-jax {__version__} (Python {platform.python_version()}, jax {jax})"
 
 
 def _flag(flag: Flag) -> tuple[str, str]:

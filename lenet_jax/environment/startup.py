@@ -1,25 +1,49 @@
-"""What a program does before it imports anything else: streams that can always be written to.
+"""What a program does before it imports anything else: streams, and Ctrl-C during imports.
 
 Nothing but the standard library may be imported here, and little of it, for all that comes first
 takes time that nothing guards.
 """
 
 import builtins
+import functools
 import io
 import os
+import signal
 import sys
+import threading
 import time
+from types import FrameType
 from typing import TextIO
 
 
+@functools.cache
 def begin() -> None:
-    """Prepares a process that belongs to a program; one of somebody at a prompt stays as it is."""
+    """Prepares a process that belongs to a program; one of somebody at a prompt stays as it is.
+
+    From here to `ready`, Ctrl-C ends it at once. The second call does nothing.
+    """
     if is_interactive():
         return
+    # An ignored signal stays ignored: a shell asks for that of what runs in its background.
+    main = threading.current_thread() is threading.main_thread()
+    if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end_at_once)
     _open_closed_streams()
     # On Windows a console is no file.
     if os.name != "nt":
         sys.stdout, sys.stderr = _quiet(sys.stdout), _quiet(sys.stderr)
+
+
+def ready() -> None:
+    """Lets Ctrl-C raise KeyboardInterrupt again, for there is something to tidy up now."""
+    if signal.getsignal(signal.SIGINT) is _end_at_once:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    # Raised in an import it would be a page of traceback, and its locks would be left taken.
+    os.write(2, b"interrupted\n")
+    os._exit(128 + number)
 
 
 def is_interactive() -> bool:

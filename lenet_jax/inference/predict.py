@@ -101,12 +101,10 @@ def _averaged_views(
 
     def one_view(maps_D: jax.Array) -> jax.Array:
         # An affine map and nothing else, whatever the network was trained with.
-        draws = augmentation.Draws(
-            jnp.broadcast_to(maps_D, (images_BxHxW.shape[0], augmentation.AFFINE))
-        )
+        draws_BxD = jnp.broadcast_to(maps_D, (images_BxHxW.shape[0], augmentation.AFFINE))
         sample = augmentation.sampling(config)
         return models.apply(
-            config, params, augmentation.augment(strengths, draws, images_BxHxW, sample)
+            config, params, augmentation.augment(strengths, draws_BxD, images_BxHxW, sample)
         )
 
     return metrics.average_members(lax.map(one_view, jnp.asarray(view_maps(views))))
@@ -119,7 +117,6 @@ def probabilities(
     images_NxHxW: np.ndarray,
     *,
     views: int = 1,
-    mean: str = "probabilities",
 ) -> np.ndarray:
     """The members' mean probabilities, float32 [N, 10].
 
@@ -129,44 +126,31 @@ def probabilities(
       params_M: parameters with a leading member axis.
       images_NxHxW: uint8 [N, 28, 28], any N from 1.
       views: of each image that are averaged, see `view_maps`.
-      mean: of `probabilities` or of `log_probabilities`.
     """
     members = jax.tree.leaves(params_M)[0].shape[0]
-    program = _program(config, mesh, members, len(images_NxHxW), views, mean)
+    program = _program(config, mesh, members, len(images_NxHxW), views)
     params_M = multihost.put(params_M, meshes.stacked(mesh))
     return np.asarray(program(params_M, multihost.put(images_NxHxW, meshes.replicated(mesh))))
 
 
-def compile_ahead(config: Config, views: int, mean: str, rows: int) -> None:
+def compile_ahead(config: Config, views: int, rows: int) -> None:
     """Compiles what `from_run` will call for so many images, while they are read."""
     mesh = meshes.make(config.networks)
-    _program(config, mesh, config.networks, rows, views, mean)
-
-
-def _program(
-    config: Config, mesh: Mesh, members: int, rows: int, views: int, mean: str
-) -> Callable[..., jax.Array]:
-    """(params, images) -> probabilities, for arrays of just these shapes and shardings."""
-    return _compiled(config, mesh, members, rows, views, mean)
+    _program(config, mesh, config.networks, rows, views)
 
 
 @lru_cache(maxsize=1)
-def _compiled(
-    config: Config,
-    mesh: Mesh,
-    members: int,
-    rows: int,
-    views: int,
-    mean: str,
-    /,
+def _program(
+    config: Config, mesh: Mesh, members: int, rows: int, views: int, /
 ) -> Callable[..., jax.Array]:
+    """(params, images) -> probabilities, for arrays of just these shapes and shardings."""
     whole = meshes.replicated(mesh)
 
     @backend.precision(config)
     def program(params_M: Any, images_NxHxW: jax.Array) -> jax.Array:
         rows_MxN = jnp.broadcast_to(jnp.arange(rows, dtype=jnp.int32), (members, rows))
         logits_MxNxK = logits(config, mesh, params_M, rows_MxN, images_NxHxW, views)
-        return jnp.exp(metrics.average_members(logits_MxNxK, mean))
+        return jnp.exp(metrics.average_members(logits_MxNxK))
 
     params_M = meshes.abstract(models.shapes(config, (members,)), meshes.stacked(mesh))
     images_NxHxW = jax.ShapeDtypeStruct((rows, 28, 28), jnp.uint8, sharding=whole)
@@ -211,12 +195,11 @@ def from_run(
     images_NxHxW: np.ndarray,
     which: str = "latest",
     views: int = 1,
-    mean: str = "probabilities",
 ) -> np.ndarray:
     """Mean probabilities of a run's members, calibrated where a temperature was fitted for them.
 
-    It was for one view and the mean of probabilities. Views make probabilities less sure, and so
-    does the mean of logarithms: divided by it again they would be worse.
+    It was for one view. Several make probabilities less sure: divided by it again they would be
+    worse.
 
     Args:
       folder: the run's workdir.
@@ -224,7 +207,6 @@ def from_run(
       images_NxHxW: uint8 [N, 28, 28], any N from 1.
       which: checkpoint, `latest` or `best` (by hold-out accuracy).
       views: as for `probabilities`.
-      mean: as for `probabilities`.
 
     Returns:
       float32 [N, 10]
@@ -234,16 +216,14 @@ def from_run(
     """
     params_M = restore(folder, record, which)
     mesh = meshes.make(record.config.networks)
-    mean_NxK = probabilities(record.config, mesh, params_M, images_NxHxW, views=views, mean=mean)
+    mean_NxK = probabilities(record.config, mesh, params_M, images_NxHxW, views=views)
     if not np.isfinite(mean_NxK).all():
         raise UserError(
             f"{shown(folder)}: no finite probabilities; a network of the run has diverged, train "
             "it again with a lower learning rate"
         )
     temperature = workdir.read_temperature(folder)
-    if (views, mean) != (1, "probabilities"):
-        return mean_NxK
-    return calibration.tempered(mean_NxK, temperature)
+    return mean_NxK if views > 1 else calibration.tempered(mean_NxK, temperature)
 
 
 def restore(

@@ -1,9 +1,8 @@
 """Pictures of a run and its model card.
 
-Every picture is drawn by a pure function `draw_...` that gives a matplotlib `Figure`, and written
-as a PNG by the function of the same name without `draw_`. Importing this package costs no more than
-NumPy; matplotlib is imported where a picture is drawn, and never through pyplot, so that nothing
-here has global state or needs a display.
+Every picture is drawn by a pure function `draw_...` that gives a matplotlib `Figure`. Importing
+this package costs no more than NumPy; matplotlib is imported where a picture is drawn, and never
+through pyplot, so that nothing here has global state or needs a display.
 """
 
 from lenet_jax.report.card import Card, model_card, model_name, versions
@@ -11,20 +10,17 @@ from lenet_jax.report.confusion import draw_confusion
 from lenet_jax.report.curves import draw_curves, draw_narrow_curves
 from lenet_jax.report.figures import png, write
 from lenet_jax.report.galleries import (
-    augmented,
     confidence,
     draw_augmented,
     draw_mistakes,
     draw_seen,
-    mistakes,
-    seen,
     worst_mistakes,
 )
-from lenet_jax.report.layer_maps import draw_layers, layers
+from lenet_jax.report.layer_maps import draw_layers
 from lenet_jax.report.page import Section, Table
 from lenet_jax.report.reliability import draw_reliability
 from lenet_jax.report.sections import PAGE, Held, Run, facts, list_sections, write_report
-from lenet_jax.report.sweeps import draw_sweep, sweep
+from lenet_jax.report.sweeps import draw_sweep
 
 __all__ = [
     "PAGE",
@@ -33,7 +29,6 @@ __all__ = [
     "Run",
     "Section",
     "Table",
-    "augmented",
     "confidence",
     "draw_augmented",
     "draw_confusion",
@@ -45,14 +40,10 @@ __all__ = [
     "draw_seen",
     "draw_sweep",
     "facts",
-    "layers",
     "list_sections",
-    "mistakes",
     "model_card",
     "model_name",
     "png",
-    "seen",
-    "sweep",
     "versions",
     "worst_mistakes",
     "write",

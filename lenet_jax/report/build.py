@@ -1,6 +1,7 @@
 """What a finished run shows: the files of its report, its model card and the closing lines."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -240,15 +241,9 @@ def _augmented(record: workdir.Record, training: Dataset) -> np.ndarray:
     images_NxHxW = training.images_NxHxW[_of_all_classes(training.labels_N, 100)]
     # Drawn by NumPy, for JAX would compile its generator.
     rng = np.random.default_rng(config.seed)
-
-    def uniform(_: int, shape: tuple[int, ...], least: float) -> np.ndarray:
-        return rng.uniform(least, 1, shape).astype(np.float32)
-
-    def distort(draws: augmentation.Draws, images_NxHxW: jax.Array) -> jax.Array:
-        return augmentation.augment(config, draws, images_NxHxW)
-
-    draws = augmentation.draw_from(config, uniform, len(images_NxHxW))
-    return np.asarray(_run_once(distort)(draws, images_NxHxW))
+    draws_NxD = rng.uniform(-1, 1, (len(images_NxHxW), augmentation.draws_per_image(config)))
+    distort = _run_once(functools.partial(augmentation.augment, config))
+    return np.asarray(distort(draws_NxD.astype(np.float32), images_NxHxW))
 
 
 def _run_once(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,30 +1,15 @@
 """The confusion matrix of the held-out digits."""
 
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lenet_jax.report.figures import (
-    GRID,
-    INK,
-    MEDIUM,
-    ORANGE,
-    PAPER,
-    add_headings,
-    empty_figure,
-    write,
-)
+from lenet_jax.report.figures import GRID, INK, MEDIUM, ORANGE, PAPER, add_headings, empty_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DIAGONAL, ZERO = "#e9eef3", "#c4c4c4"
-
-
-def confusion(matrix_KxK: np.ndarray, path: str | os.PathLike[str]) -> None:
-    """Writes the confusion matrix; see `draw_confusion` and `write`."""
-    write(draw_confusion(matrix_KxK), path)
 
 
 def confusion_matrix(labels_N: np.ndarray, probabilities_NxK: np.ndarray) -> np.ndarray:

@@ -1,21 +1,11 @@
 """Learning curves: loss and error rate over the epochs."""
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lenet_jax.report.figures import (
-    BLUE,
-    FAINT,
-    GREEN,
-    ORANGE,
-    add_text,
-    empty_figure,
-    quiet_axes,
-    write,
-)
+from lenet_jax.report.figures import BLUE, FAINT, GREEN, ORANGE, add_text, empty_figure, quiet_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,11 +16,6 @@ NOTES = (
     "Training: running mean over the epoch, with augmentation if there is any.",
     "Hold-out: averaged weights at its end.",
 )
-
-
-def curves(rows: Sequence[Mapping[str, float | None]], path: str | os.PathLike[str]) -> None:
-    """Writes the learning curves; see `draw_curves` and `write`."""
-    write(draw_curves(rows), path)
 
 
 def draw_curves(rows: Sequence[Mapping[str, float | None]]) -> "Figure":

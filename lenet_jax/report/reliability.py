@@ -1,6 +1,5 @@
 """The reliability diagram: whether a confidence of 90% means that nine in ten are right."""
 
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,18 +13,10 @@ from lenet_jax.report.figures import (
     add_headings,
     empty_figure,
     quiet_axes,
-    write,
 )
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def reliability(
-    labels_N: np.ndarray, probabilities_NxK: np.ndarray, path: str | os.PathLike[str]
-) -> None:
-    """Writes the reliability diagram; see `draw_reliability` and `write`."""
-    write(draw_reliability(labels_N, probabilities_NxK), path)
 
 
 def draw_reliability(labels_N: np.ndarray, probabilities_NxK: np.ndarray) -> "Figure":

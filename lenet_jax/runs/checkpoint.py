@@ -12,9 +12,7 @@ import os
 import re
 import shutil
 import sys
-import threading
 import time
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -83,10 +81,6 @@ class Checkpoints:
         )
         with self._writing("opened"):
             self._manager = ocp.CheckpointManager(self.folder, options=options)
-        self._hooks = threading.excepthook, sys.unraisablehook
-        self._failed = False
-        if not read_only:
-            threading.excepthook, sys.unraisablehook = self._thread_failed, self._callback_failed
 
     def steps(self) -> list[int]:
         """Steps of the whole checkpoints, ascending."""
@@ -211,10 +205,6 @@ class Checkpoints:
             self.wait()
         finally:
             self._manager.close()
-            threading.excepthook = self._hooks[0]
-            # TensorStore's threads may still have something to tell of a save that failed.
-            if not self._failed:
-                sys.unraisablehook = self._hooks[1]
 
     def _sum(self) -> None:
         """Writes the checksums of the checkpoint that is about to be renamed."""
@@ -225,22 +215,6 @@ class Checkpoints:
                 self.folder / str(self._saving),
             )
             checksums.write(temporary, leave_out=_LATE)
-
-    def _thread_failed(self, failed: Any) -> None:
-        """Keeps a traceback to itself whose error `wait` is about to raise."""
-        frames = traceback.walk_tb(failed.exc_traceback)
-        modules = {str(frame.f_globals.get("__name__")).partition(".")[0] for frame, _ in frames}
-        if "orbax" not in modules:
-            self._hooks[0](failed)
-
-    def _callback_failed(self, failed: Any) -> None:
-        """Keeps to itself that a write has ended after Orbax has given up waiting.
-
-        Orbax closes its event loop at the first write that fails, and each of the others calls it
-        back from a thread of TensorStore, where no one can catch the error.
-        """
-        if failed.object is not None or str(failed.exc_value) != "Event loop is closed":
-            self._hooks[1](failed)
 
     def _remove_half_written(self) -> None:
         """Removes what a failed save has left, while TensorStore may still be writing it."""
@@ -263,7 +237,6 @@ class Checkpoints:
             # TensorStore raises ValueError with the system's reason in the text.
             if isinstance(error, ValueError) and not _REFUSED.search(str(error)):
                 raise
-            self._failed = True
             self._remove_half_written()
             reason = getattr(error, "strerror", None) or str(error).strip().rpartition(": ")[2]
             reason = reason.partition(" [")[0]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lenet_jax.errors import UserError
 from lenet_jax.files import is_remote, make_folder, shown
-from lenet_jax.runs import checksums, compilation_cache, resume, workdir
+from lenet_jax.runs import checksums, compilation_cache, workdir
 
 FINISHED = "finished"
 # How often the workdir is looked at for a new checkpoint.
@@ -71,6 +71,9 @@ class Mirror:
 
     def check_same_run(self, asked: workdir.Record) -> None:
         """Raises UserError if the mirror is of a run with another config, other data or teacher."""
+        # Here, for it knows Orbax, and a mirror is looked at before anything heavy is imported.
+        from lenet_jax.runs import resume
+
         for name in self._whole[:1]:
             resume.check_same_run(self.folder / name, asked, "--mirror")
 
@@ -254,7 +257,11 @@ def _warn(line: str) -> None:
     print(f"WARNING: {line}", file=sys.stderr, flush=True)
 
 
-def begin(run: str | os.PathLike[str], folder: str | os.PathLike[str], cache: str | None) -> Mirror:
+def begin(
+    run: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    cache: str | os.PathLike[str] | None,
+) -> Mirror:
     """The mirror of a run, what was compiled for it fetched; before anything is compiled.
 
     Args:

@@ -58,7 +58,8 @@ def write(
     if files.doubtful:
         writer.write_doubtful(files.doubtful, probabilities_NxK)
     if files.seen:
-        report.seen(dataset.images_NxHxW, labels_N, sure_N, files.seen)
+        seen = report.draw_seen(dataset.images_NxHxW, labels_N, sure_N)
+        report.write(seen, files.seen)
         lines.append(f"Wrote what the network saw to {files.seen}")
     if dataset.labels_N is not None:
         right = int((labels_N == dataset.labels_N).sum())

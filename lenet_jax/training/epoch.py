@@ -4,7 +4,6 @@ It runs inside `shard_map`, as the step does.
 """
 
 import dataclasses
-from functools import partial
 from typing import Any
 
 import jax
@@ -13,7 +12,7 @@ from jax import lax
 
 from lenet_jax import augmentation, metrics, models
 from lenet_jax.config import Config
-from lenet_jax.training import mixup, optimizer
+from lenet_jax.training import optimizer
 from lenet_jax.training.population import Member
 from lenet_jax.training.state import TrainState
 from lenet_jax.training.step import Batch, Targets, train_step
@@ -21,8 +20,8 @@ from lenet_jax.training.step import Batch, Targets, train_step
 # `fold_in(key, step)` is the randomness of a step; what belongs to an epoch is folded in from the
 # end of the range of steps, and the initialisation takes step 0 before training starts at 1.
 ORDER = 2**32 - 1
-# Of the key of a step, what dropout and mixup decide with; the augmentation has the key itself.
-DROPOUT, MIXUP = 1, 4
+# Of the key of a step, what dropout decides with; the augmentation has the key itself.
+DROPOUT = 1
 
 
 def shuffled(config: Config, key: jax.Array, step: jax.Array, rows_R: jax.Array) -> jax.Array:
@@ -81,8 +80,6 @@ def train_until(
     share = -(-config.batch_size // shards)
     turns = 1 if at_once is None else -(-share // at_once)
     share = turns * -(-share // turns)
-    # With mixup an image takes some of the next one of the epoch, which the next device may have.
-    reach = share + (1 if config.mixup else 0)
     filling = steps_per_epoch * config.batch_size + share * shards - images
     order_R = jnp.pad(member.rows_R, (0, filling), constant_values=-1)
     # Fetched before the loop: in a step a TPU would fetch its labels one by one.
@@ -91,9 +88,9 @@ def train_until(
     # The networks that have not seen what the student is held out of.
     teacher_params_T = jax.tree.map(lambda leaf: leaf[member.fold], teacher_params_FxT)
 
-    def own(rows: jax.Array, count: int = share) -> jax.Array:
+    def own(rows: jax.Array) -> jax.Array:
         """This device's share of what there is for every slot of a batch."""
-        return lax.dynamic_slice_in_dim(rows, slots_B[0], count)
+        return lax.dynamic_slice_in_dim(rows, slots_B[0], share)
 
     def body(_: jax.Array, state: TrainState) -> TrainState:
         # What is computed from these alone would be moved out of the loop, or not, and rounded
@@ -101,20 +98,14 @@ def train_until(
         hyper = lax.optimization_barrier(member.hyper)
         begun = (state.step - epoch * steps_per_epoch) * config.batch_size
         from_slot = begun + slots_B[0]
-        rows_B = lax.dynamic_slice_in_dim(order_R, from_slot, reach)
-        labels_B = lax.dynamic_slice_in_dim(labels_R, from_slot, reach)
+        rows_B = lax.dynamic_slice_in_dim(order_R, from_slot, share)
+        labels_B = lax.dynamic_slice_in_dim(labels_R, from_slot, share)
         # Fused with what reads them, they make a member's bits depend on the number of members.
         rows_B, labels_B = lax.optimization_barrier((rows_B, labels_B))
-        inside_B = (slots_B < config.batch_size) & (rows_B[:share] >= 0)
+        inside_B = (slots_B < config.batch_size) & (rows_B >= 0)
         key = jax.random.fold_in(state.key, state.step + 1)
-        shares_B = None
-        if config.mixup:
-            mixup_key = jax.random.fold_in(key, MIXUP)
-            shares = mixup.partner_shares(hyper.mixup, mixup_key, share * shards)
-            # Padding is nobody's partner.
-            shares_B = jnp.where(rows_B[1:] < 0, 0, own(shares))
         rows_B = jnp.maximum(rows_B, 0)
-        draws = augmentation.draw(config, key, share * (shards - 1) + reach)
+        draws_BxD = augmentation.draw(config, key, share * shards)
         units = jax.random.uniform(
             jax.random.fold_in(key, DROPOUT),
             (share * shards, models.F6 * config.width if config.dropout else 0),
@@ -125,9 +116,8 @@ def train_until(
             images_BxHxW=lax.optimization_barrier(images_BxHxW),
             labels_B=labels_B,
             mask_B=inside_B.astype(jnp.float32),
-            draws=jax.tree.map(partial(own, count=reach), draws),
+            draws_BxD=own(draws_BxD),
             units_BxF=own(units),
-            shares_B=shares_B,
         )
         targets = None
         if teacher_config is not None:

@@ -5,7 +5,6 @@ computes its share of every batch. A mesh of one device is no special case.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -17,7 +16,7 @@ from jax.flatten_util import ravel_pytree
 from lenet_jax import augmentation, metrics, models
 from lenet_jax.config import Config
 from lenet_jax.sweep import Hyperparameters
-from lenet_jax.training import mixup, optimizer
+from lenet_jax.training import optimizer
 from lenet_jax.training.state import TrainState
 
 # Pixels [B, 28, 28] -> softened probabilities [B, K].
@@ -27,17 +26,14 @@ Targets = Callable[[jax.Array], jax.Array]
 class Batch(NamedTuple):
     """A device's share of a batch; `mask_B` is 0 for the padding of an epoch's last batch.
 
-    `draws` decide about the augmentation and `units_BxF`, uniform in [0, 1), about dropout. With
-    mixup each image takes `shares_B` of the next one; images, labels and draws then have one row
-    more, for the last one's partner.
+    `draws_BxD` decide about the augmentation and `units_BxF`, uniform in [0, 1), about dropout.
     """
 
     images_BxHxW: jax.Array
     labels_B: jax.Array
     mask_B: jax.Array
-    draws: augmentation.Draws
+    draws_BxD: jax.Array
     units_BxF: jax.Array
-    shares_B: jax.Array | None = None
 
 
 def train_step(
@@ -66,8 +62,9 @@ def train_step(
     Returns:
       The state after the step; its loss is added to `epoch_metrics`.
     """
-    in_turns = partial(_in_turns, batch.mask_B.shape[0], turns)
-    parts = jax.tree.map(in_turns, batch)
+    parts = jax.tree.map(
+        lambda rows: rows.reshape(turns, rows.shape[0] // turns, *rows.shape[1:]), batch
+    )
     # One vector, one all-reduce: between CPU devices each costs a rendezvous of its own.
     nothing, unravel = ravel_pytree((jax.tree.map(jnp.zeros_like, state.params), metrics.zeros()))
 
@@ -97,19 +94,6 @@ def train_step(
     )
 
 
-def _in_turns(share: int, turns: int, rows: jax.Array) -> jax.Array:
-    """The rows of a share in parts; where there is a row more, each part has the first of the next.
-
-    >>> _in_turns(4, 2, jnp.arange(5)).tolist()
-    [[0, 1, 2], [2, 3, 4]]
-    """
-    each = share // turns
-    parts = rows[:share].reshape(turns, each, *rows.shape[1:])
-    if rows.shape[0] > share:
-        parts = jnp.concatenate([parts, rows[each::each, None]], axis=1)
-    return parts
-
-
 def _gradients(
     config: Config,
     params: models.Params,
@@ -117,18 +101,11 @@ def _gradients(
     batch: Batch,
     targets: Targets | None,
 ) -> tuple[models.Params, metrics.Metrics]:
-    """Gradients of the summed loss, and the sums, of augmented images.
-
-    With mixup the teacher is asked about the mixed image, and correct is what equals the label of
-    the image that has the larger part in it.
-    """
+    """Gradients of the summed loss, and the sums, of augmented images."""
     pixels = batch.images_BxHxW
     if not augmentation.is_identity(config):
-        pixels = augmentation.augment(hyper, batch.draws, pixels, augmentation.sampling(config))
+        pixels = augmentation.augment(hyper, batch.draws_BxD, pixels, augmentation.sampling(config))
     pixels = lax.optimization_barrier(pixels)
-    own_B, partners_B = batch.labels_B[: batch.mask_B.shape[0]], batch.labels_B[1:]
-    if batch.shares_B is not None:
-        pixels = lax.optimization_barrier(mixup.mix(batch.shares_B, pixels[:-1], pixels[1:]))
     keep_BxF = None
     if config.dropout:
         # What is left is scaled up, so that nothing need be scaled when predicting.
@@ -137,20 +114,16 @@ def _gradients(
 
     def loss(params: models.Params) -> tuple[jax.Array, metrics.Metrics]:
         logits_BxK = models.apply(config, params, pixels, keep_BxF)
-        losses = partial(
-            metrics.losses,
+        losses_B = metrics.losses(
             logits_BxK,
+            batch.labels_B,
             label_smoothing=hyper.label_smoothing,
             rubbish_class=config.rubbish_class,
         )
-        losses_B = losses(own_B)
-        if batch.shares_B is not None:
-            # Cross-entropy is linear in its target: to mix losses is to mix targets.
-            losses_B = mixup.mix(batch.shares_B, losses_B, losses(partners_B))
         if soft_BxK is not None:
             taught_B = metrics.taught_losses(logits_BxK, soft_BxK, hyper.teacher_temperature)
             losses_B = losses_B + hyper.teacher_weight * (taught_B - losses_B)
-        sums = metrics.masked(losses_B, logits_BxK, own_B, batch.mask_B)
+        sums = metrics.masked(losses_B, logits_BxK, batch.labels_B, batch.mask_B)
         return sums.loss, sums
 
     grads: tuple[models.Params, metrics.Metrics] = jax.grad(loss, has_aux=True)(params)

@@ -38,7 +38,7 @@ SLOW_HALF = (
     "predict", "step", "train", "web",
 )  # fmt: skip
 # What depends on what lies in the tree and in the home.
-AGAIN = ("compiler", "config", "house", "make", "runtime", "stranger", "versions", "workdir")
+AGAIN = ("make", "stranger", "versions")
 HEAD = (
     "| row | Python | jax | flax | NumPy | `make run`, accuracy | `make test` | both again "
     "| exports | in reverse, twice | day |\n|---|---|---|---|---|---|---|---|---|---|---|"
