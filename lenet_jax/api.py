@@ -22,6 +22,7 @@ Examples:
 import contextlib
 import dataclasses
 import difflib
+import functools
 import logging
 import os
 import platform
@@ -35,7 +36,7 @@ import numpy as np
 from lenet_jax import data, export
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
-from lenet_jax.distributed import mesh
+from lenet_jax.distributed import mesh, settings
 from lenet_jax.environment import runtime, wording
 from lenet_jax.errors import UserError
 from lenet_jax.files import home, place
@@ -138,7 +139,7 @@ def train(
                 overwrite=overwrite,
             )
             if result is not None:
-                build.write(run, result)
+                build.write(run, result, say=lambda line: say(wording.in_python(line)))
             if kept_in is not None:
                 kept_in.copy()
             return workdir.read_metrics(run) if result is None else result.rows
@@ -203,11 +204,18 @@ def load(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.ndarray]:
     """
     with contextlib.suppress(RuntimeError):
         _prepare()
-    with _quiet(), _in_python():
+    with _quiet(), _in_python(), settings.taken_over():
         path = _to_path("path", path)
         if place(path).is_dir():
             workdir.read_run(path, say=lambda line: warnings.warn(line, stacklevel=4))
-        return export.load(path)
+        read = export.load(path)
+
+    @functools.wraps(read)
+    def probabilities(images_BxHxW: np.ndarray) -> np.ndarray:
+        with settings.taken_over():
+            return read(images_BxHxW)
+
+    return probabilities
 
 
 def _check_type(name: str, value: object, wanted: Any, told: str) -> None:
@@ -300,11 +308,15 @@ def _prepared() -> Iterator[None]:
             "CPU takes up to twice as long",
             stacklevel=4,
         )
-    with _quiet():
+    with _quiet(), settings.taken_over() as lines:
+        for line in lines:
+            warnings.warn(line, stacklevel=4)
         yield
 
 
 def _prepare() -> None:
+    for line in settings.drop_unknown_flags():
+        warnings.warn(line, stacklevel=5)
     folder = data.programs_folder()
     if folder is not None:
         compilation_cache.tend(folder)

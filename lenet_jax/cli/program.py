@@ -14,7 +14,7 @@ from ml_collections import config_flags
 
 from lenet_jax import config, data
 from lenet_jax.cli import command_line, recipes, thread_errors, usage
-from lenet_jax.environment import commands, packages
+from lenet_jax.environment import commands, packages, startup, variables
 from lenet_jax.errors import Incomplete, UserError
 from lenet_jax.runs import compilation_cache
 from lenet_jax.training import preemption
@@ -65,8 +65,11 @@ _process_id = flags.DEFINE_integer("process_id", None, "Which of them this one i
 _heartbeat = flags.DEFINE_integer(
     "heartbeat_timeout", 30, "Seconds after which a silent process counts as lost.", 1
 )
+_timeout = flags.DEFINE_integer(
+    "initialization_timeout", 300, "Seconds that processes wait for each other at the start.", 1
+)
 SHARED = (command_line.OVERWRITE, _platform, _keep, _help, _help_full, _version)
-SEVERAL = (_coordinator, _num_processes, _process_id, _heartbeat)
+SEVERAL = (_timeout, _coordinator, _num_processes, _process_id, _heartbeat)
 
 
 def flag_values(own: flags.FlagValues) -> flags.FlagValues:
@@ -99,6 +102,10 @@ def run(
     """
     # XLA's own notes about the machine are no help to anybody here.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    startup.begin()
+    if not startup.is_interactive():
+        # A notebook hands on a backend that another environment may lack; pictures need none.
+        os.environ["MPLBACKEND"] = "agg"
     # Orbax warns of what we ask for on purpose, and logs the errors that it also raises.
     logging.set_verbosity(logging.FATAL)
     getLogger("asyncio").setLevel(CRITICAL)
@@ -143,7 +150,9 @@ def run(
         _end(INTERRUPTED)
     except Exception as error:
         _end_if_lost(error)
-        line = packages.lacking(error) if isinstance(error, ModuleNotFoundError) else None
+        line = variables.mistaken(error)
+        if isinstance(error, ModuleNotFoundError):
+            line = packages.lacking(error)
         if line is None:
             raise
         _die(line)
@@ -183,13 +192,16 @@ def start_jax() -> None:
       UserError: they are not there.
     """
     # Here, for importing JAX takes a second.
-    from lenet_jax.distributed import mesh, multihost
+    from lenet_jax.distributed import mesh, multihost, settings
 
+    for line in settings.drop_unknown_flags() + settings.take_over():
+        tell(line)
     folder = compiled_folder()
     if folder is not None:
         compilation_cache.tend(folder)
     mesh.prepare(folder, _platform.value)
-    multihost.join(_coordinator.value, _num_processes.value, _process_id.value, _heartbeat.value)
+    several = _coordinator.value, _num_processes.value, _process_id.value
+    multihost.join(*several, _heartbeat.value, _timeout.value, tell)
     if _platform.value is not None:
         mesh.require(_platform.value)
 
@@ -258,7 +270,12 @@ def _end_if_lost(error: BaseException | None) -> None:
 
 
 def _end(status: int) -> NoReturn:
-    """Ends the process at once; Python would wait for what is compiled in the background."""
+    """Ends the process at once; Python would wait for what is compiled in the background.
+
+    A kernel or a prompt, which is not ours to end, goes on.
+    """
+    if startup.is_interactive():
+        raise SystemExit(status)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -40,6 +40,7 @@ class Card:
       seconds: spent in training.
       device: a line that names the devices.
       versions: of the software, name -> version, see `versions`.
+      settings: variables that the run obeyed and that may decide its numbers, empty for none.
     """
 
     workdir: str
@@ -57,6 +58,7 @@ class Card:
     seconds: float
     device: str
     versions: Mapping[str, str]
+    settings: str = ""
 
 
 def versions() -> dict[str, str]:
@@ -158,7 +160,7 @@ mistakes and for how far a confidence can be trusted.
 
 ### Hardware
 
-- devices: {card.device}
+- devices: {card.device}{f"{chr(10)}- settings: {code(card.settings)}" if card.settings else ""}
 
 ### Software
 

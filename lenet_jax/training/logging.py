@@ -90,10 +90,14 @@ def columns() -> int | None:
 
     One is left out: some terminals begin a new line after the last one.
     """
-    if not sys.stderr.isatty():
+    # There may be none, and one that has gone cannot be asked.
+    try:
+        if sys.stderr is None or not sys.stderr.isatty():
+            return None
+        # A terminal that does not know its width says 0.
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
         return None
-    # A terminal that does not know its width says 0.
-    width = os.get_terminal_size(sys.stderr.fileno()).columns
     return (width or shutil.get_terminal_size().columns) - 1
 
 

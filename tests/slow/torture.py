@@ -23,6 +23,7 @@ from pathlib import Path
 
 import faults
 import kept
+import silence
 from programs import (
     ROOT,
     after,
@@ -233,7 +234,7 @@ def main():
             f"({sum(took) / len(took):.1f} s on average), the same bits after going on |"
         )
         undisturbed(tiny, faults.EPOCHS)
-        for fault in faults.ALL:
+        for fault in (*faults.ALL, *silence.ALL):
             folder = place / fault.__name__
             folder.mkdir()
             fault(folder, tiny)
