@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import lenet_jax
 from lenet_jax.data import arrow, bounded, formats, load_test, load_train, overlap_warning, sample
 from lenet_jax.data.assemble import dataset as assembled
 from lenet_jax.data.honesty import by_pixels
@@ -192,11 +193,27 @@ def test_a_renamed_emnist_is_found_out(tmp_path):
     same(load_test(str(tmp_path / "x.csv"), transposed=True), MANY, MANY_LABELS)
 
 
+def test_a_notebook_turns_them_too(tmp_path):
+    idx_folder(tmp_path, turned(MANY), MANY_LABELS)
+    assert refused(lenet_jax.load_data, tmp_path).endswith("; give transposed=True")
+    same(lenet_jax.load_data(tmp_path, transposed=True), MANY, MANY_LABELS)
+    assert "leave transposed=True out" in refused(lenet_jax.load_data, "sample", transposed=True)
+    idx_folder(tmp_path, MANY, MANY_LABELS)
+    message = refused(lenet_jax.load_data, tmp_path, transposed=True)
+    assert "with transposed=True, " in message
+    assert message.endswith("; leave it out")
+
+
 def test_the_flag_where_it_does_not_belong(tmp_path):
     idx_folder(tmp_path, MANY, MANY_LABELS)
     assert "leave the flag out" in refused(load_train, str(tmp_path), transposed=True)
     idx_folder(tmp_path / "e", MANY, MANY_LABELS, prefix="emnist-digits-")
     assert "somebody has turned them" in refused(load_train, str(tmp_path / "e"))
+    assert refused(load_test, "sample", transposed=True) == (
+        "sample: its digits stand upright; leave --transposed out"
+    )
+    (tmp_path / "x.png").touch()
+    assert "leave --transposed out" in refused(load_test, str(tmp_path / "x.png"), transposed=True)
 
 
 def test_other_things_than_digits_are_never_found_on_their_side(tmp_path):

@@ -93,6 +93,8 @@ def sample_submission(
 def _load(data: str, asked: Asked, cwd: str | os.PathLike[str] | None) -> Dataset:
     data = _downloaded(_resolve(data, cwd, asked.say), asked.say)
     if data == "sample":
+        if asked.transposed:
+            raise UserError("sample: its digits stand upright; leave --transposed out")
         return sample.load(asked.part)
     with _naming(data) as name:
         path = _path(data, cwd)
