@@ -97,7 +97,7 @@ def _parse(content: bytes, name: str, say: Say) -> tuple[Images, Labels | None]:
         return _table(batches, layout, name, say)
     # pyarrow's own errors derive from ValueError, OSError and others as it likes.
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-        reason = ascii((str(error).splitlines() or ["damaged"])[0])[1:81]
+        reason = ascii((str(error).splitlines() or ["damaged"])[0])[1:-1][:80]
         raise UserError(
             f"{name}: damaged, cut off or too large, no whole file of Arrow's ({reason})"
         ) from None
