@@ -38,8 +38,8 @@ def write(folder: Path, record: workdir.Record, params_M, litert: Path) -> list[
       params_M: of the network.
       litert: folder of the programs of LiteRT's environment.
     """
-    files = {kind: folder / f"{kind}{export.ENDINGS[kind]}" for kind in ("onnx", "int8", "c")}
-    files["c"] = folder / "lenet5.h"
+    names = {"onnx": "lenet5.onnx", "int8": "small.onnx", "c": "lenet5.h"}
+    files = {kind: folder / name for kind, name in names.items()}
     for kind, file in files.items():
         export.write(file, kind, record, params_M, 1.0)
     tflite = _converted(folder, record, params_M, litert)
