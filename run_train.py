@@ -1,53 +1,6 @@
-"""Trains LeNet-5 on digits; see `--help`. Kept short on purpose: all is in lenet_jax."""
+"""Trains LeNet-5 on digits; see `--help`. What it does is in lenet_jax/cli/train.py."""
 
-from lenet_jax import checkout
-
-with checkout.packages():
-    from absl import flags
-
-    from lenet_jax import compilation_cache, data, program, tensorboard
-
-HELP = """python run_train.py --data=digit-recognizer.zip --workdir=runs/first
-
-Trains LeNet-5 and leaves config.json, checkpoints/, metrics.csv, report/ and README.md in the
-workdir. A workdir with a checkpoint is gone on from. Every field of the recipe can be set as
---config.field=value, for instance --config.epochs=5 --config.members=4."""
-
-DATA = flags.DEFINE_string("data", "auto", data.HELP_TO_TRAIN)
-WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.")
-MIRROR = flags.DEFINE_string(
-    "mirror",
-    None,
-    "Folder that outlives this machine, Google Drive for one: checkpoints and compiled programs "
-    "are copied there, and the run goes on from there where its workdir is empty.",
-)
-TRANSPOSED = flags.DEFINE_bool("transposed", False, data.HELP_TRANSPOSED)
-TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write events to tensorboard/ there, too.")
-
-
-def main() -> None:
-    """Wires the flags to the rooms."""
-    recipe = config()
-    programs = None
-    if MIRROR.value:
-        # Before anything is compiled.
-        programs = compilation_cache.Copies(program.compiled_folder(), MIRROR.value)
-        programs.fetch()
-    reading = data.load_train, DATA.value, "outcome", "train", recipe
-    dataset = program.load(*reading, transposed=TRANSPOSED.value)
-    from lenet_jax import hosts, mirror, outcome, train
-
-    kept_in = mirror.Mirror(WORKDIR.value, MIRROR.value, programs) if MIRROR.value else None
-    with tensorboard.writer(WORKDIR.value if TENSORBOARD.value else None) as log:
-        result = train.train(recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in)
-    if result is not None:
-        outcome.write(WORKDIR.value, result)
-    if kept_in is not None:
-        kept_in.copy()
-    if hosts.first():
-        print(outcome.closing(WORKDIR.value, DATA.value))
-
+from lenet_jax.cli import train
 
 if __name__ == "__main__":
-    config = program.define_config()
-    program.run(main, HELP)
+    train.main()

@@ -7,7 +7,7 @@ the others, whose networks differ from its own in one ingredient, seed by seed a
 digits that the first recipe gets wrong are drawn.
 """
 
-from lenet_jax import mesh as meshes
+from lenet_jax.distributed import mesh as meshes
 
 meshes.prepare()
 
@@ -23,7 +23,11 @@ import jax
 import numpy as np
 from absl import logging
 
-from lenet_jax import calibration, data, metrics, model, population, predict, report, workdir
+from lenet_jax.inference import calibration, predict
+from lenet_jax import data, metrics, report
+from lenet_jax.models import summary
+from lenet_jax.training import population
+from lenet_jax.runs import workdir
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
 from lenet_jax.report import figures
@@ -59,11 +63,11 @@ class Scored:
         """Accuracy of each network, in percent."""
         return 100 * self._right(self.probabilities_FxMxHxK).mean(axis=-1)
 
-    def averaged(self, mean: str = "probabilities") -> np.ndarray:
+    def averaged(self) -> np.ndarray:
         """Probabilities of each fold's networks together, [F, H, K]."""
         log_probabilities = np.log(np.maximum(self.probabilities_FxMxHxK, calibration.LEAST))
-        average = functools.partial(metrics.average_members, mean=mean)
-        return np.exp(np.asarray(jax.vmap(average)(log_probabilities), np.float64))
+        average_FxHxK = jax.vmap(metrics.average_members)(log_probabilities)
+        return np.exp(np.asarray(average_FxHxK, np.float64))
 
     def accuracy(self, probabilities_FxHxK: np.ndarray) -> float:
         """In percent of all digits."""
@@ -113,25 +117,13 @@ def accuracy_table(runs: list[Scored], viewed: list[Scored]) -> Iterator[str]:
     for run, views in zip(runs, viewed, strict=True):
         config, each = run.record.config, run.each_FxM
         folds, members = each.shape
-        parameters = sum(layer.trainable for layer in model.layers(config))
+        parameters = sum(layer.trainable for layer in summary.layers(config))
         together = "" if members == 1 else f"{run.accuracy(run.averaged()):.3f}"
         yield (
             f"| `{run.name}.py` | {parameters:,} | {config.epochs} | {folds} x {members} "
             f"| {each.mean():.3f} ± {each.std(ddof=1):.3f} | {together} "
             f"| {views.accuracy(views.averaged()):.3f} |"
         )
-
-
-def average_table(runs: list[Scored], viewed: list[Scored]) -> Iterator[str]:
-    """Which average, of probabilities or of their logarithms, for the recipes with several."""
-    yield "| recipe | mean of | one view, % | 8 views, % |"
-    yield "|---|---|---|---|"
-    for run, views in zip(runs, viewed, strict=True):
-        if run.each_FxM.shape[1] == 1:
-            continue
-        for mean in ("probabilities", "log_probabilities"):
-            cells = [f"{one.accuracy(one.averaged(mean)):.3f}" for one in (run, views)]
-            yield f"| `{run.name}.py` | {mean} | {' | '.join(cells)} |"
 
 
 def calibration_table(runs: list[Scored]) -> Iterator[str]:
@@ -222,8 +214,6 @@ def main() -> None:
     runs, viewed = map(list, zip(*scored(flags.runs, 1, 8), strict=True))
     several = [run for run in runs if run.each_FxM.shape[1] > 1]
     parts = [("Accuracy", accuracy_table(runs, viewed)), ("Calibration", calibration_table(runs))]
-    if several:
-        parts.append(("Which average", average_table(runs, viewed)))
     if flags.ablation:
         ingredients = [run for (run,) in scored(flags.ablation, 1)]
         parts.append(("Ingredients", ablation_table(ingredients)))
@@ -233,13 +223,13 @@ def main() -> None:
         report.write(draw_members(several), PICTURES / "members.png")
     first = runs[0]
     inside = first.labels_FxH >= 0
-    report.mistakes(
+    wrong = report.draw_mistakes(
         dataset.images_NxHxW[first.rows_FxH[inside]],
         first.labels_FxH[inside],
         first.averaged()[inside],
-        PICTURES / "wrong_digits.png",
         limit=240,
     )
+    report.write(wrong, PICTURES / "wrong_digits.png")
     before, _, rest = RESULTS.read_text().partition(BEGIN)
     RESULTS.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
 

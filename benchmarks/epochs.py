@@ -1,6 +1,6 @@
 """lenet-jax's own programs on arrays, as `run_train.py` calls them, without its files."""
 
-from lenet_jax import mesh as meshes
+from lenet_jax.distributed import mesh as meshes
 
 meshes.prepare()
 
@@ -9,9 +9,9 @@ import dataclasses
 import jax
 import numpy as np
 
-from lenet_jax import optimizer, population, programs
+from lenet_jax.training import optimizer, population, compilation
 from lenet_jax.config import Config
-from lenet_jax.state import TrainState
+from lenet_jax.training.state import TrainState
 
 # uint8 [N, 28, 28] and int32 [N].
 Digits = tuple[np.ndarray, np.ndarray]
@@ -30,10 +30,10 @@ class Run:
         self.mesh, self.members = meshes.make(config.members), config.members
         self.whole, self.split = meshes.replicated(self.mesh), meshes.stacked(self.mesh)
         self.steps = optimizer.steps_per_epoch(config, count)
-        sizes = programs.Sizes(
+        sizes = compilation.Sizes(
             members=self.members, rows=len(train[1]), images=count, held=held_count
         )
-        self.programs = programs.compile_ahead(people.config, self.mesh, sizes)
+        self.programs = compilation.compile_ahead(people.config, self.mesh, sizes)
         self.data = jax.device_put(train, self.whole)
         self.member_M = jax.device_put(people.member, self.split)
         self.held_MxH = jax.device_put(np.tile(held_N, (self.members, 1)), self.split)

@@ -24,7 +24,7 @@ from epochs import Digits, Run
 import jax
 import numpy as np
 from lenet_jax import data, files
-from lenet_jax import mesh as meshes
+from lenet_jax.distributed import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
 

@@ -32,7 +32,8 @@ def child(most):
     from jax import lax
     from jax.sharding import PartitionSpec as P
 
-    from lenet_jax import hosts, mesh, population, programs
+    from lenet_jax.distributed import multihost, mesh
+    from lenet_jax.training import population, compilation
     from lenet_jax.config import Config
 
     mesh.prepare()
@@ -45,11 +46,11 @@ def child(most):
         people = population.make(Config(members=members, batch_size=batch, holdout=0.0), labels)
         on = mesh.make(members)
         whole, split = mesh.replicated(on), mesh.stacked(on)
-        run = programs.compile_lazily(people.config, on, people.images)
-        seeds = hosts.put(people.seeds_M, split)
+        run = compilation.compile_lazily(people.config, on, people.images)
+        seeds = multihost.put(people.seeds_M, split)
         state = jax.block_until_ready(run.create(seeds))
-        given = hosts.put(people.member, split), *hosts.put((images, labels), whole)
-        begin, one = hosts.put((np.int32(0), np.int32(1)), whole)
+        given = multihost.put(people.member, split), *multihost.put((images, labels), whole)
+        begin, one = multihost.put((np.int32(0), np.int32(1)), whole)
         jitted: Any = run.train_until
         program = jitted.lower(state, *given, begin, one, None).compile()
         held = {device.id: 0 for device in jax.devices()}
@@ -77,7 +78,7 @@ def child(most):
             if at + steps > IMAGES // batch:
                 state, at = jax.block_until_ready(run.create(seeds)), 0
             begun = time.perf_counter()
-            span = hosts.put((np.int32(at), np.int32(at + steps)), whole)
+            span = multihost.put((np.int32(at), np.int32(at + steps)), whole)
             state = jax.block_until_ready(program(state, *given, *span, None))
             seconds.append((time.perf_counter() - begun) / steps)
             at += steps
@@ -94,7 +95,7 @@ def child(most):
         program = jax.jit(
             jax.shard_map(sums, mesh=on, in_specs=P(), out_specs=P(), check_vma=False)
         )
-        x = hosts.put(np.ones(numbers, np.float32), mesh.replicated(on))
+        x = multihost.put(np.ones(numbers, np.float32), mesh.replicated(on))
         jax.block_until_ready(program(x))
         seconds = []
         for _ in range(5):

@@ -14,34 +14,29 @@ Array names carry their axes, one letter each:
     K  class, 0..9
 
 A notebook needs no more than `load_data`, `train`, `predict`, `load` and `Config` of this package;
-see `lenet_jax.library`.
+see `lenet_jax.api`.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-# Imported where they are first asked for, so that importing the package costs nothing.
-_FUNCTIONS = {
-    "Config": "config",
-    "check_runtime": "library",
-    "load": "library",
-    "load_data": "library",
-}
-# Rooms that can be called, see `lenet_jax.callable_room`.
-_ROOMS = ("predict", "train")
+__all__ = ["Config", "check_runtime", "load", "load_data", "predict", "train"]
 
+if TYPE_CHECKING:
+    from lenet_jax.api import check_runtime, load, load_data, predict, train
+    from lenet_jax.config import Config
+else:
 
-def __getattr__(name: str) -> Any:
-    """What is imported late."""
-    if name in _FUNCTIONS:
-        return getattr(importlib.import_module(f"lenet_jax.{_FUNCTIONS[name]}"), name)
-    if name in _ROOMS:
-        return importlib.import_module(f"lenet_jax.{name}")
-    raise AttributeError(f"module 'lenet_jax' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        """What is public, imported late, so that importing the package costs nothing."""
+        if name not in __all__:
+            raise AttributeError(f"module 'lenet_jax' has no attribute {name!r}")
+        module = "config" if name == "Config" else "api"
+        return getattr(importlib.import_module(f"lenet_jax.{module}"), name)
 
 
 def __dir__() -> list[str]:
     """Names for completion, those imported late too."""
-    return sorted([*globals(), *_FUNCTIONS, *_ROOMS])
+    return sorted([*globals(), *__all__])

@@ -24,6 +24,8 @@ OPTIMIZERS = ("adamw", "muon", "sgd")
 # they change neither the arrays of the state nor the numbers that come out of a step.
 RESUMABLE = frozenset({"conv", "deterministic", "mesh", "sampling"})
 MESH_AXES = ("member", "batch")
+# Fields that there were, with the value that left out what they are about: it did not help.
+DELETED = {"erasing": 0.0, "mixup": 0.0, "stroke": 0.0}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,12 +88,6 @@ class Config:
       shift: largest shift in pixels, along rows and along columns, in [0, 14].
       elastic: standard deviation in pixels of an elastic distortion (Simard et al. 2003), in
         [0, 14].
-      stroke: largest share of the way towards strokes a pixel thicker on each side (the dilation
-        by 3x3 pixels), or a pixel thinner (the erosion), in [0, 1].
-      erasing: probability that a rectangle of 2% to 20% of an augmented image, anywhere in it,
-        becomes background (random erasing, Zhong et al. 2017), in [0, 1].
-      mixup: alpha of mixup (Zhang et al. 2018): each augmented image, and its target, is mixed with
-        the next one of the epoch by a share from Beta(alpha, alpha), in [0, 100]; 0 mixes nothing.
       sweep: hyperparameters to try, `field=value,value; field=value`: every combination is trained
         side by side with the others, and `networks.csv` tells how each one did.
     """
@@ -134,9 +130,6 @@ class Config:
     shear: float = 0.1
     shift: float = 2.0
     elastic: float = 0.0
-    stroke: float = 0.0
-    erasing: float = 0.0
-    mixup: float = 0.0
     sweep: str = ""
 
     def __post_init__(self) -> None:
@@ -178,9 +171,6 @@ class Config:
         self._range("rotation", 0, 180)
         self._range("shift", 0, 14)
         self._range("elastic", 0, 14)
-        self._range("stroke", 0, 1)
-        self._range("erasing", 0, 1)
-        self._range("mixup", 0, 100)
 
     @property
     def networks(self) -> int:
@@ -269,6 +259,8 @@ def _cast(field: dataclasses.Field[Any], value: Any) -> Any:
 def from_mapping(fields: Mapping[str, Any], *, source: str = "config") -> Config:
     """Builds a `Config` from field values; fields left out keep their defaults.
 
+    Of the fields that are `DELETED`, those that did nothing are passed over.
+
     Args:
       fields: name -> value.
       source: where the fields come from, for messages.
@@ -277,6 +269,7 @@ def from_mapping(fields: Mapping[str, Any], *, source: str = "config") -> Config
       UserError: an unknown field (the message lists near misses) or a value out of range.
     """
     known = [field.name for field in dataclasses.fields(Config)]
+    fields = {name: value for name, value in fields.items() if value != DELETED.get(name)}
     for name in fields:
         if name not in known:
             raise UserError(f"{source}: {unknown_field(name, known)}")
@@ -290,6 +283,8 @@ def unknown_field(name: str, known: list[str]) -> str:
       >>> unknown_field("epoch", ["seed", "epochs"])
       'there is no field config.epoch; did you mean epochs?'
     """
+    if name in DELETED:
+        return f"config.{name} is gone, for it did not help (docs/results.md); train without it"
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return f"there is no field config.{name}; did you mean {' or '.join(near)}?"

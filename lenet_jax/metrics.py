@@ -117,12 +117,8 @@ def average_folds(logits_MxHxK: jax.Array, folds: int) -> jax.Array:
     return jax.vmap(average_members)(by_fold)
 
 
-def average_members(logits_MxNxK: jax.Array, mean: str = "probabilities") -> jax.Array:
+def average_members(logits_MxNxK: jax.Array) -> jax.Array:
     """Log of the members' mean probabilities, [M, N, K] -> [N, K].
-
-    Args:
-      logits_MxNxK: float32 [M, N, K].
-      mean: arithmetic, of the `probabilities`, or geometric, of the `log_probabilities`.
 
     Examples:
       >>> logits_MxNxK = jnp.log(jnp.array([[[0.5, 0.5]], [[0.25, 0.75]]]))
@@ -130,7 +126,5 @@ def average_members(logits_MxNxK: jax.Array, mean: str = "probabilities") -> jax
       [0.375, 0.625]
     """
     log_probabilities = jax.nn.log_softmax(logits_MxNxK, axis=-1)
-    if mean == "log_probabilities":
-        return jax.nn.log_softmax(jnp.mean(log_probabilities, axis=0), axis=-1)
     members = jnp.float32(logits_MxNxK.shape[0])
     return jax.nn.logsumexp(log_probabilities, axis=0) - jnp.log(members)

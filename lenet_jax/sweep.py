@@ -1,31 +1,41 @@
 """The points of a sweep: which hyperparameters are tried, and with which values."""
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lenet_jax.errors import UserError
 
-# Numbers that may differ between the members of one run.
-FIELDS = (
-    "learning_rate",
-    "momentum",
-    "weight_decay",
-    "ema_decay",
-    "label_smoothing",
-    "dropout",
-    "clip_norm",
-    "teacher_weight",
-    "teacher_temperature",
-    "rotation",
-    "scale",
-    "shear",
-    "shift",
-    "elastic",
-    "stroke",
-    "erasing",
-    "mixup",
-)
+# Of NumPy, of JAX, or only its shape and dtype.
+Array = Any
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """The numbers of a recipe that may differ between members, float32 [] each; as in `Config`.
+
+    A tree of arrays for JAX, which `population.py` tells it.
+    """
+
+    learning_rate: Array
+    momentum: Array
+    weight_decay: Array
+    ema_decay: Array
+    label_smoothing: Array
+    dropout: Array
+    clip_norm: Array
+    teacher_weight: Array
+    teacher_temperature: Array
+    rotation: Array
+    scale: Array
+    shear: Array
+    shift: Array
+    elastic: Array
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Hyperparameters))
 
 
 def points(text: str) -> list[dict[str, float]]:

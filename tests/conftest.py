@@ -22,7 +22,7 @@ import filelock
 import jax
 import pytest
 
-from lenet_jax import mesh
+from lenet_jax.distributed import mesh
 from support import recipe
 
 mesh.prepare(Path(os.environ["LENET_JAX_CACHE"]) / "compiled")

@@ -15,7 +15,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from lenet_jax import mesh
+from lenet_jax.distributed import mesh
 from lenet_jax.errors import UserError
 
 ROOT = Path(__file__).parent.parent

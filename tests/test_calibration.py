@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from lenet_jax import calibration
+from lenet_jax.inference import calibration
 
 
 def honest(count=40_000, seed=0):

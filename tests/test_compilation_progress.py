@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from lenet_jax import compilation_progress
+from lenet_jax.distributed import compilation_progress
 
 ROOT = Path(__file__).parent.parent
 LINE = re.compile(r"Compiling (.+): (\d+) s so far")
@@ -70,7 +70,7 @@ def test_a_program_that_cannot_be_compiled_ends_the_wait(monkeypatch, capfd):
 def training(tmp_path, first_seconds):
     """`run_train.py` in a process of its own that tells of shorter compilations."""
     code = (
-        f"import runpy, sys; from lenet_jax import compilation_progress as progress;"
+        f"import runpy, sys; from lenet_jax.distributed import compilation_progress as progress;"
         f"progress.FIRST_SECONDS = {first_seconds}; sys.argv[0] = 'run_train.py';"
         f"runpy.run_path({str(ROOT / 'run_train.py')!r}, run_name='__main__')"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from lenet_jax import conv
+from lenet_jax.models import convolution
 
 # Input maps, side, output maps: C1, C3, and odd sizes that no layer has.
 SHAPES = ((1, 32, 6), (6, 14, 16), (3, 12, 2))
@@ -75,7 +75,7 @@ def assert_close(got, expected):
 @pytest.mark.parametrize("which", [0, 1], ids=["conv_phases", "conv_pool"])
 @pytest.mark.parametrize(("shape", "batch"), CASES, ids=str)
 def test_equals_lax(name, which, shape, batch):
-    operation = conv.implementation(name)[which]
+    operation = convolution.implementation(name)[which]
     x, kernel = arrays(shape, batch)
     got = jax.jit(lambda x, k: value_and_gradients(operation, x, k))(x, kernel)
     assert_close(got, exactly(REFERENCES[which], x, kernel))
@@ -86,7 +86,7 @@ def test_equals_lax(name, which, shape, batch):
 @pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
 def test_equals_lax_under_vmap_over_members(name, which, shape):
     x, kernel = arrays(shape, 5, lead=(3,))
-    operation = conv.implementation(name)[which]
+    operation = convolution.implementation(name)[which]
     got = jax.jit(jax.vmap(lambda x, k: value_and_gradients(operation, x, k)))(x, kernel)
     each = [exactly(REFERENCES[which], x[member], kernel[member]) for member in range(3)]
     assert_close(got, [np.stack(members) for members in zip(*each, strict=True)])
@@ -94,10 +94,10 @@ def test_equals_lax_under_vmap_over_members(name, which, shape):
 
 def test_the_average_of_phases_is_the_mean_of_four_neighbours_and_so_are_its_gradients():
     x, kernel = arrays(SHAPES[2], 2)
-    phases, _ = conv.implementation("matmul")
+    phases, _ = convolution.implementation("matmul")
 
     def averaged(x, kernel):
-        return conv.average_phases(phases(x, kernel))
+        return convolution.average_phases(phases(x, kernel))
 
     got = jax.jit(lambda x, k: value_and_gradients(averaged, x, k))(x, kernel)
     assert_close(got, exactly(reference_pool, x, kernel))

@@ -22,7 +22,7 @@ from lenet_jax.data import (
     sample,
     sample_submission,
 )
-from lenet_jax.data.honesty import identify
+from lenet_jax.data.leakage import identify
 from support.digit_files import csv_bytes, digits, idx_folder, put, refused, same, table, zip_bytes
 
 IMAGES, LABELS = digits(10)

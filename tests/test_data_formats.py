@@ -29,7 +29,7 @@ from lenet_jax.data import (
     sample,
 )
 from lenet_jax.data.assemble import dataset as assembled
-from lenet_jax.data.honesty import by_pixels
+from lenet_jax.data.leakage import by_pixels
 from lenet_jax.data.place import Asked
 from lenet_jax.errors import UserError
 from support import format_writers

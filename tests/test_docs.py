@@ -27,9 +27,9 @@ INNER = {
     "data.arrays",
     "data.pairs",
     "data.arrow_pictures",
-    "checksums",
-    "answers",
-    "progress",
+    "runs.checksums",
+    "submission.outputs",
+    "training.logging",
     "report.markdown",
 }
 
@@ -176,7 +176,12 @@ def test_what_a_function_returns_is_one_sentence(site):
 
 def test_the_tutorial_shows_the_code(site):
     text = (site / "tutorial.html").read_text()
-    for name in ("data.load.load_train", "step.train_step", "mesh.over_members", "predict.logits"):
+    for name in (
+        "data.load.load_train",
+        "training.step.train_step",
+        "distributed.mesh.over_members",
+        "inference.predict.logits",
+    ):
         assert f'id="lenet_jax.{name}"' in text, name
     assert "lax.fori_loop" in re.sub("<[^>]*>", "", text)
 

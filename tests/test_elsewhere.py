@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lenet_jax import files, stopping, workdir
+from lenet_jax import files
+from lenet_jax.runs import workdir
+from lenet_jax.training import preemption
 from support import bare
 
 ROOT = Path(__file__).parent.parent
@@ -88,14 +90,14 @@ def test_ctrl_break_stops_as_sigterm_does():
     # A signal of this system under the name of Windows'.
     code = (
         "import signal; signal.SIGBREAK = signal.SIGUSR2\n"
-        "from lenet_jax import stopping\n"
-        "with stopping.asked() as request:\n"
+        "from lenet_jax.training import preemption\n"
+        "with preemption.asked() as request:\n"
         "  signal.raise_signal(signal.SIGBREAK)\n"
         "  assert request.came\n"
-        "stopping.listen()\n"
+        "preemption.listen()\n"
         "try: signal.raise_signal(signal.SIGBREAK)\n"
-        "except stopping.Terminated: print('terminated')\n"
+        "except preemption.Terminated: print('terminated')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "terminated\n", done.stderr
-    assert signal.SIGTERM in stopping.TERMINATION
+    assert signal.SIGTERM in preemption.TERMINATION

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 
 import lenet_jax
-from lenet_jax import calibration, export, predict, workdir
-from lenet_jax import mesh as meshes
+from lenet_jax import export
 from lenet_jax.config import Config
 from lenet_jax.data import sample
+from lenet_jax.distributed import mesh as meshes
 from lenet_jax.errors import UserError
 from lenet_jax.export import Signature, network, onnx_model
+from lenet_jax.inference import calibration, predict
+from lenet_jax.runs import workdir
 from support.networks import (
     ENSEMBLES,
     EVERY,

@@ -5,9 +5,10 @@ from typing import ClassVar
 
 import pytest
 
-from lenet_jax import checksums, files, workdir
+from lenet_jax import files
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown, write_atomically
+from lenet_jax.runs import checksums, workdir
 from support.digit_files import refused
 
 

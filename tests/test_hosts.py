@@ -13,9 +13,13 @@ import jax
 import numpy as np
 import pytest
 
-from lenet_jax import data, hosts, predict, stopping, train, workdir
+from lenet_jax import data
 from lenet_jax.config import Config
+from lenet_jax.distributed import multihost
 from lenet_jax.errors import UserError
+from lenet_jax.inference import predict
+from lenet_jax.runs import workdir
+from lenet_jax.training import loop, preemption
 from support.digit_files import idx_folder
 from support.runs import newest, wait_until
 
@@ -92,7 +96,7 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def undisturbed(place):
     digits = data.load_train(str(place / "digits"))
-    return train.train(CONFIG, digits, place / "undisturbed", say=lambda _: None)
+    return loop.train(CONFIG, digits, place / "undisturbed", say=lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +115,7 @@ def test_two_processes_lose_one_and_go_on(stopped_first, place, undisturbed):
         # A request to one process stops both.
         pair[1].send_signal(signal.SIGTERM)
         outputs = [process.communicate(timeout=200) for process in pair]
-        assert [process.returncode for process in pair] == [stopping.STOPPED] * 2, outputs
+        assert [process.returncode for process in pair] == [preemption.STOPPED] * 2, outputs
         assert 1 <= len(workdir.read_metrics(folder)) < CONFIG.epochs
         assert predict.restore(folder, workdir.read_run(folder))
         saved = newest(folder)
@@ -124,7 +128,7 @@ def test_two_processes_lose_one_and_go_on(stopped_first, place, undisturbed):
     assert time.monotonic() - begun < BOUND
     assert ("Going on from epoch" in said) == stopped_first
     # JAX's runtime ends a process by itself where it hears first; before jax 0.8 with status 1.
-    assert pair[0].returncode in (stopping.LOST, -signal.SIGABRT, 1)
+    assert pair[0].returncode in (preemption.LOST, -signal.SIGABRT, 1)
     assert re.search("error: another process of this run was lost|another task died", told), told
     assert "Traceback" not in told
     pair[1].communicate()
@@ -147,7 +151,7 @@ def test_two_processes_lose_one_and_go_on(stopped_first, place, undisturbed):
 
 
 def cluster(**more):
-    return hosts.in_cluster({"PATH": "/bin"} | more)
+    return multihost.in_cluster({"PATH": "/bin"} | more)
 
 
 def test_only_several_processes_are_a_cluster():
@@ -165,12 +169,12 @@ def test_only_several_processes_are_a_cluster():
 
 
 def test_one_process_agrees_with_itself():
-    assert hosts.first()
-    assert hosts.agree(True, 3) == (True, 3)
-    hosts.check_same("anything", "nothing else")
+    assert multihost.first()
+    assert multihost.agree(True, 3) == (True, 3)
+    multihost.check_same("anything", "nothing else")
     tree = {"a": jax.numpy.arange(3)}
-    np.testing.assert_array_equal(hosts.whole(tree)["a"], [0, 1, 2])
-    assert not hosts.is_loss(RuntimeError("Gloo all-reduce failed"))
+    np.testing.assert_array_equal(multihost.whole(tree)["a"], [0, 1, 2])
+    assert not multihost.is_loss(RuntimeError("Gloo all-reduce failed"))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +186,7 @@ def test_one_process_agrees_with_itself():
 )
 def test_mistaken_processes_are_refused(given, expected):
     with pytest.raises(UserError, match=expected):
-        hosts.join(*given)
+        multihost.join(*given)
 
 
 @pytest.mark.parametrize(

@@ -1,180 +1,126 @@
-"""The import rule: arrows between the rooms point one way."""
+"""The order of the layers: each file imports only what stands below it."""
 
 import ast
+import importlib
+import importlib.util
+import pkgutil
+import re
 from pathlib import Path
 
 import pytest
 
+import lenet_jax
+
 PACKAGE = Path(__file__).parent.parent / "lenet_jax"
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+# From the top to the ground; what shares a line knows nothing of each other.
+LAYERS = """
+cli
+api
+submission
+report
+training
+export
+inference
+runs
+models
+distributed augmentation
+data
+config metrics
+sweep files
+environment
+errors
+"""
+DEPTH = {name: depth for depth, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 
-# What each room may import of the package; a room that is not here may import nothing of it.
-MAY_IMPORT = {
-    "sweep": {"errors"},
-    "config": {"errors", "sweep"},
-    "population": {"config", "data", "sweep"},
-    "files": {"errors"},
-    "extras": {"checkout", "errors"},
-    "kaggle_account": {"errors", "files"},
-    "data": {"checkout", "errors", "extras", "files", "kaggle_account"},
-    "submission": {"errors", "files"},
-    "submit": {"data", "errors", "extras", "files", "kaggle_account"},
-    "report": {"calibration", "checkout", "data", "errors", "files", "sweep"},
-    "workdir": {"checkout", "config", "data", "errors", "files", "lenet_jax"},
-    "augment": {"config", "population"},
-    "conv": set(),
-    "hosts": {"errors"},
-    "mesh": {"config", "errors", "runtime"},
-    "compiler": {"config", "mesh"},
-    "compilation_progress": {"hosts"},
-    "metrics": set(),
-    "mixup": set(),
-    "model": {"config", "conv"},
-    "optimizer": {"config", "population"},
-    "state": {"config", "metrics", "model", "optimizer"},
-    "step": {
-        "augment", "config", "metrics", "mixup", "model", "optimizer", "population", "state",
-    },
-    "loop": {
-        "augment", "config", "metrics", "mixup", "model", "optimizer", "population", "state",
-        "step",
-    },
-    "checksums": {"files"},
-    "checkpoint": {"checksums", "errors", "files", "mesh", "state"},
-    "compilation_cache": {"files"},
-    "mirror": {"checksums", "compilation_cache", "errors", "files", "resume", "workdir"},
-    "resume": {"checkpoint", "config", "errors", "files", "workdir"},
-    "predict": {
-        "augment", "calibration", "callable_room", "checkout", "checkpoint",
-        "compilation_progress", "compiler", "config", "errors", "files", "hosts", "mesh", "metrics",
-        "model", "workdir",
-    },
-    "teacher": {"checkout", "config", "errors", "files", "predict", "workdir"},
-    "programs": {
-        "compilation_progress", "compiler", "config", "loop", "mesh", "metrics", "model",
-        "population", "predict", "state",
-    },
-    "epochs": {
-        "checkpoint", "config", "data", "errors", "files", "hosts", "mesh", "metrics", "optimizer",
-        "population", "programs", "progress", "state", "stopping", "teacher", "workdir",
-    },
-    "train": {
-        "callable_room", "checkpoint", "compiler", "config", "data", "epochs", "errors", "files",
-        "hosts", "mesh", "mirror", "model", "optimizer", "population", "programs", "progress",
-        "resume", "state", "stopping", "teacher", "workdir",
-    },
-    "progress": {"config", "data", "metrics", "workdir"},
-    "calibration": set(),
-    "answers": {"data", "files", "report", "submission"},
-    "export": {
-        "calibration", "checkout", "config", "data", "errors", "extras", "files", "lenet_jax",
-        "metrics", "model", "predict", "workdir",
-    },
-    "tensorboard": {"extras", "workdir"},
-    "outcome": {
-        "augment", "calibration", "checkout", "compiler", "config", "data", "errors", "files",
-        "mesh", "model", "population", "predict", "report", "sweep", "train", "workdir",
-    },
-    "checkout": set(),
-    "callable_room": set(),
-    "console": {"checkout"},
-    "library": {
-        "config", "data", "errors", "export", "files", "mesh", "mirror", "outcome",
-        "predict", "runtime", "train", "wording", "workdir",
-    },
-    "runtime": set(),
-    "program": {
-        "checkout", "data", "errors", "hosts", "lenet_jax", "mesh", "recipes", "stopping", "usage",
-        "config",
-    },
-    "recipes": {"checkout", "config", "errors"},
-    "usage": {"checkout", "config", "recipes"},
-    "wording": {"checkout"},
-    "stopping": set(),
-}  # fmt: skip
-
-ONLY_IN = {"flax": {"model"}, "orbax": {"checkpoint"}, "absl": {"program"}, "pandas": {"data"}}
-NO_JAX = {
-    "checkout",
-    "console",
-    "tensorboard",
-    "answers",
-    "calibration",
-    "checksums",
-    "compilation_cache",
-    "runtime",
+ONLY_IN = {"flax": "models", "orbax": "runs.checkpoint", "absl": "cli", "pandas": "data"}
+JAX = {"jax", "flax", "optax", "orbax"}
+NO_JAX = (
+    "cli",
+    "submission",
+    "report",
+    "training.preemption",
+    "training.tensorboard",
+    "inference.calibration",
+    "runs.workdir",
+    "runs.checksums",
+    "runs.compilation_cache",
+    "data",
     "config",
     "sweep",
     "files",
-    "data",
-    "extras",
-    "kaggle_account",
-    "submission",
-    "submit",
-    "report",
-    "workdir",
+    "environment",
     "errors",
-    "program",
-    "recipes",
-    "stopping",
-    "usage",
-    "wording",
-}
+)
+BUT_FOR = {"report.build"}
 
 
-def rooms():
-    return sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
-
-
-def room_of(path):
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return parts[0]
-
-
-def imports(path):
-    """Modules that a file imports anywhere, `lenet_jax.x` for its siblings."""
+def modules_named_in(path):
+    """Modules that a file imports anywhere or has in a string, by their dotted names."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            if node.module == "lenet_jax":
-                for alias in node.names:
-                    known = (PACKAGE / f"{alias.name}.py").exists() or (
-                        PACKAGE / alias.name
-                    ).is_dir()
-                    yield f"lenet_jax.{alias.name}" if known else "lenet_jax.lenet_jax"
-            else:
-                yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from re.findall(r"^lenet_jax(?:\.\w+)+(?=\.?$)", node.value)
 
 
-@pytest.mark.parametrize("path", rooms(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_arrows_point_one_way(path):
-    room = room_of(path)
-    for name in imports(path):
+def name_of(path):
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def within(name, module):
+    return f"{name}.".startswith(f"{module}.")
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_arrows_point_down(path):
+    own = name_of(path)
+    for name in modules_named_in(path):
         top, _, rest = name.partition(".")
-        if top == "lenet_jax":
-            target = rest.split(".")[0]
-            assert target == room or target in MAY_IMPORT.get(room, set()), f"{room} -> {target}"
-        else:
-            assert room in ONLY_IN.get(top, {room}), f"{room} knows {top}"
-            assert not (room in NO_JAX and top in {"jax", "flax", "optax", "orbax"}), (
-                f"{room}: {name}"
-            )
+        target, layer = rest.split(".")[0], own.split(".")[0]
+        if top == "lenet_jax" and rest != "__version__" and target != layer:
+            assert DEPTH[target] > DEPTH[layer], f"{own} -> {rest}"
+        assert within(own, ONLY_IN.get(top, own)), f"{own} knows {top}"
+        if own not in BUT_FOR and any(within(own, module) for module in NO_JAX):
+            assert top not in JAX, f"{own} knows {top}"
 
 
-def test_the_rule_has_no_circle():
-    done = {"errors", "lenet_jax"}
-    left = dict(MAY_IMPORT)
-    while left:
-        free = [room for room, needs in left.items() if needs <= done]
-        assert free, f"a circle among {sorted(left)}"
-        done.update(free)
-        for room in free:
-            del left[room]
+def test_every_layer_is_there_and_has_room_for_more():
+    entries = {path.name.removesuffix(".py") for path in PACKAGE.iterdir()}
+    entries -= {"__pycache__"}
+    assert entries - {"__init__", "py.typed"} == set(DEPTH)
+    assert len(entries) <= 20
+
+
+def test_modules_that_are_named_outside_exist():
+    root = PACKAGE.parent
+    files = [root / "pyproject.toml", root / "Makefile", *root.glob("*/**/*.mk")]
+    named = {
+        name
+        for file in files
+        for name in re.findall(r"lenet_jax(?:\.[a-z_]\w*)+", file.read_text(encoding="utf-8"))
+        if not name.endswith((".py", ".typed"))
+    }
+    assert named
+    assert [name for name in named if importlib.util.find_spec(name) is None] == []
+
+
+def test_no_module_bears_the_name_of_a_function():
+    packages = [path.parent for path in FILES if path.name == "__init__.py"]
+    for folder in packages:
+        package = importlib.import_module(f"lenet_jax.{name_of(folder / '__init__.py')}")
+        modules = {module.name for module in pkgutil.iter_modules(package.__path__)}
+        assert not modules & set(getattr(package, "__all__", ())), folder.name
+    assert not {module.name for module in pkgutil.iter_modules(lenet_jax.__path__)} & {
+        "check_runtime", "load", "load_data", "predict", "train",
+    }  # fmt: skip
 
 
 def test_no_file_is_a_drawer():
-    names = {path.stem for path in rooms()}
+    names = {path.stem for path in FILES}
     assert not names & {"utils", "util", "helpers", "common", "misc"}
 
 

@@ -4,21 +4,39 @@ import ast
 import dataclasses
 import doctest
 import importlib
+import inspect
+import pickle
 import pkgutil
+import pydoc
 import re
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import lenet_jax
-from lenet_jax import library, wording, workdir
+from lenet_jax import api
 from lenet_jax.config import Config
+from lenet_jax.environment import wording
 from lenet_jax.errors import UserError
+from lenet_jax.runs import workdir
 
+ROOT = Path(lenet_jax.__file__).parent.parent
+LINES = """
+import numpy as np
+import lenet_jax
+from lenet_jax import Config
+
+digits = lenet_jax.load_data("sample").take(np.arange(0, 4000, 10))
+rows = lenet_jax.train(digits, "run", config=Config(epochs=2), members=2)
+accuracy: float | None = rows[-1]["holdout_accuracy"]
+test = lenet_jax.load_data("sample", part="test")
+labels_N = lenet_jax.predict("run", test).argmax(axis=1)
+read = lenet_jax.load("run")
+print(lenet_jax.check_runtime(), accuracy, labels_N, read(test.images_NxHxW).shape)
+"""
 MODULES = [module.name for module in pkgutil.walk_packages(lenet_jax.__path__, "lenet_jax.")]
 
 
@@ -37,7 +55,7 @@ def test_the_examples_of_docstrings_are_true(name):
 
 def test_there_are_examples():
     names = {test.name for module in MODULES for test in examples(module)}
-    assert {"lenet_jax.library", "lenet_jax.library.load_data"} <= names
+    assert {"lenet_jax.api", "lenet_jax.api.load_data"} <= names
     assert len(names) >= 8
 
 
@@ -48,20 +66,48 @@ def test_importing_the_package_is_cheap():
 
 
 def test_the_functions_are_there_whatever_was_imported_before():
-    code = "import lenet_jax.outcome; assert callable(lenet_jax.train)"
+    code = "import lenet_jax.report.build; assert callable(lenet_jax.train)"
     subprocess.run(
         [sys.executable, "-c", f"{code}; assert callable(lenet_jax.predict)"], check=True
     )
     assert {"Config", "load_data", "predict", "train"} <= set(dir(lenet_jax))
     assert lenet_jax.Config is Config
-    assert lenet_jax.load_data is library.load_data
+    assert lenet_jax.load_data is api.load_data
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         lenet_jax.trian  # noqa: B018
 
 
-def test_a_room_stays_a_module():
-    assert isinstance(lenet_jax.train, types.ModuleType)
-    assert lenet_jax.train.compile_ahead is importlib.import_module("lenet_jax.train").compile_ahead
+@pytest.mark.parametrize("name", ["check_runtime", "load", "load_data", "predict", "train"])
+def test_what_is_public_is_the_function_itself(name):
+    function = getattr(lenet_jax, name)
+    assert inspect.isfunction(function)
+    assert function is getattr(api, name)
+    assert pickle.loads(pickle.dumps(function)) is function
+    assert pydoc.plain(pydoc.render_doc(function)).count(f"{name}(") > 0
+    assert "Returns:" in inspect.getdoc(function)
+    assert "args" not in inspect.signature(function).parameters
+    assert name in lenet_jax.__all__
+
+
+def test_the_signature_of_train_is_its_own():
+    parameters = inspect.signature(lenet_jax.train).parameters
+    assert list(parameters) == ["dataset", "run", "config", "mirror", "say", "fields"]
+    assert parameters["run"].default == "runs/default"
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_users_lines_pass_the_strictest_type_check(tmp_path, wrong):
+    # What JAX and others say of their own types is checked with the package, and takes a while.
+    settings = "[mypy]\nstrict = True\n[mypy-jax.*,matplotlib.*,pandas.*,PIL.*]\n"
+    (tmp_path / "mypy.ini").write_text(f"{settings}follow_imports = skip\n")
+    (tmp_path / "lines.py").write_text(LINES + "lenet_jax.laod(3)\n" * wrong)
+    cache = ROOT / ".mypy_cache" / "lines"
+    command = [sys.executable, "-m", "mypy", f"--cache-dir={cache}", "lines.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    if wrong:
+        assert 'has no attribute "laod"' in done.stdout
+    else:
+        assert done.stdout.startswith("Success"), done.stdout
 
 
 def test_mistakes_are_told(tmp_path):
@@ -117,7 +163,7 @@ def strings(path):
 
 def test_no_message_of_any_room_speaks_of_flags_in_a_notebook():
     package = Path(lenet_jax.__file__).parent
-    of_the_command_line = {"program.py", "usage.py", "checkout.py", "recipes.py", "wording.py"}
+    of_the_command_line = {"program.py", "usage.py", "commands.py", "recipes.py", "wording.py"}
     texts = [
         text
         for path in package.rglob("*.py")

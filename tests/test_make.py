@@ -81,7 +81,9 @@ def worked_in(tmp_path_factory):
 
 
 def make(tree, *targets):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    # What was given to the make that runs the tests is in the environment too.
+    given = ("BIN", "CONSTRAINTS", "MAKE", "MFLAGS", "PYTHON=", "VENV")
+    environment = {k: v for k, v in os.environ.items() if not f"{k}=".startswith(given)}
     # What mypy has found out of the packages serves the checkout too.
     environment["MYPY_CACHE_DIR"] = str(ROOT / ".mypy_cache")
     done = subprocess.run(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from lenet_jax import mesh
+from lenet_jax.distributed import mesh
 from lenet_jax.errors import UserError
 
 
@@ -114,7 +114,7 @@ def test_describe_names_devices_and_their_share():
 
 def devices_seen(first="", **env):
     code = first + (
-        "from lenet_jax import mesh; mesh.prepare(); import jax, os;"
+        "from lenet_jax.distributed import mesh; mesh.prepare(); import jax, os;"
         "print(jax.device_count(), os.environ.get('XLA_FLAGS', ''))"
     )
     clean = {k: v for k, v in os.environ.items() if k not in ("XLA_FLAGS", "JAX_NUM_CPU_DEVICES")}

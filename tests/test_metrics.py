@@ -87,11 +87,3 @@ def test_average_is_of_probabilities_and_ignores_the_order_of_members():
     np.testing.assert_allclose(average, p.mean(0), rtol=1e-5)
     np.testing.assert_allclose(average, jnp.exp(metrics.average_members(x[::-1])), rtol=1e-5)
     np.testing.assert_allclose(average.sum(1), 1, rtol=1e-5)
-
-
-def test_a_mean_of_log_probabilities_is_the_geometric_one():
-    x = logits(3, 5, 10)
-    p = np.exp(x) / np.exp(x).sum(-1, keepdims=True)
-    geometric = np.prod(p, axis=0) ** (1 / 3)
-    got = jnp.exp(metrics.average_members(x, "log_probabilities"))
-    np.testing.assert_allclose(got, geometric / geometric.sum(-1, keepdims=True), rtol=1e-5)

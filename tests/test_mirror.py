@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import lenet_jax
-from lenet_jax import checksums, compilation_cache, mirror, predict, workdir
 from lenet_jax.errors import UserError
-from lenet_jax.mirror import Mirror
+from lenet_jax.inference import predict
+from lenet_jax.runs import checksums, compilation_cache, mirror, workdir
+from lenet_jax.runs.mirror import Mirror
 from support import recipe, runs
 
-# The shapes of the example in `lenet_jax.library`, which is compiled already.
+# The shapes of the example in `lenet_jax.api`, which is compiled already.
 FIELDS = {"epochs": 2, "batch_size": 64, "say": lambda line: None}
 
 
@@ -174,7 +175,7 @@ def test_what_the_mirror_refuses_is_told_and_stops_nothing(tmp_path, capsys):
 
 COPY = """
 import sys, pathlib
-from lenet_jax.mirror import Mirror
+from lenet_jax.runs.mirror import Mirror
 Mirror(sys.argv[1], sys.argv[2]).copy()
 """
 
@@ -267,7 +268,7 @@ def test_programs_go_along_and_half_of_one_is_compiled_again(tmp_path, capsys):
 
 COMPILE = """
 import sys, jax
-from lenet_jax import mesh
+from lenet_jax.distributed import mesh
 mesh.prepare(sys.argv[1])
 events = []
 jax.monitoring.register_event_listener(lambda event, **_: events.append(event))

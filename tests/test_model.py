@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lenet_jax import conv, model
+from lenet_jax import models
 from lenet_jax.config import Config
-from lenet_jax.model import lecun1998
+from lenet_jax.models import convolution, lecun1998, summary
 
 # DESIGN.md section 2 and the paper's section II.B.
 LENET5 = {"C1": 156, "S2": 0, "C3": 2416, "S4": 0, "C5": 48120, "F6": 10164, "output": 850}
@@ -29,12 +29,12 @@ def digits(count):
 @functools.cache
 def compiled(config):
     """Eagerly, each of the many slices would be compiled and dispatched by itself."""
-    return jax.jit(functools.partial(model.apply, config))
+    return jax.jit(functools.partial(models.apply, config))
 
 
 @functools.cache
 def params(config, seed=0):
-    return jax.jit(lambda key: model.init(config, key))(jax.random.key(seed))
+    return jax.jit(lambda key: models.init(config, key))(jax.random.key(seed))
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def params(config, seed=0):
     ids=["lenet5", "lecun1998"],
 )
 def test_trainable_parameters_are_the_papers(config, counts, total):
-    assert {layer.name: layer.trainable for layer in model.layers(config)} == counts
+    assert {layer.name: layer.trainable for layer in summary.layers(config)} == counts
     assert sum(leaf.size for leaf in jax.tree.leaves(params(config))) == total
-    assert model.summary(config).splitlines()[-1].split() == ["total", f"{total:,}"]
+    assert summary.summary(config).splitlines()[-1].split() == ["total", f"{total:,}"]
 
 
 def test_kernels_have_flax_shapes():
@@ -92,7 +92,7 @@ def test_uint8_and_float_pixels_are_the_same():
 
 
 def test_padding_is_background():
-    x = model.pad_and_normalise(jnp.zeros((1, 28, 28), jnp.uint8), mean=0.25, std=0.5)
+    x = models.pad_and_normalise(jnp.zeros((1, 28, 28), jnp.uint8), mean=0.25, std=0.5)
     assert x.shape == (1, 32, 32, 1)
     np.testing.assert_allclose(x, -0.5)
 
@@ -100,7 +100,7 @@ def test_padding_is_background():
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 def test_every_parameter_has_a_gradient(config):
     def loss(params):
-        return jnp.sum(jnp.sin(0.1 * model.apply(config, params, digits(32))))
+        return jnp.sum(jnp.sin(0.1 * models.apply(config, params, digits(32))))
 
     grads = jax.jit(jax.grad(loss))(params(config))
     for path, grad in jax.tree_util.tree_leaves_with_path(grads):
@@ -110,8 +110,8 @@ def test_every_parameter_has_a_gradient(config):
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 def test_feature_maps_are_those_that_the_logits_come_from(config):
     tree, images = jax.tree.map(np.asarray, params(config)), digits(5)
-    maps = jax.jit(functools.partial(model.feature_maps, config))(tree, images)
-    assert {layer: maps[layer].shape for layer in model.MAPPED} == {
+    maps = jax.jit(functools.partial(models.feature_maps, config))(tree, images)
+    assert {layer: maps[layer].shape for layer in models.MAPPED} == {
         "C1": (5, 6, 28, 28),
         "S2": (5, 6, 14, 14),
         "C3": (5, 16, 10, 10),
@@ -140,11 +140,11 @@ def test_feature_maps_are_those_that_the_logits_come_from(config):
         expected = x @ tree["output"]["kernel"] + tree["output"]["bias"]
         got = compiled(config)(params(config), images)
         np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-3)
-    np.testing.assert_array_equal(model.first_filters(tree)[2], tree["C1"]["kernel"][:, :, 0, 2])
+    np.testing.assert_array_equal(models.first_filters(tree)[2], tree["C1"]["kernel"][:, :, 0, 2])
 
 
 def test_table_of_c3_is_the_papers():
-    sources, targets = model.connections()
+    sources, targets = models.connections()
     pairs = np.stack([sources, targets], axis=1).tolist()
     seen = [sorted(s for s, t in pairs if t == c) for c in range(16)]
     # Table I: the first six maps see three contiguous maps of S2, the next six four, the next
@@ -158,9 +158,9 @@ def test_sparse_c3_is_a_convolution_without_the_other_connections():
     config = Config(model="lecun1998")
     kernels = params(config)["C3"]["kernel"]
     x_CxHxWxB = jax.random.normal(jax.random.key(1), (6, 8, 8, 2))
-    c3 = model.SparseConvolution(conv.convolve)
+    c3 = models.SparseConvolution(convolution.convolve)
     maps = jax.jit(c3.apply)({"params": params(config)["C3"]}, x_CxHxWxB)
-    sources, targets = (np.asarray(a) for a in model.connections())
+    sources, targets = (np.asarray(a) for a in models.connections())
     for c in (0, 7, 15):
         rows = np.flatnonzero(targets == c)
         expected = sum(
@@ -171,7 +171,7 @@ def test_sparse_c3_is_a_convolution_without_the_other_connections():
 
 
 def test_rbf_outputs_are_squared_distances_to_the_codes(monkeypatch):
-    codes = model.digit_codes()
+    codes = models.digit_codes()
     assert codes.shape == (10, 84)
     assert set(np.unique(codes)) == {-1.0, 1.0}
     # Every pair of codes differs, or two digits could not be told apart.
@@ -186,34 +186,34 @@ def test_rbf_outputs_are_squared_distances_to_the_codes(monkeypatch):
         seen.append(np.asarray(x))
         return x
 
-    monkeypatch.setattr(lecun1998, "scaled_tanh", lambda x: keep(model.scaled_tanh(x)))
+    monkeypatch.setattr(lecun1998, "scaled_tanh", lambda x: keep(models.scaled_tanh(x)))
     # Eagerly, for what is kept must be numbers; this convolution is one operation.
-    logits = model.apply(dataclasses.replace(config, conv="native"), tree, images)
+    logits = models.apply(dataclasses.replace(config, conv="native"), tree, images)
     f6_FxB = seen[-1]
     expected = np.square(f6_FxB.T[:, None] - np.asarray(codes)[None]).sum(-1)
     np.testing.assert_allclose(-logits, expected, rtol=1e-4)
 
 
 def test_scaled_tanh_is_one_at_one():
-    np.testing.assert_allclose(model.scaled_tanh(jnp.array([-1.0, 1.0])), [-1, 1], atol=1e-4)
+    np.testing.assert_allclose(models.scaled_tanh(jnp.array([-1.0, 1.0])), [-1, 1], atol=1e-4)
 
 
 def test_width_multiplies_every_layer_but_the_last():
     config = Config(width=2)
-    trainable = {layer.name: layer.trainable for layer in model.layers(config)}
+    trainable = {layer.name: layer.trainable for layer in summary.layers(config)}
     assert trainable["C1"] == 2 * 156
     assert trainable["C3"] == 32 * (12 * 25 + 1)
     assert trainable["output"] == 10 * (168 + 1)
-    params = jax.eval_shape(functools.partial(model.init, config), jax.random.key(0))
+    params = jax.eval_shape(functools.partial(models.init, config), jax.random.key(0))
     images = jax.ShapeDtypeStruct((3, 28, 28), jnp.uint8)
-    logits = jax.eval_shape(functools.partial(model.apply, config), params, images)
+    logits = jax.eval_shape(functools.partial(models.apply, config), params, images)
     assert logits.shape == (3, 10)
 
 
 def test_units_of_f6_that_are_left_out_count_for_nothing():
     tree, images, apply = params(Config()), digits(5), compiled(Config())
     whole = apply(tree, images)
-    kept = apply(tree, images, jnp.ones((5, model.F6)))
-    none = apply(tree, images, jnp.zeros((5, model.F6)))
+    kept = apply(tree, images, jnp.ones((5, models.F6)))
+    none = apply(tree, images, jnp.zeros((5, models.F6)))
     np.testing.assert_array_equal(whole, kept)
     np.testing.assert_allclose(none, jnp.broadcast_to(tree["output"]["bias"], (5, 10)))

@@ -10,7 +10,8 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from lenet_jax import checksums, mirror, submission, workdir
+from lenet_jax.runs import checksums, mirror, workdir
+from lenet_jax.submission import writer
 
 PATH = Path(__file__).parent.parent / "notebooks" / "colab.ipynb"
 
@@ -55,7 +56,10 @@ def test_the_notebook_runs_from_a_clean_kernel(tmp_path, monkeypatch):
     monkeypatch.delenv("KAGGLE_KEY", raising=False)
     done = notebook()
     # Compilations of tenths of a second are told of as those of ten seconds are.
-    soon = "from lenet_jax import compilation_progress as progress\nprogress.FIRST_SECONDS = 0.1"
+    soon = (
+        "from lenet_jax.distributed import compilation_progress as progress\n"
+        "progress.FIRST_SECONDS = 0.1"
+    )
     done.cells.insert(3, nbformat.v4.new_code_cell(soon))
     NotebookClient(done, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
     pictures = [
@@ -65,7 +69,7 @@ def test_the_notebook_runs_from_a_clean_kernel(tmp_path, monkeypatch):
         if "image/png" in output.get("data", {})
     ]
     assert len(pictures) == 3
-    labels_N = submission.validate(tmp_path / "submission.csv", 1000)
+    labels_N = writer.validate(tmp_path / "submission.csv", 1000)
     assert len(np.unique(labels_N)) == 10
     assert len(workdir.read_metrics(tmp_path / "run")) == 1
     assert any("Accuracy on sample" in texts(cell) for cell in done.cells if "outputs" in cell)

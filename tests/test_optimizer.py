@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lenet_jax import model, optimizer
+from lenet_jax import models
 from lenet_jax.config import OPTIMIZERS, Config
+from lenet_jax.training import optimizer
 
 PARAMS = {"C1": {"kernel": jnp.full((2, 2), 3.0), "bias": jnp.full((2,), 3.0)}}
 ZEROS = jax.tree.map(jnp.zeros_like, PARAMS)
@@ -98,7 +99,7 @@ def test_a_step_goes_against_the_gradient(name):
 
 def test_muon_takes_a_step_in_every_direction_alike():
     config = Config(optimizer="muon", weight_decay=0.0, warmup_epochs=0.0, epochs=1)
-    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), model.shapes(config))
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), models.shapes(config))
     keys = iter(jax.random.split(jax.random.key(1), 10))
     grads = jax.tree.map(lambda leaf: jax.random.normal(next(keys), leaf.shape), params)
     state = optimizer.make(config, 100).init(params)

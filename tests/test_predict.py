@@ -6,9 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lenet_jax import augment, calibration, compiler, metrics, model, predict, workdir
-from lenet_jax import mesh as meshes
+from lenet_jax import augmentation, metrics, models
 from lenet_jax.config import Config
+from lenet_jax.distributed import backend
+from lenet_jax.distributed import mesh as meshes
+from lenet_jax.inference import calibration, predict
+from lenet_jax.runs import workdir
 from support.networks import TEMPERATURE, calibrated
 
 MEMBERS = 3
@@ -16,7 +19,7 @@ MEMBERS = 3
 
 @functools.cache
 def params(members=MEMBERS):
-    init = jax.jit(jax.vmap(functools.partial(model.init, Config())))
+    init = jax.jit(jax.vmap(functools.partial(models.init, Config())))
     return jax.tree.map(np.asarray, init(jax.random.split(jax.random.key(0), members)))
 
 
@@ -28,7 +31,7 @@ def digits(count):
 @functools.cache
 def reference(count):
     """Without mesh, loop, batches and padding."""
-    apply = jax.jit(jax.vmap(functools.partial(model.apply, Config()), in_axes=(0, None)))
+    apply = jax.jit(jax.vmap(functools.partial(models.apply, Config()), in_axes=(0, None)))
     return np.asarray(apply(params(), jnp.asarray(digits(count))))
 
 
@@ -39,7 +42,7 @@ def compiled(members, count, devices, views=1):
     params_M = jax.tree.map(lambda leaf: leaf[:members], params())
     program = jax.jit(
         functools.partial(predict.logits, config, mesh, views=views),
-        compiler_options=compiler.options(mesh, config),
+        compiler_options=backend.options(mesh, config),
     )
     rows_MxN = np.tile(np.arange(count, dtype=np.int32), (members, 1))
     arguments = (jax.device_put(params_M, meshes.stacked(mesh)), rows_MxN, digits(count))
@@ -86,27 +89,13 @@ def test_an_ensemble_predicts_with_the_average_of_its_members():
     np.testing.assert_allclose(got, np.mean(singles, axis=0), atol=1e-5)
 
 
-def test_the_mean_of_the_flag_is_the_one_that_is_taken():
-    mesh, config = meshes.make(MEMBERS), Config(members=MEMBERS)
-    mean = "log_probabilities"
-    got = predict.probabilities(config, mesh, params(), digits(301), mean=mean)
-    geometric = np.exp(jax.nn.log_softmax(reference(301)).mean(axis=0))
-    np.testing.assert_allclose(got, geometric / geometric.sum(axis=1, keepdims=True), atol=1e-4)
-
-
 def test_a_run_is_calibrated_where_it_was_fitted(trained, tmp_path):
     run = calibrated(trained, tmp_path)
     record = workdir.read_run(run)
     mesh, params_M = meshes.make(1), predict.restore(run, record)
-    for views, mean, temperature in (
-        (1, "probabilities", TEMPERATURE),
-        (2, "probabilities", 1.0),
-        (1, "log_probabilities", 1.0),
-    ):
-        got = predict.from_run(run, record, digits(20), views=views, mean=mean)
-        raw = predict.probabilities(
-            record.config, mesh, params_M, digits(20), views=views, mean=mean
-        )
+    for views, temperature in ((1, TEMPERATURE), (2, 1.0)):
+        got = predict.from_run(run, record, digits(20), views=views)
+        raw = predict.probabilities(record.config, mesh, params_M, digits(20), views=views)
         np.testing.assert_allclose(got, calibration.tempered(raw, temperature), atol=1e-6)
 
 
@@ -124,8 +113,7 @@ def test_views_are_averaged_and_the_first_one_is_the_digit_itself():
     assert np.abs(maps).max() <= 1
     np.testing.assert_allclose(maps.mean(axis=0), 0, atol=0.05)
     # A view is an affine map, whatever else there was in training.
-    others = {"elastic": 1.0, "stroke": 1.0, "erasing": 1.0, "mixup": 1.0}
-    still = Config(rotation=0.0, scale=0.0, shear=0.0, shift=0.0, **others)
+    still = Config(rotation=0.0, scale=0.0, shear=0.0, shift=0.0, elastic=1.0)
     one, same, moved = (
         predict.probabilities(
             config, meshes.make(1), jax.tree.map(lambda x: x[:1], params()), digits(20), views=views
@@ -144,8 +132,9 @@ def test_a_view_is_half_as_strong_as_an_image_of_training():
 
     @jax.jit
     def viewed(maps_D):
-        draws = augment.Draws(jnp.broadcast_to(maps_D, (20, augment.AFFINE)))
-        return model.apply(config, one, augment.augment(strengths, draws, jnp.asarray(digits(20))))
+        draws_BxD = jnp.broadcast_to(maps_D, (20, augmentation.AFFINE))
+        pixels_BxHxW = augmentation.augment(strengths, draws_BxD, jnp.asarray(digits(20)))
+        return models.apply(config, one, pixels_BxHxW)
 
     each = [jax.nn.softmax(viewed(maps_D)) for maps_D in predict.view_maps(2)]
     got = predict.probabilities(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lenet_jax import submission
+from lenet_jax.submission import writer
 from support import recipe
 from support.stand_in import stand_in
 
@@ -101,7 +101,7 @@ def test_predict_writes_a_valid_submission_and_the_accuracy(place, tmp_path):
     with (tmp_path / "d.csv").open() as file:
         doubtful = list(csv.DictReader(file))
     assert len(doubtful) == 100
-    labels = submission.validate(tmp_path / "s.csv", 1000)
+    labels = writer.validate(tmp_path / "s.csv", 1000)
     with (tmp_path / "p.csv").open() as file:
         rows = np.array([[float(x) for x in row] for row in list(csv.reader(file))[1:]])
     assert rows.shape == (1000, 11)
@@ -188,7 +188,7 @@ def test_from_kaggle_to_the_score(place, tmp_path):
             environment=server.environment,
         )
     assert server.uploads == [(tmp_path / "s.csv").read_bytes()]
-    submission.validate(tmp_path / "s.csv", rows)
+    writer.validate(tmp_path / "s.csv", rows)
     assert "Kaggle's public score: 0.09821" in done.stdout
     # The sample holds digits of Kaggle's test set.
     assert "WARNING" in done.stderr

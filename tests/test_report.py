@@ -13,12 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lenet_jax import calibration, report
+from lenet_jax import report
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
+from lenet_jax.inference import calibration
 from lenet_jax.report.figures import signed
 from lenet_jax.report.galleries import ZOOM
-from lenet_jax.report.reliability_diagram import wilson
+from lenet_jax.report.page import page as draw_page
+from lenet_jax.report.reliability import wilson
 
 ROW = {"epoch": 1.0, "train_loss": 0.5, "train_accuracy": 0.8}
 HELD = {"holdout_loss": 0.1, "holdout_accuracy": 0.97, "ensemble_accuracy": 0.98}
@@ -394,7 +396,7 @@ def test_the_numbers_of_the_page_are_text():
     run = some_run()
     right = int((run.held.probabilities_NxK.argmax(1) == run.held.labels_N).sum())
     sections = report.list_sections(run)
-    text = "\n".join(read(report.page(run.title, report.facts(run), sections)).text)
+    text = "\n".join(read(draw_page(run.title, report.facts(run), sections)).text)
     assert f"{right / 40:.2%} ({right} of 40 digits)" in text
     assert "LeNet-5 on <digits>" in text
     assert "digits & co.zip" in text
@@ -418,18 +420,12 @@ def test_a_run_without_a_holdout_or_an_epoch_has_a_report_too():
 
 
 def test_pictures_are_written_whole_with_their_folder(tmp_path):
-    images_NxHxW, labels_N, probabilities_NxK = digits(20)
-    folder = tmp_path / "run" / "report"
-    report.curves([ROW | HELD], folder / "curves.png")
-    report.confusion(np.eye(10, dtype=int), folder / "confusion.png")
-    report.mistakes(images_NxHxW, labels_N, probabilities_NxK, folder / "mistakes.png", limit=3)
-    report.augmented(images_NxHxW, str(folder / "augmented.png"))
-    names = ["augmented.png", "confusion.png", "curves.png", "mistakes.png"]
-    assert sorted(path.name for path in folder.iterdir()) == names
-    for path in folder.iterdir():
-        with Image.open(path) as image:
-            assert image.format == "PNG"
-            image.load()
+    path = tmp_path / "run" / "report" / "curves.png"
+    report.write(report.draw_curves([ROW | HELD]), path)
+    assert list(path.parent.iterdir()) == [path]
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        image.load()
 
 
 def test_a_picture_is_the_same_twice():
@@ -439,14 +435,15 @@ def test_a_picture_is_the_same_twice():
 def test_a_file_in_the_way_is_the_users_mistake(tmp_path):
     (tmp_path / "report").write_text("mine")
     with pytest.raises(UserError, match="cannot be made a folder"):
-        report.curves([ROW], tmp_path / "report" / "curves.png")
+        report.write(report.draw_curves([ROW]), tmp_path / "report" / "curves.png")
     assert (tmp_path / "report").read_text() == "mine"
 
 
 def test_matplotlib_is_imported_late_and_pyplot_and_jax_never():
     code = """
 import sys
-from lenet_jax import calibration, report
+from lenet_jax import report
+from lenet_jax.inference import calibration
 assert "matplotlib" not in sys.modules
 report.png(report.draw_curves([{"epoch": 1.0, "train_loss": 0.5, "train_accuracy": 0.8}]))
 assert "matplotlib.figure" in sys.modules
@@ -727,7 +724,7 @@ def test_the_page_has_pictures_for_a_phone_and_for_the_night():
     for png in narrow.values():
         with Image.open(io.BytesIO(png)) as picture:
             assert picture.width <= 640
-    page = report.page(run.title, report.facts(run), sections)
+    page = draw_page(run.title, report.facts(run), sections)
     assert read(page)
     assert page.count("<source media=") == 3
     assert "color-scheme: light dark" in page

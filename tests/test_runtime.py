@@ -6,7 +6,8 @@ import sys
 import pytest
 
 import lenet_jax
-from lenet_jax import mesh, runtime
+from lenet_jax.distributed import mesh
+from lenet_jax.environment import runtime
 from lenet_jax.errors import UserError
 
 

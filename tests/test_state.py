@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lenet_jax import state
 from lenet_jax.config import Config
+from lenet_jax.training import state
 
 
 @functools.cache

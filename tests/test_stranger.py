@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lenet_jax import progress
+from lenet_jax.training import logging
 from support import recipe
 
 ROOT = Path(__file__).parent.parent
@@ -75,7 +75,10 @@ def test_what_comes_next_runs_as_it_is_pasted(place):
     ids=["active", "not active", "from elsewhere"],
 )
 def test_a_command_is_as_short_as_it_runs(folder, path, expected):
-    code = "from lenet_jax import checkout; print(checkout.command('train', '--workdir=a b'))"
+    code = (
+        "from lenet_jax.environment import commands;"
+        "print(commands.command('train', '--workdir=a b'))"
+    )
     done = call(sys.executable, "-c", code, cwd=folder, environment={"PATH": path})
     own = Path(sys.executable)
     python = own.relative_to(ROOT) if own.is_relative_to(ROOT) else own
@@ -143,7 +146,7 @@ def test_help_names_the_recipes_and_the_values_of_the_one_that_is_asked_for():
     assert re.search(r"^  learning_rate=0.008 ", text, re.MULTILINE)
     assert " ..." in text
     whole = help_of("train", "--helpfull")
-    assert "random erasing, Zhong et al." in " ".join(whole.split())
+    assert "elastic distortion (Simard et al. 2003)" in " ".join(whole.split())
     # What is left over of a type, or of a default, tells nobody anything.
     assert "<" not in help_of("predict", "--help")
 
@@ -231,7 +234,7 @@ LABEL = "Epoch 12/40: "
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
 def test_an_epoch_is_one_line_of_any_terminal(columns):
-    line = LABEL + progress.text(ROW, columns - 1 - len(LABEL))
+    line = LABEL + logging.text(ROW, columns - 1 - len(LABEL))
     assert len(line) < columns
     assert "ensemble 99.01%" in line
     assert ("40,754 img/s" in line) == (columns >= 60)
@@ -239,17 +242,17 @@ def test_an_epoch_is_one_line_of_any_terminal(columns):
 
 
 def test_where_nothing_fits_something_is_told():
-    assert progress.text(ROW, 3) == "ensemble 99.01%"
-    everything = progress.text(ROW)
+    assert logging.text(ROW, 3) == "ensemble 99.01%"
+    everything = logging.text(ROW)
     assert everything.count("%") == 3
     assert everything.startswith("loss 0.0434, accuracy 98.62%")
 
 
 SHOW = """
 import sys
-from lenet_jax import progress
+from lenet_jax.training import logging
 row = {ROW}
-bar = progress.Bar("Epoch 12/40", 37_800, first=True)
+bar = logging.Bar("Epoch 12/40", 37_800, first=True)
 for images in (9_000, 20_000, 37_800):
     bar.show(images, {{name: row[name] for name in row if "h" not in name}})
 bar.end(row)

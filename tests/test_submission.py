@@ -3,8 +3,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lenet_jax import submission
 from lenet_jax.errors import UserError
+from lenet_jax.submission import writer
 from support.digit_files import examples, refused
 
 GOOD = b"ImageId,Label\n1,7\n2,0\n3,9\n"
@@ -16,17 +16,17 @@ def path(tmp_path):
 
 
 def test_written_as_kaggle_wants_it(path):
-    submission.write(path, np.array([7, 0, 9], np.int32))
+    writer.write(path, np.array([7, 0, 9], np.int32))
     assert path.read_bytes() == GOOD
-    np.testing.assert_array_equal(submission.validate(path, 3, GOOD), [7, 0, 9])
+    np.testing.assert_array_equal(writer.validate(path, 3, GOOD), [7, 0, 9])
     assert list(path.parent.iterdir()) == [path]
 
 
 @settings(max_examples=examples(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=200))
 def test_what_is_written_is_read_back(path, labels):
-    submission.write(str(path), np.array(labels))
-    np.testing.assert_array_equal(submission.validate(str(path), len(labels)), labels)
+    writer.write(str(path), np.array(labels))
+    np.testing.assert_array_equal(writer.validate(str(path), len(labels)), labels)
 
 
 @pytest.mark.parametrize(
@@ -34,15 +34,15 @@ def test_what_is_written_is_read_back(path, labels):
 )
 def test_other_labels_are_never_written(path, labels):
     with pytest.raises(ValueError, match="labels must"):
-        submission.write(path, np.array(labels))
+        writer.write(path, np.array(labels))
     assert not path.exists()
 
 
 def test_places_that_take_no_file(path):
     labels = np.array([1, 2, 3])
-    assert "is a folder" in refused(submission.write, path.parent, labels)
+    assert "is a folder" in refused(writer.write, path.parent, labels)
     missing = path.parent / "missing" / "submission.csv"
-    assert "its folder does not exist" in refused(submission.write, missing, labels)
+    assert "its folder does not exist" in refused(writer.write, missing, labels)
     assert list(path.parent.iterdir()) == []
 
 
@@ -51,7 +51,7 @@ def test_places_that_take_no_file(path):
 )
 def test_line_ends_do_not_matter(path, content):
     path.write_bytes(content)
-    assert submission.validate(path).tolist() == [7, 0, 9]
+    assert writer.validate(path).tolist() == [7, 0, 9]
 
 
 @pytest.mark.parametrize(
@@ -78,26 +78,26 @@ def test_line_ends_do_not_matter(path, content):
 )
 def test_what_kaggle_would_refuse(path, content, expected):
     path.write_bytes(content)
-    assert refused(submission.validate, path).startswith(f"{path}: {expected}")
+    assert refused(writer.validate, path).startswith(f"{path}: {expected}")
 
 
 def test_another_number_of_rows(path):
     path.write_bytes(GOOD)
     expected = f"{path}: has 3 rows for 28,000 images; predict again"
-    assert refused(submission.validate, path, 28_000) == expected
-    message = refused(submission.validate, path, 3, GOOD + b"4,0\n")
+    assert refused(writer.validate, path, 28_000) == expected
+    message = refused(writer.validate, path, 3, GOOD + b"4,0\n")
     assert "has 3 rows where Kaggle's sample_submission.csv has 4" in message
-    message = refused(submission.validate, path, 3, GOOD.replace(b"3,9", b"4,9"))
+    message = refused(writer.validate, path, 3, GOOD.replace(b"3,9", b"4,9"))
     assert message.startswith("sample_submission.csv: line 4: the id is 4 where 3 must stand")
 
 
 def test_what_is_no_file(path, monkeypatch):
-    assert refused(submission.validate, path) == f"{path}: no such file"
-    assert refused(submission.validate, path.parent) == f"{path.parent}: is not a file"
-    assert "\\x00" in refused(submission.validate, f"{path}\0")
+    assert refused(writer.validate, path) == f"{path}: no such file"
+    assert refused(writer.validate, path.parent) == f"{path.parent}: is not a file"
+    assert "\\x00" in refused(writer.validate, f"{path}\0")
     path.write_bytes(GOOD)
-    monkeypatch.setattr(submission, "MAX_BYTES", 10)
-    assert "more than 10 bytes" in refused(submission.validate, path)
+    monkeypatch.setattr(writer, "MAX_BYTES", 10)
+    assert "more than 10 bytes" in refused(writer.validate, path)
 
 
 @settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -113,7 +113,7 @@ def test_what_is_no_file(path, monkeypatch):
 def test_anything_is_a_submission_or_one_line(path, content):
     path.write_bytes(content)
     try:
-        labels = submission.validate(path)
+        labels = writer.validate(path)
     except UserError as error:
         assert str(error).startswith(f"{path}: ")
         assert str(error).isprintable()
@@ -126,7 +126,7 @@ def test_probabilities_come_back_as_they_were(path):
     generator = np.random.default_rng(0)
     probabilities = generator.dirichlet(np.full(10, 0.05), 500).astype(np.float32)
     probabilities[0] = [1, 0, 1e-38, 1e-45, 0.1, 1 / 3, 0.5, 1e-7, 0.25, 0.125]
-    submission.write_probabilities(path, probabilities)
+    writer.write_probabilities(path, probabilities)
     header, *lines = path.read_text().splitlines()
     assert header == "ImageId,p0,p1,p2,p3,p4,p5,p6,p7,p8,p9"
     assert lines[0] == "1,1.0,0.0,1e-38,1e-45,0.1,0.33333334,0.5,1e-07,0.25,0.125"
@@ -138,18 +138,18 @@ def test_probabilities_come_back_as_they_were(path):
 def test_broken_probabilities_are_never_written(path):
     table = np.full((3, 10), 0.1)
     table[1, 4] = np.nan
-    message = refused(submission.write_probabilities, path, table)
+    message = refused(writer.write_probabilities, path, table)
     assert "the probabilities of image 2 are not finite" in message
     for wrong in (np.full((3, 10), 1.5), np.full(10, 0.1)):
         with pytest.raises(ValueError, match="probabilities must"):
-            submission.write_probabilities(path, wrong)
+            writer.write_probabilities(path, wrong)
     assert not path.exists()
 
 
 def test_the_least_confident_come_first(path):
     rng = np.random.default_rng(0)
     table_NxK = rng.dirichlet(np.ones(10), 30).astype(np.float32)
-    submission.write_doubtful(str(path), table_NxK, rows=12)
+    writer.write_doubtful(str(path), table_NxK, rows=12)
     header, *rows = path.read_text().splitlines()
     assert header == "ImageId,Label,probability,SecondLabel,second_probability"
     assert len(rows) == 12

@@ -6,8 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from lenet_jax import extras, submit
 from lenet_jax.data import Dataset
+from lenet_jax.environment import packages
+from lenet_jax.submission import upload
 from support.digit_files import refused
 from support.stand_in import stand_in
 
@@ -27,7 +28,7 @@ def digits(source="kaggle-test"):
 def path(tmp_path, monkeypatch):
     file = tmp_path / "submission.csv"
     file.write_text("ImageId,Label\n1,0\n2,0\n3,0\n")
-    monkeypatch.setattr(submit, "SLOWEST", 0.01)
+    monkeypatch.setattr(upload, "SLOWEST", 0.01)
     return file
 
 
@@ -41,7 +42,7 @@ def send(path, monkeypatch, **answers):
     said = []
     with stand_in(path.parent, **answers) as server:
         met(server, monkeypatch)
-        score = submit.submit(digits(), path, "a message", say=said.append)
+        score = upload.submit(digits(), path, "a message", say=said.append)
     return said, score, server
 
 
@@ -63,7 +64,7 @@ def test_the_file_is_sent_and_the_score_is_awaited(path, monkeypatch):
 
 
 def test_a_score_that_does_not_come_is_told_where_to_look(path, monkeypatch):
-    monkeypatch.setattr(submit, "PATIENCE", 0.0)
+    monkeypatch.setattr(upload, "PATIENCE", 0.0)
     said, score, _ = send(path, monkeypatch)
     assert score is None
     assert "competitions/digit-recognizer/submissions" in said[-1]
@@ -95,7 +96,7 @@ def test_without_credentials_the_clicks_to_get_some_are_told(path, monkeypatch, 
         met(server, monkeypatch)
         for name in ("KAGGLE_USERNAME", "KAGGLE_KEY"):
             monkeypatch.delenv(name)
-        line = refused(submit.submit, digits(), path, "a message")
+        line = refused(upload.submit, digits(), path, "a message")
     assert "no Kaggle credentials" in line
     assert "Settings, API, Create New Token" in line
     assert not server.asked
@@ -108,18 +109,18 @@ def test_a_token_that_cannot_be_checked_for_want_of_a_network_is_not_called_miss
     with stand_in(path.parent) as server:
         met(server, monkeypatch)
     monkeypatch.setenv("KAGGLE_API_TOKEN", "a-token")
-    assert "cannot be reached" in refused(submit.submit, digits(), path, "a message")
+    assert "cannot be reached" in refused(upload.submit, digits(), path, "a message")
 
 
 def test_other_digits_are_not_sent(path):
-    line = refused(submit.submit, digits("sample-test"), path, "a message")
+    line = refused(upload.submit, digits("sample-test"), path, "a message")
     assert "is not Kaggle's test set" in line
     assert "nothing was sent" in line
 
 
 def test_a_missing_client_is_told_with_the_command_that_gets_it(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "kaggle", None)
-    assert refused(submit.submit, digits(), path, "a message").endswith("pip install kaggle")
+    assert refused(upload.submit, digits(), path, "a message").endswith("pip install kaggle")
 
 
 def test_a_client_too_old_to_ask_for_the_score_is_told_before_anything_is_sent(path, monkeypatch):
@@ -128,14 +129,14 @@ def test_a_client_too_old_to_ask_for_the_score_is_told_before_anything_is_sent(p
         # It looks for credentials when it is imported.
         client = importlib.import_module("kaggle.api.kaggle_api_extended").KaggleApi
         monkeypatch.delattr(client, "get_submission")
-        line = refused(submit.submit, digits(), path, "a message")
+        line = refused(upload.submit, digits(), path, "a message")
     assert line.endswith("get 2.2.5 or newer with pip install --upgrade kaggle")
     assert not server.asked
     assert not server.uploads
 
 
 def test_a_package_is_imported_if_it_is_there():
-    assert extras.needed("json", "--flag").loads("1") == 1
-    line = refused(extras.needed, "no_such_package", "--flag")
+    assert packages.needed("json", "--flag").loads("1") == 1
+    line = refused(packages.needed, "no_such_package", "--flag")
     assert line.startswith("--flag: ")
     assert line.endswith("pip install no_such_package")

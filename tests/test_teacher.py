@@ -4,9 +4,10 @@ import shutil
 import jax
 import pytest
 
-from lenet_jax import teacher, workdir
 from lenet_jax.config import Config
 from lenet_jax.errors import UserError
+from lenet_jax.runs import workdir
+from lenet_jax.training import distillation
 from support import networks
 
 
@@ -24,15 +25,15 @@ def student(finished, **fields):
 
 
 def test_the_networks_are_those_of_the_run(finished):
-    taught = teacher.restore(student(finished))
+    taught = distillation.restore(student(finished))
     assert taught.networks == 1
     # Of one fold, one network.
     assert {leaf.shape[:2] for leaf in jax.tree.leaves(taught.params_FxT)} == {(1, 1)}
 
 
 def test_the_fingerprint_depends_on_every_parameter(finished):
-    taught = teacher.restore(student(finished))
-    assert taught.fingerprint == teacher.restore(student(finished)).fingerprint
+    taught = distillation.restore(student(finished))
+    assert taught.fingerprint == distillation.restore(student(finished)).fingerprint
     leaves, tree = jax.tree.flatten(taught.params_FxT)
     for index in range(len(leaves)):
         moved = [leaf + (index == place) for place, leaf in enumerate(leaves)]
@@ -43,7 +44,7 @@ def test_the_fingerprint_depends_on_every_parameter(finished):
 def test_an_unfinished_run_teaches_nobody(finished):
     (finished / workdir.CARD).unlink()
     with pytest.raises(UserError, match=r"has not finished its \d+ epochs; go on with it first"):
-        teacher.restore(student(finished))
+        distillation.restore(student(finished))
 
 
 @pytest.mark.parametrize(
@@ -52,20 +53,20 @@ def test_an_unfinished_run_teaches_nobody(finished):
 )
 def test_a_teacher_that_knows_the_held_out_digits_is_refused(finished, fields, told):
     with pytest.raises(UserError, match=rf"config\.{told}=.*hold out the same digits"):
-        teacher.restore(student(finished, **fields))
+        distillation.restore(student(finished, **fields))
 
 
 def test_more_networks_than_the_teacher_has_are_refused(finished):
     with pytest.raises(UserError, match=r"config\.teacher_networks=2: config\.teacher=.* has 1"):
-        teacher.restore(student(finished, teacher_networks=2))
+        distillation.restore(student(finished, teacher_networks=2))
 
 
 def test_a_folder_without_a_run_is_told(tmp_path):
     with pytest.raises(UserError, match=r"config\.teacher=.*train the teacher there first"):
-        teacher.restore(networks.record(Config(teacher=str(tmp_path))))
+        distillation.restore(networks.record(Config(teacher=str(tmp_path))))
 
 
 def test_a_teacher_of_other_digits_is_refused(finished):
     other = dataclasses.replace(student(finished), data_fingerprint="f" * 16)
     with pytest.raises(UserError, match="was trained on other digits"):
-        teacher.restore(other)
+        distillation.restore(other)

@@ -2,7 +2,8 @@ import sys
 
 import pytest
 
-from lenet_jax import tensorboard, workdir
+from lenet_jax.runs import workdir
+from lenet_jax.training import tensorboard
 from support.digit_files import refused
 
 

@@ -14,21 +14,14 @@ import jax
 import numpy as np
 import pytest
 
-from lenet_jax import (
-    epochs,
-    outcome,
-    population,
-    predict,
-    programs,
-    stopping,
-    teacher,
-    train,
-    workdir,
-)
-from lenet_jax import mesh as meshes
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
+from lenet_jax.distributed import mesh as meshes
 from lenet_jax.errors import UserError
+from lenet_jax.inference import predict
+from lenet_jax.report import build
+from lenet_jax.runs import workdir
+from lenet_jax.training import compilation, distillation, loop, population, preemption, trainer
 from support import recipe
 from support.runs import newest, wait_until, whole_checkpoints
 
@@ -53,8 +46,8 @@ def quiet(_):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
-    result = train.train(CONFIG, digits(), folder, say=quiet)
-    outcome.write(folder, result)
+    result = loop.train(CONFIG, digits(), folder, say=quiet)
+    build.write(folder, result)
     return folder, result
 
 
@@ -74,15 +67,15 @@ def test_every_epoch_has_its_row(finished):
 
 def test_what_is_compiled_while_digits_are_read_is_what_training_calls(tmp_path, monkeypatch):
     compiled = []
-    monkeypatch.setattr(programs, "_compiled", lambda *arguments: compiled.append(arguments))
-    programs._compile_ahead.cache_clear()
-    train.compile_ahead(CONFIG, 150)
+    monkeypatch.setattr(compilation, "_compiled", lambda *arguments: compiled.append(arguments))
+    compilation._compile_ahead.cache_clear()
+    loop.compile_ahead(CONFIG, 150)
     assert len(compiled) == 4
     people = population.make(CONFIG, digits().labels_N)
     mesh = meshes.make(len(people))
-    epochs.Epochs(CONFIG, mesh, digits(), people, None, tmp_path, None)
+    trainer.Epochs(CONFIG, mesh, digits(), people, None, tmp_path, None)
     assert len(compiled) == 4
-    programs._compile_ahead.cache_clear()
+    compilation._compile_ahead.cache_clear()
 
 
 def test_the_result_is_what_prediction_gives(finished):
@@ -108,31 +101,31 @@ def test_training_and_hold_out_share_no_row(finished):
 
 def test_the_report_of_sorted_digits_shows_all_classes():
     labels_N = np.repeat(np.arange(10), 30).astype(np.int32)
-    positions = outcome._of_all_classes(labels_N, 100)
+    positions = build._of_all_classes(labels_N, 100)
     assert labels_N[positions].tolist() == list(range(10)) * 10
     assert len(set(positions.tolist())) == 100
     # Of a class with fewer digits all, and the first ones of the others.
-    few = outcome._of_all_classes(np.array([7, 7, 7, 2, 2], np.int32), 4)
+    few = build._of_all_classes(np.array([7, 7, 7, 2, 2], np.int32), 4)
     assert few.tolist() == [3, 0, 4, 1]
     digits_3 = dataclasses.replace(digits(), labels_N=np.sort(digits().labels_N))
-    shown = outcome._telling_digit(digits_3)[0]
+    shown = build._telling_digit(digits_3)[0]
     np.testing.assert_array_equal(shown, digits_3.images_NxHxW[digits_3.labels_N == 3][0])
     others = digits_3.take(np.flatnonzero(digits_3.labels_N != 3))
-    np.testing.assert_array_equal(outcome._telling_digit(others)[0], others.images_NxHxW[0])
+    np.testing.assert_array_equal(build._telling_digit(others)[0], others.images_NxHxW[0])
 
 
 def test_a_finished_run_is_left_alone(finished):
     folder, _ = finished
     said = []
-    assert train.train(CONFIG, digits(), folder, say=said.append) is None
+    assert loop.train(CONFIG, digits(), folder, say=said.append) is None
     assert "finished its 3 epochs" in said[0]
 
 
 def test_a_run_cut_off_before_its_card_gets_one(finished):
     folder, result = finished
     (folder / "README.md").unlink()
-    again = train.train(CONFIG, digits(), folder, say=quiet)
-    outcome.write(folder, again)
+    again = loop.train(CONFIG, digits(), folder, say=quiet)
+    build.write(folder, again)
     assert (folder / "README.md").exists()
     assert [row["epoch"] for row in again.rows] == [1, 2, 3]
     np.testing.assert_array_equal(again.probabilities_NxK, result.probabilities_NxK)
@@ -141,14 +134,14 @@ def test_a_run_cut_off_before_its_card_gets_one(finished):
 def test_other_data_is_refused(finished):
     folder, _ = finished
     with pytest.raises(UserError, match="other digits"):
-        train.train(CONFIG, digits(seed=1), folder, say=quiet)
+        loop.train(CONFIG, digits(seed=1), folder, say=quiet)
 
 
 def test_differing_fields_are_named(finished):
     folder, _ = finished
     other = dataclasses.replace(CONFIG, epochs=4, learning_rate=0.5)
     with pytest.raises(UserError, match=r"epochs: 3 -> 4.*learning_rate: 0.004 -> 0.5") as caught:
-        train.train(other, digits(), folder, say=quiet)
+        loop.train(other, digits(), folder, say=quiet)
     assert "\n" not in str(caught.value)
 
 
@@ -157,18 +150,18 @@ def test_a_teacher_that_was_trained_again_is_noticed(tmp_path, finished):
     record = workdir.read(folder)
     config = dataclasses.replace(CONFIG, teacher=str(finished[0]))
     asked = dataclasses.replace(record, config=config)
-    fingerprint = teacher.restore(asked).fingerprint
+    fingerprint = distillation.restore(asked).fingerprint
     workdir.create(folder, dataclasses.replace(asked, teacher_fingerprint=fingerprint))
-    assert train.train(config, digits(), folder, say=quiet) is None
+    assert loop.train(config, digits(), folder, say=quiet) is None
     workdir.create(folder, dataclasses.replace(asked, teacher_fingerprint="0" * 16))
     with pytest.raises(UserError, match=r"config\.teacher=.* has been trained again"):
-        train.train(config, digits(), folder, say=quiet)
+        loop.train(config, digits(), folder, say=quiet)
 
 
 @pytest.mark.slow
 def test_nothing_held_out_trains_on_everything(tmp_path):
     config = dataclasses.replace(CONFIG, members=1, holdout=0.0, epochs=2)
-    result = train.train(config, digits(), tmp_path, say=quiet)
+    result = loop.train(config, digits(), tmp_path, say=quiet)
     assert result.record.train_rows == 150
     assert result.holdout is None
     assert workdir.read_metrics(tmp_path)[-1]["holdout_accuracy"] is None
@@ -178,7 +171,7 @@ def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
     # Numbers of the members: the program is the one that is compiled already.
     config = dataclasses.replace(CONFIG, learning_rate=1000.0, weight_decay=1000.0)
     with pytest.raises(UserError, match=r"not finite at step \d+, learning rate .*checkpoint"):
-        train.train(config, digits(), tmp_path, say=quiet)
+        loop.train(config, digits(), tmp_path, say=quiet)
     for _, params in saved(tmp_path):
         assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(params))
 
@@ -186,14 +179,14 @@ def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
 def test_a_sweep_with_nothing_held_out_is_refused(tmp_path):
     config = dataclasses.replace(CONFIG, holdout=0.0, sweep="shift=0,1")
     with pytest.raises(UserError, match=r"config\.sweep=.*nothing is held out"):
-        train.train(config, digits(), tmp_path / "run", say=quiet)
+        loop.train(config, digits(), tmp_path / "run", say=quiet)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_second_run_in_the_same_workdir_is_refused(tmp_path, finished):
     error = "another process is training in it"
     with workdir.locked(tmp_path), pytest.raises(UserError, match=error):
-        train.train(CONFIG, digits(), tmp_path, say=quiet)
+        loop.train(CONFIG, digits(), tmp_path, say=quiet)
     assert [path.name for path in tmp_path.iterdir()] == [workdir.LOCK]
 
 
@@ -238,22 +231,22 @@ def assert_same_run(expected, got):
 
 def test_a_stopped_run_goes_on_in_the_middle_of_an_epoch(tmp_path, monkeypatch, finished):
     # One step a piece, and a signal after the seventh of five an epoch.
-    monkeypatch.setattr(epochs, "FIRST_PIECE", 1)
-    monkeypatch.setattr(epochs, "PIECE_SECONDS", 1e-9)
-    whole = epochs._check_finite
+    monkeypatch.setattr(trainer, "FIRST_PIECE", 1)
+    monkeypatch.setattr(trainer, "PIECE_SECONDS", 1e-9)
+    whole = trainer._check_finite
 
     def check_and_signal(sums, current, *rest):
         whole(sums, current, *rest)
-        if epochs.current_step(current) == 7:
+        if trainer.current_step(current) == 7:
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(epochs, "_check_finite", check_and_signal)
-        with pytest.raises(stopping.Stopped, match=r"1\.40 of 3 epochs"):
-            train.train(CONFIG, digits(), tmp_path, say=quiet)
+        patch.setattr(trainer, "_check_finite", check_and_signal)
+        with pytest.raises(preemption.Stopped, match=r"1\.40 of 3 epochs"):
+            loop.train(CONFIG, digits(), tmp_path, say=quiet)
     assert (tmp_path / "checkpoints" / "7").is_dir()
     assert len(workdir.read_metrics(tmp_path)) == 1
-    assert train.train(CONFIG, digits(), tmp_path, say=quiet) is not None
+    assert loop.train(CONFIG, digits(), tmp_path, say=quiet) is not None
     assert_same_run(finished[0], tmp_path)
 
 
@@ -265,13 +258,13 @@ def test_a_signal_does_not_wait_for_the_compiler(monkeypatch):
             signal.pthread_kill(threading.main_thread().ident, signals.pop())
         compiled.wait(120)
 
-    monkeypatch.setattr(programs, "_compiled", compile_for_ever)
+    monkeypatch.setattr(compilation, "_compiled", compile_for_ever)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         begun = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
-            sizes = programs.Sizes(members=2, rows=99, images=99, held=1)
-            programs.compile_ahead(CONFIG, meshes.make(2), sizes)
+            sizes = compilation.Sizes(members=2, rows=99, images=99, held=1)
+            compilation.compile_ahead(CONFIG, meshes.make(2), sizes)
         assert time.monotonic() - begun < 60
     finally:
         compiled.set()
@@ -295,7 +288,7 @@ def test_a_run_that_is_stopped_killed_and_damaged_goes_on_to_the_same_bits(
     wait_until(lambda: workdir.read_metrics(tmp_path))
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=60)
-    assert process.returncode == stopping.STOPPED, told
+    assert process.returncode == preemption.STOPPED, told
     told, again = told.splitlines()[-1].split(": ", 1)
     assert told == "to go on"
     python, program, *flags = shlex.split(again)

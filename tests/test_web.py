@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 import lenet_jax
-from lenet_jax import export, predict, workdir
+from lenet_jax import export
 from lenet_jax.data import sample
+from lenet_jax.inference import predict
+from lenet_jax.runs import workdir
 from support import page_pictures
 from support.browser import MISSING, chromium, draw, firefox, lift, settle
 from support.networks import EVERY, TEMPERATURE, calibrated, name, params, record

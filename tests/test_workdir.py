@@ -1,14 +1,17 @@
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from lenet_jax import workdir
-from lenet_jax.config import Config
+import lenet_jax
+from lenet_jax.config import DELETED, Config
 from lenet_jax.errors import UserError
+from lenet_jax.runs import workdir
 
 RECORD = workdir.Record(
     config=Config(seed=3),
@@ -35,6 +38,25 @@ def test_a_record_from_before_there_were_teachers_is_read(tmp_path):
     assert workdir.read(tmp_path) == RECORD
 
 
+@pytest.mark.parametrize("field", DELETED)
+def test_a_run_of_before_is_read_if_what_is_deleted_did_nothing(field, trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    record, content = workdir.read(run), json.loads((run / workdir.CONFIG).read_text())
+    assert field not in content["config"]
+    images = lenet_jax.load_data("sample", "test").images_NxHxW[:50]
+    expected = lenet_jax.predict(run, images)
+    for value, message in ((DELETED[field], None), (0.2, rf"json: config\.{field} is gone, .*")):
+        content["config"][field] = value
+        (run / workdir.CONFIG).write_text(json.dumps(content))
+        if message is None:
+            assert workdir.read(run) == record
+            np.testing.assert_array_equal(lenet_jax.predict(run, images), expected)
+        else:
+            with pytest.raises(UserError, match=message) as caught:
+                workdir.read(run)
+            assert "\n" not in str(caught.value)
+
+
 def test_no_run_is_no_record(tmp_path):
     assert workdir.read(tmp_path) is None
     with pytest.raises(UserError, match="holds no run"):
@@ -48,7 +70,7 @@ def test_a_file_in_place_of_the_folder(tmp_path):
 
 
 def test_a_lock_is_let_go_when_its_process_dies(tmp_path):
-    code = "import sys, time; from lenet_jax import workdir\nwith workdir.locked(sys.argv[1]):"
+    code = "import sys, time; from lenet_jax.runs import workdir\nwith workdir.locked(sys.argv[1]):"
     code += "\n print(1, flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE)
     with holder:

@@ -74,10 +74,12 @@ def compile_recipe(
       wanted: of `PROGRAMS`.
       dump: where XLA writes its texts.
     """
-    from lenet_jax import mesh as meshes
+    from lenet_jax.distributed import mesh as meshes
 
     meshes.prepare()
-    from lenet_jax import data, population, predict, programs
+    from lenet_jax import data
+    from lenet_jax.training import population, compilation
+    from lenet_jax.inference import predict
 
     config = read(recipe)
     # A run has the teacher's config from the teacher's folder, which has its recipe's name.
@@ -87,7 +89,7 @@ def compile_recipe(
     topology = devices.topology(device, version("jax"))
     mesh = meshes.make(config.networks, topology.devices, sizes=config.mesh)
     held = data.held_out(ROWS, config.holdout)
-    sizes = programs.Sizes(
+    sizes = compilation.Sizes(
         members=config.networks,
         rows=ROWS,
         images=ROWS - held,
@@ -120,8 +122,8 @@ def compile_recipe(
         name = program.__name__.replace("block", "create")
         return timed(name, lambda: program.lower(*given).compile())
 
-    with _replaced(programs, "_compiled", compiled):
-        programs.compile_ahead(population.common(config), mesh, sizes, teacher)
+    with _replaced(compilation, "_compiled", compiled):
+        compilation.compile_ahead(population.common(config), mesh, sizes, teacher)
     predicted = config, mesh, config.networks, TEST_ROWS, VIEWS, "probabilities"
     timed("predict", lambda: predict._program(*predicted))
     along = (f"{size} along {axis}" for axis, size in mesh.shape.items())

@@ -6,7 +6,7 @@ where they are first needed.
 
 from lenet_jax.data.cache import programs_folder
 from lenet_jax.data.dataset import Dataset
-from lenet_jax.data.honesty import overlap_warning
+from lenet_jax.data.leakage import overlap_warning
 from lenet_jax.data.load import (
     HELP_TO_PREDICT,
     HELP_TO_TRAIN,
@@ -15,7 +15,7 @@ from lenet_jax.data.load import (
     load_train,
     sample_submission,
 )
-from lenet_jax.data.split import folds, held_out, holdout
+from lenet_jax.data.splits import folds, held_out, holdout
 
 __all__ = [
     "HELP_TO_PREDICT",

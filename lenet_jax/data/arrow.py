@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenet_jax import extras
 from lenet_jax.data import arrays, arrow_messages, arrow_pictures, assemble, bounded, cache, columns
 from lenet_jax.data.dataset import PIXELS, SIDE, Dataset, Images, Labels
 from lenet_jax.data.place import Asked, Place, Say, missing, part_of
+from lenet_jax.environment import packages
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
 
@@ -40,7 +40,7 @@ def load(place: Place, asked: Asked) -> Dataset:
     Raises:
       UserError: pyarrow is not installed, a file is damaged, or its columns are no digits'.
     """
-    extras.needed("pyarrow", place.name)
+    packages.needed("pyarrow", place.name)
     files = _of_part(place, asked) if place.is_folder else [place]
     contents = [file.content for file in files]
     if sum(map(len, contents)) > bounded.MAX_BYTES:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lenet_jax.data import honesty, orientation
+from lenet_jax.data import leakage, orientation
 from lenet_jax.data.dataset import SIDE, Dataset, Images, Labels, Source
 from lenet_jax.data.place import Asked, Say
 from lenet_jax.errors import UserError
@@ -41,11 +41,11 @@ def dataset(
         images_NxHxW, labels_N = _part_of_all(images_NxHxW, labels_N, asked)
     if asked.transposed or known_transposed:
         images_NxHxW = np.ascontiguousarray(images_NxHxW.transpose(0, 2, 1))
-    source = honesty.identify(labels_N, len(images_NxHxW), otherwise)
+    source = leakage.identify(labels_N, len(images_NxHxW), otherwise)
     if source == otherwise and labels_N is not None:
         if orientation.is_transposed(images_NxHxW, labels_N):
             raise UserError(f"{name}: {_turned(asked, known_transposed)}")
-        source = honesty.by_pixels(images_NxHxW, otherwise)
+        source = leakage.by_pixels(images_NxHxW, otherwise)
     return Dataset(images_NxHxW=images_NxHxW, labels_N=labels_N, source=source, name=name)
 
 
@@ -61,7 +61,7 @@ def _turned(asked: Asked, known_transposed: bool) -> str:
 def _part_of_all(images_NxHxW: Images, labels_N: Labels, asked: Asked) -> tuple[Images, Labels]:
     """MNIST's training or test digits, where these are all 70,000 in the order of the files."""
     at = _MNIST_TRAIN_ROWS
-    if honesty.identify(labels_N[:at], at, "other") != "mnist-train":
+    if leakage.identify(labels_N[:at], at, "other") != "mnist-train":
         return images_NxHxW, labels_N
     rows = slice(at) if asked.part == "train" else slice(at, None)
     return np.ascontiguousarray(images_NxHxW[rows]), labels_N[rows]

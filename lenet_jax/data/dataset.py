@@ -37,7 +37,7 @@ class Dataset:
     Attributes:
       images_NxHxW: uint8 [N, 28, 28], 0 is background and 255 is ink.
       labels_N: int32 [N] in 0..9, or None where the source has no labels.
-      source: what the digits are known to be, see `lenet_jax.data.honesty`; `csv`, `idx` and
+      source: what the digits are known to be, see `lenet_jax.data.leakage`; `csv`, `idx` and
         `other` are digits of unknown origin.
       name: the place they were read from, for messages.
       places: where each digit of a picture was found, for people; None for other sources.

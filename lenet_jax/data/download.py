@@ -12,8 +12,9 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lenet_jax import extras, kaggle_account
+from lenet_jax.data import kaggle_account
 from lenet_jax.data.cache import VARIABLE, folder
+from lenet_jax.environment import packages
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
 
@@ -44,7 +45,7 @@ def kaggle() -> Path:
     asker = "--data=kaggle"
     # Standard output is for results; kagglehub takes the stream that it finds at its import.
     with contextlib.redirect_stdout(sys.stderr):
-        kagglehub = extras.needed("kagglehub", asker)
+        kagglehub = packages.needed("kagglehub", asker)
         from kagglehub.exceptions import UnauthenticatedError
 
         try:
@@ -80,7 +81,7 @@ def fetch(url: str, sha256: Mapping[str, str], place: Path, say: Say | None = No
         checksum, in which case it is not kept.
     """
     asker = "--data=mnist"
-    pooch = extras.needed("pooch", asker)
+    pooch = packages.needed("pooch", asker)
     import requests
 
     pooch.get_logger().setLevel(logging.ERROR)

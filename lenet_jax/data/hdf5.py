@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenet_jax import extras
 from lenet_jax.data import arrays, assemble, bounded, cache, pairs
 from lenet_jax.data.dataset import Dataset, Images, Labels, Part
 from lenet_jax.data.place import Asked, Place, Say, part_of
+from lenet_jax.environment import packages
 from lenet_jax.errors import UserError
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -27,7 +27,7 @@ def load(place: Place, asked: Asked) -> Dataset:
     Raises:
       UserError: h5py is not installed, the file is damaged, or holds other arrays.
     """
-    h5py = extras.needed("h5py", place.name)
+    h5py = packages.needed("h5py", place.name)
     name = place.name
     kept = cache.parsed(
         place.content,

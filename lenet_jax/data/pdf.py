@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from lenet_jax import extras
+from lenet_jax.environment import packages
 from lenet_jax.errors import UserError
 
 
@@ -28,7 +28,7 @@ def pages(
     Raises:
       UserError: pypdfium2 is not installed, or the file is broken, locked or has too many pages.
     """
-    pdfium = extras.needed("pypdfium2", name)
+    pdfium = packages.needed("pypdfium2", name)
     try:
         document = pdfium.PdfDocument(content)
         try:

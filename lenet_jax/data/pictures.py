@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lenet_jax import extras
 from lenet_jax.data import bounded, pdf
 from lenet_jax.data.dataset import Dataset
 from lenet_jax.data.handwriting import Grey, digits
 from lenet_jax.data.place import Say
+from lenet_jax.environment import packages
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
 
@@ -163,7 +163,7 @@ def _know_heic(name: str) -> None:
       UserError: the package for it is not installed.
     """
     try:
-        extras.needed("pillow_heif", name).register_heif_opener()
+        packages.needed("pillow_heif", name).register_heif_opener()
     except UserError:
         raise UserError(
             f"{name}: HEIC pictures need the package pillow-heif; get it with pip install "

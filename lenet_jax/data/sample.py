@@ -4,9 +4,9 @@ import importlib.metadata
 
 import numpy as np
 
-from lenet_jax.checkout import pip_install
 from lenet_jax.data import cache
 from lenet_jax.data.dataset import PIXELS, SIDE, Dataset, Images, Labels, Part, Source
+from lenet_jax.environment.commands import pip_install
 from lenet_jax.errors import UserError
 
 TEST_EVERY = 5

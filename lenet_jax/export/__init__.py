@@ -6,8 +6,8 @@ Importing this package costs no more than JAX; onnx and onnxruntime are imported
 theirs is written or read.
 """
 
-from lenet_jax.export.load import load
+from lenet_jax.export.reading import load
 from lenet_jax.export.signature import Signature
-from lenet_jax.export.write import FORMATS, default_output, holdout_accuracy, write
+from lenet_jax.export.writing import FORMATS, default_output, holdout_accuracy, write
 
 __all__ = ["FORMATS", "Signature", "default_output", "holdout_accuracy", "load", "write"]

@@ -12,8 +12,8 @@ from importlib import resources
 
 import numpy as np
 
-from lenet_jax import calibration
 from lenet_jax.export.network import LAYERS, Network
+from lenet_jax.inference import calibration
 
 # Of `act` in the source, which is given the sum x.
 _ACTIVATIONS = {

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from lenet_jax.data import sample
+from lenet_jax.environment.packages import needed
 from lenet_jax.export.signature import Signature
-from lenet_jax.extras import needed
 
 LAYERS = ("C3", "C5", "F6")
 # Of the sample's training part, 100 of each class.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenet_jax import model
+from lenet_jax import models
 from lenet_jax.config import Config
 
 LAYERS = ("C1", "C3", "C5", "F6", "output")
@@ -55,7 +55,7 @@ def of(config: Config, params_M: Any, temperature: float) -> Network:
 
     Args:
       config: of the run.
-      params_M: as `model.init` makes them, with a leading member axis.
+      params_M: as `models.init` makes them, with a leading member axis.
       temperature: of the run's calibration.
     """
     # In float64, so that folding costs no more than one rounding.
@@ -64,7 +64,7 @@ def of(config: Config, params_M: Any, temperature: float) -> Network:
         for layer, arrays in params_M.items()
     }
     paper = config.model == "lecun1998"
-    mean, std = model.LENET1998_PIXELS if paper else model.LENET5_PIXELS
+    mean, std = models.LENET1998_PIXELS if paper else models.LENET5_PIXELS
     dense = _dense_1998(params) if paper else params
     if paper:
         activation, subsampling = "scaled_tanh", "pool_act"
@@ -99,10 +99,10 @@ def _as_convolution(kernel: np.ndarray) -> np.ndarray:
 def _dense_1998(params: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, np.ndarray]]:
     """The parameters of the paper's network as those of one with every layer connected in full."""
     members = len(params["C1"]["bias"])
-    sources, targets = (np.asarray(array) for array in model.connections())
+    sources, targets = (np.asarray(array) for array in models.connections())
     c3 = np.zeros((members, 5, 5, 6, 16))
     c3[..., sources, targets] = params["C3"]["kernel"]
-    codes_FxK = np.asarray(model.digit_codes(), np.float64).T
+    codes_FxK = np.asarray(models.digit_codes(), np.float64).T
     return {
         "C1": _subsampled(params["C1"]["kernel"], params["C1"]["bias"], params["S2"]),
         "C3": _subsampled(c3, params["C3"]["bias"], params["S4"]),
@@ -111,7 +111,7 @@ def _dense_1998(params: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str,
         # -|x - w|^2 = 2 w.x - |x|^2 - 84
         "output": {
             "kernel": np.broadcast_to(2 * codes_FxK, (members, *codes_FxK.shape)),
-            "bias": np.zeros((members, model.CLASSES)),
+            "bias": np.zeros((members, models.CLASSES)),
         },
     }
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from lenet_jax import calibration
+from lenet_jax.environment.packages import needed
 from lenet_jax.export.network import Network
 from lenet_jax.export.signature import Signature, for_any_batch
-from lenet_jax.extras import needed
+from lenet_jax.inference import calibration
 
 # The first opset whose Softmax works along one axis, and the file format of its time.
 OPSET = 13

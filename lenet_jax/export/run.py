@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
-from lenet_jax import predict, workdir
 from lenet_jax.export.signature import Signature
-from lenet_jax.export.write import default_output, holdout_accuracy, write
+from lenet_jax.export.writing import default_output, holdout_accuracy, write
 from lenet_jax.files import place
+from lenet_jax.inference import predict
+from lenet_jax.runs import workdir
 
 
 def write_run(

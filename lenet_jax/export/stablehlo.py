@@ -16,11 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
-from lenet_jax import calibration, checkout, metrics, model
+from lenet_jax import metrics, models
 from lenet_jax.config import Config
+from lenet_jax.environment import commands
+from lenet_jax.environment.packages import needed
 from lenet_jax.errors import UserError
 from lenet_jax.export.signature import Network, Signature, for_any_batch
-from lenet_jax.extras import needed
+from lenet_jax.inference import calibration
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 PROMISE = "read by every jax released within six months of the jax that wrote it"
@@ -69,7 +71,7 @@ def probabilities(
     their convolutions badly, and batched over the members it would not know them.
     """
     logits = [
-        model.apply(
+        models.apply(
             config, jax.tree.map(lambda leaf, k=k: jnp.asarray(leaf[k]), params_M), images_BxHxW
         )
         for k in range(config.networks)
@@ -140,6 +142,6 @@ def _unread(writer: str, signature: Signature | None, error: Exception) -> str:
     fixed = "" if signature is None or signature.batch else ", or with --batch=1 with that one"
     return (
         f"was written by jax {writer}, and jax {jax.__version__} does not read it ({reason}); "
-        f"write it again with this jax{fixed}: {checkout.command('export')} --format=stablehlo "
+        f"write it again with this jax{fixed}: {commands.command('export')} --format=stablehlo "
         "--workdir=...; --format=onnx does not depend on jax"
     )

@@ -1,30 +1,26 @@
 """Pictures of a run and its model card.
 
-Every picture is drawn by a pure function `draw_...` that gives a matplotlib `Figure`, and written
-as a PNG by the function of the same name without `draw_`. Importing this package costs no more than
-NumPy; matplotlib is imported where a picture is drawn, and never through pyplot, so that nothing
-here has global state or needs a display.
+Every picture is drawn by a pure function `draw_...` that gives a matplotlib `Figure`. Importing
+this package costs no more than NumPy; matplotlib is imported where a picture is drawn, and never
+through pyplot, so that nothing here has global state or needs a display.
 """
 
 from lenet_jax.report.card import Card, model_card, model_name, versions
-from lenet_jax.report.confusion_matrix import confusion, confusion_matrix, draw_confusion
+from lenet_jax.report.confusion import draw_confusion
+from lenet_jax.report.curves import draw_curves, draw_narrow_curves
 from lenet_jax.report.figures import png, write
 from lenet_jax.report.galleries import (
-    augmented,
     confidence,
     draw_augmented,
     draw_mistakes,
     draw_seen,
-    mistakes,
-    seen,
     worst_mistakes,
 )
-from lenet_jax.report.html_page import Section, Table, page
-from lenet_jax.report.layer_maps import draw_layers, layers
-from lenet_jax.report.learning_curves import curves, draw_curves, draw_narrow_curves
-from lenet_jax.report.reliability_diagram import draw_reliability, reliability
-from lenet_jax.report.run import PAGE, Held, Run, facts, list_sections, write_report
-from lenet_jax.report.sweeps import draw_sweep, sweep
+from lenet_jax.report.layer_maps import draw_layers
+from lenet_jax.report.page import Section, Table
+from lenet_jax.report.reliability import draw_reliability
+from lenet_jax.report.sections import PAGE, Held, Run, facts, list_sections, write_report
+from lenet_jax.report.sweeps import draw_sweep
 
 __all__ = [
     "PAGE",
@@ -33,11 +29,7 @@ __all__ = [
     "Run",
     "Section",
     "Table",
-    "augmented",
     "confidence",
-    "confusion",
-    "confusion_matrix",
-    "curves",
     "draw_augmented",
     "draw_confusion",
     "draw_curves",
@@ -48,16 +40,10 @@ __all__ = [
     "draw_seen",
     "draw_sweep",
     "facts",
-    "layers",
     "list_sections",
-    "mistakes",
     "model_card",
     "model_name",
-    "page",
     "png",
-    "reliability",
-    "seen",
-    "sweep",
     "versions",
     "worst_mistakes",
     "write",

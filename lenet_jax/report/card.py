@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
-from lenet_jax import checkout
-from lenet_jax.data import honesty
+from lenet_jax.data import leakage
+from lenet_jax.environment import commands
 from lenet_jax.files import shown
 from lenet_jax.report.markdown import code, table
 
@@ -127,7 +127,7 @@ mistakes and for how far a confidence can be trusted.
 ## How to Get Started with the Model
 
 ```sh
-{checkout.usual("predict")} --workdir={shlex.quote(shown(card.workdir))} \
+{commands.usual("predict")} --workdir={shlex.quote(shown(card.workdir))} \
 --data=digit-recognizer.zip --output=submission.csv
 ```
 
@@ -266,7 +266,7 @@ def _evaluation(card: Card) -> str:
 
 
 def _warned(source: str) -> str:
-    warning = honesty.score_warning(source)
+    warning = leakage.score_warning(source)
     return f"\n\n**{warning}**" if warning else ""
 
 

@@ -1,6 +1,5 @@
 """Galleries of digits: those that a run gets wrong, and those that it trains on."""
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ from lenet_jax.report.figures import (
     empty_figure,
     ink,
     paste,
-    write,
 )
 
 if TYPE_CHECKING:
@@ -22,17 +20,6 @@ if TYPE_CHECKING:
 
 # Screen pixels per pixel of a digit: a whole number keeps the squares square.
 ZOOM = 3
-
-
-def mistakes(
-    images_NxHxW: np.ndarray,
-    labels_N: np.ndarray,
-    probabilities_NxK: np.ndarray,
-    path: str | os.PathLike[str],
-    limit: int = 48,
-) -> None:
-    """Writes the gallery of wrong digits; see `draw_mistakes` and `write`."""
-    write(draw_mistakes(images_NxHxW, labels_N, probabilities_NxK, limit), path)
 
 
 def worst_mistakes(labels_N: np.ndarray, probabilities_NxK: np.ndarray) -> np.ndarray:
@@ -101,11 +88,6 @@ def confidence(probability: float) -> str:
     return ">99.9%" if probability > 0.999 else f"{probability:.1%}"
 
 
-def augmented(images_NxHxW: np.ndarray, path: str | os.PathLike[str]) -> None:
-    """Writes augmented digits; see `draw_augmented` and `write`."""
-    write(draw_augmented(images_NxHxW), path)
-
-
 def draw_augmented(images_NxHxW: np.ndarray) -> "Figure":
     """A grid of the first 10 x 10 digits.
 
@@ -123,16 +105,6 @@ def draw_augmented(images_NxHxW: np.ndarray) -> "Figure":
     shown_NxHxW = images_NxHxW[:100]
     heading = f"{len(shown_NxHxW)} of the training digits"
     return _gallery(shown_NxHxW, heading, "As the network sees them in training", columns=10)
-
-
-def seen(
-    images_NxHxW: np.ndarray,
-    labels_N: np.ndarray,
-    sure_N: np.ndarray,
-    path: str | os.PathLike[str],
-) -> None:
-    """Writes digits as the network saw them; see `draw_seen` and `write`."""
-    write(draw_seen(images_NxHxW, labels_N, sure_N), path)
 
 
 def draw_seen(images_NxHxW: np.ndarray, labels_N: np.ndarray, sure_N: np.ndarray) -> "Figure":

@@ -1,6 +1,5 @@
 """The filters of C1, and what C1, S2, C3 and S4 make of one digit."""
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from lenet_jax.report.figures import (
     ink,
     paste,
     signed,
-    write,
 )
 
 if TYPE_CHECKING:
@@ -25,16 +23,6 @@ if TYPE_CHECKING:
 # Screen pixels of a map, about, whatever its size, and between two of them.
 SIDE, GAP = 84, 8
 MARGIN, LABELS, HEAD = 24, 132, 92
-
-
-def layers(
-    filters_CxHxW: np.ndarray,
-    image_HxW: np.ndarray,
-    maps: Mapping[str, np.ndarray],
-    path: str | os.PathLike[str],
-) -> None:
-    """Writes the filters and maps; see `draw_layers` and `write`."""
-    write(draw_layers(filters_CxHxW, image_HxW, maps), path)
 
 
 def draw_layers(

@@ -1,6 +1,5 @@
 """How accuracy depends on what a sweep has tried."""
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,6 @@ from lenet_jax.report import figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def sweep(
-    networks: Sequence[Mapping[str, Any]], fields: Sequence[str], path: str | os.PathLike[str]
-) -> None:
-    """Writes the picture of `draw_sweep`."""
-    figures.write(draw_sweep(networks, fields), path)
 
 
 def draw_sweep(networks: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> "Figure":

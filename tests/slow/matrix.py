@@ -4,8 +4,9 @@ python tests/slow/matrix.py                     # all rows, about an hour on two
 python tests/slow/matrix.py lowest newest-3.14  # these rows; the others keep their last result
 
 Each row is a clean clone of the last commit with an empty home and a virtual environment of its
-own: `make run`, `make test` (the fast half of the tests; --whole for all), `make run` again, and
-the exports. Prints one table and keeps it in docs/reliability.md.
+own: `make run`, `make test` (the fast half of the tests; --whole for all), both again, the exports,
+and all cleaned but the environment, `make test` before `make run`, twice. When a test is run again
+it is those of `AGAIN`. Prints one table and keeps it in docs/reliability.md.
 """
 
 import argparse
@@ -36,9 +37,11 @@ SLOW_HALF = (
     "any_mesh", "conv", "docs", "export", "hosts", "make", "model", "optimizer", "pictures",
     "predict", "step", "train", "web",
 )  # fmt: skip
+# What depends on what lies in the tree and in the home.
+AGAIN = ("make", "stranger", "versions")
 HEAD = (
-    "| row | Python | jax | flax | NumPy | `make run`, accuracy | `make test` | `make run` again "
-    "| exports | day |\n|---|---|---|---|---|---|---|---|---|---|"
+    "| row | Python | jax | flax | NumPy | `make run`, accuracy | `make test` | both again "
+    "| exports | in reverse, twice | day |\n|---|---|---|---|---|---|---|---|---|---|---|"
 )
 # What the caller's environment must not bring along.
 LEFT_OUT = (
@@ -89,18 +92,27 @@ class Clone:
     python: str
     log: object
 
+    @property
+    def home(self):
+        """Path of the home."""
+        return self.folder.parent / "home"
+
+    def clean(self):
+        """Leaves what was cloned, the virtual environment, and an empty home."""
+        self.run("git", "clean", "-xdfq", "--exclude=.venv")
+        shutil.rmtree(self.home)
+
     def run(self, *command, **environment):
         """What a command printed on standard output; raises Failed with its last line."""
         kept_variables = {
             name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)
         }
-        home = self.folder.parent / "home"
-        home.mkdir(exist_ok=True)
+        self.home.mkdir(exist_ok=True)
         print("$", *command, file=self.log, flush=True)
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env=kept_variables | {"HOME": str(home)} | environment,
+            env=kept_variables | {"HOME": str(self.home)} | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -192,7 +204,7 @@ def interpreter(minor):
 def attempt(row, log, whole):
     """Does a row; returns the cells of its line in the table."""
     python = interpreter(row.minor)
-    cells = [row.name, f"3.{row.minor}", *[""] * 7, str(datetime.date.today())]
+    cells = [row.name, f"3.{row.minor}", *[""] * 8, str(datetime.date.today())]
     if python is None:
         cells[1] += ": none found"
         return cells
@@ -213,19 +225,28 @@ def attempt(row, log, whole):
             cells[at] = _accuracy(run())
             cells[1:5] = _versions(clone)
             at = 6
-            cells[at] = _tests(clone.run("make", "test", *settings, **_asked(whole)))
+            test = functools.partial(clone.run, "make", "test", *settings)
+            again = functools.partial(test, PYTEST_ADDOPTS=_files(AGAIN))
+            cells[at] = _tests(test(**_asked(whole)))
             at = 7
-            cells[at] = _accuracy(run())
+            cells[at] = f"{_accuracy(run())}, {_tests(again())}"
             at = 8
             cells[at] = _exports(clone)
+            at = 9
+            clone.clean()
+            cells[at] = "; ".join(f"{_tests(again())}, {_accuracy(run())}" for _ in range(2))
         except (Failed, subprocess.TimeoutExpired) as error:
             cells[at] = f"**{error}**"
     return cells
 
 
 def _asked(whole):
-    ignored = [] if whole else [f"--ignore=tests/test_{name}.py" for name in SLOW_HALF]
-    return {"PYTEST_ADDOPTS": " ".join(ignored)}
+    return {} if whole else {"PYTEST_ADDOPTS": _files(SLOW_HALF, "--ignore=")}
+
+
+def _files(names, option=""):
+    """Of tests, as pytest takes them."""
+    return " ".join(f"{option}tests/test_{name}.py" for name in names)
 
 
 def _accuracy(told):

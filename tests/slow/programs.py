@@ -111,7 +111,8 @@ def rows(workdir):
 
 def parameters(workdir):
     """The averaged parameters of the newest checkpoint."""
-    from lenet_jax import predict, workdir as workdirs
+    from lenet_jax.inference import predict
+    from lenet_jax.runs import workdir as workdirs
 
     return predict.restore(workdir, workdirs.read_run(workdir))
 

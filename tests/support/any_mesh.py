@@ -16,9 +16,10 @@ os.environ["XLA_FLAGS"] = known("--xla_force_host_platform_device_count=8", *QUI
 import jax
 import numpy as np
 
-from lenet_jax import hosts, mesh, population, programs
-from lenet_jax.checkpoint import Checkpoints
 from lenet_jax.config import Config
+from lenet_jax.distributed import mesh, multihost
+from lenet_jax.runs.checkpoint import Checkpoints
+from lenet_jax.training import compilation, population
 
 mesh.prepare()
 STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
@@ -47,29 +48,29 @@ def mesh_of(name):
 def begun():
     """The first state, made on one device, on none."""
     on = mesh_of("1,1")
-    seeds = hosts.put(np.arange(CONFIG.members, dtype=np.uint32), mesh.stacked(on))
-    state = programs.compile_lazily(CONFIG, on, IMAGES).create(seeds)
+    seeds = multihost.put(np.arange(CONFIG.members, dtype=np.uint32), mesh.stacked(on))
+    state = compilation.compile_lazily(CONFIG, on, IMAGES).create(seeds)
     return jax.tree.map(np.asarray, dataclasses.replace(state, key=jax.random.key_data(state.key)))
 
 
 def trained(first, on):
     """The state after some steps on a mesh."""
-    state = hosts.put(first, mesh.stacked(on))
+    state = multihost.put(first, mesh.stacked(on))
     state = dataclasses.replace(state, key=jax.random.wrap_key_data(state.key))
     images, labels = digits(IMAGES, 0)
-    member = hosts.put(population.make(CONFIG, labels).member, mesh.stacked(on))
-    shared = hosts.put((images, labels, np.int32(0), STEPS), mesh.replicated(on))
-    run = programs.compile_lazily(CONFIG, on, IMAGES)
+    member = multihost.put(population.make(CONFIG, labels).member, mesh.stacked(on))
+    shared = multihost.put((images, labels, np.int32(0), STEPS), mesh.replicated(on))
+    run = compilation.compile_lazily(CONFIG, on, IMAGES)
     shuffled = jax.block_until_ready(run.shuffle(state, member))
     return jax.block_until_ready(run.train_until(state, shuffled, *shared, None))
 
 
 def evaluated(state, on):
-    run = programs.compile_lazily(CONFIG, on, IMAGES)
+    run = compilation.compile_lazily(CONFIG, on, IMAGES)
     rows = np.tile(np.arange(HELD, dtype=np.int32), (CONFIG.members, 1))
-    held = hosts.put(digits(HELD, 1), mesh.replicated(on))
+    held = multihost.put(digits(HELD, 1), mesh.replicated(on))
     return jax.block_until_ready(
-        run.evaluate(state.averaged_params, hosts.put(rows, mesh.stacked(on)), *held)
+        run.evaluate(state.averaged_params, multihost.put(rows, mesh.stacked(on)), *held)
     )
 
 
@@ -87,7 +88,7 @@ def travelled(state, on):
         checkpoints = Checkpoints(folder)
         checkpoints.save(int(STEPS), state, None)
         checkpoints.close()
-        target = programs.abstract_state(CONFIG, on, CONFIG.members, IMAGES)
+        target = compilation.abstract_state(CONFIG, on, CONFIG.members, IMAGES)
         return Checkpoints(folder, read_only=True).restore(int(STEPS), target)
 
 

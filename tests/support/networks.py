@@ -7,8 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from lenet_jax import model, workdir
+from lenet_jax import models
 from lenet_jax.config import ACTIVATIONS, SUBSAMPLINGS, Config
+from lenet_jax.runs import workdir
 
 ONE_OF_EACH = [
     Config(),
@@ -40,7 +41,7 @@ def name(config):
 @functools.cache
 def params(config):
     """Parameters in which nothing is 0 or 1, so that nothing can be forgotten."""
-    shapes = jax.eval_shape(functools.partial(model.init, config), jax.random.key(0))
+    shapes = jax.eval_shape(functools.partial(models.init, config), jax.random.key(0))
     rng = np.random.default_rng(7)
 
     def leaf(shape):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lenet_jax import export, workdir
+from lenet_jax import export
 from lenet_jax.export import Signature, int8, onnx_model
+from lenet_jax.runs import workdir
 
 ONE_FLOAT32 = Signature(pixels="float32", batch=1)
 

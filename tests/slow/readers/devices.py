@@ -27,8 +27,11 @@ import numpy as np
 from readers import Reader
 from table_pages import PAGE, between, markdown
 
-from lenet_jax import data, population, predict, workdir
+from lenet_jax import data
 from lenet_jax.export.network import LAYERS
+from lenet_jax.inference import predict
+from lenet_jax.runs import workdir
+from lenet_jax.training import population
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 import lenet_jax
-from lenet_jax import export, predict, workdir
+from lenet_jax import export
+from lenet_jax.inference import predict
+from lenet_jax.runs import workdir
 
 ROOT = Path(__file__).parents[3]
 # Sure of most digits, as a network in use is, so that probabilities near 0 and 1 are compared too.

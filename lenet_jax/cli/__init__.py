@@ -1,0 +1,1 @@
+"""The programs' flags, messages and exit status; nothing else knows absl."""

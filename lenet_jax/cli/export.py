@@ -1,0 +1,65 @@
+"""Exports a trained run: `lenet-export`, or `run_export.py`; see `--help`."""
+
+import functools
+
+from lenet_jax.environment import packages
+
+with packages.required():
+    from absl import flags
+
+    from lenet_jax.cli import program
+    from lenet_jax.runs import workdir
+
+HELP = """python run_export.py --workdir=runs/first --format=web --serve
+
+Writes the run in the workdir, the members of an ensemble averaged, as one file or folder that
+needs neither the run nor this package: a page to draw digits on (web), ONNX, StableHLO, or a
+C99 header (c). All take pixels, uint8 [B, 28, 28], and give probabilities, float32 [B, 10].
+docs/howto/export.md tells which programs read them, and which need --input or --batch.
+lenet_jax.load(path) reads ONNX and StableHLO back as functions."""
+OF_OUTPUT = """The folder (web) or file to write; export/web, or export/lenet5 with the ending
+.onnx, .stablehlo or .h, in the workdir by default."""
+OF_INT8 = """Weights of onnx as whole numbers of 8 bits, calibrated on digits of the sample; beside
+it goes a file of digits with their probabilities."""
+OF_INPUT = "Type of the pixels, 0..255 in both, of onnx and stablehlo."
+OF_BATCH = "Pictures of every call of onnx and stablehlo; any number if left out."
+OF_PORT = "Port for --serve; 0 takes any that is free."
+
+FLAGS = flags.FlagValues()
+WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.", FLAGS)
+FORMAT = flags.DEFINE_enum(
+    "format", "web", ["web", "onnx", "stablehlo", "c"], "What to write.", FLAGS
+)
+OUTPUT = flags.DEFINE_string("output", None, OF_OUTPUT, FLAGS)
+CHECKPOINT = flags.DEFINE_enum(
+    "checkpoint", "latest", ["latest", "best"], "Best is by hold-out.", FLAGS
+)
+INPUT = flags.DEFINE_enum("input", "uint8", ["uint8", "float32"], OF_INPUT, FLAGS)
+BATCH = flags.DEFINE_integer("batch", None, OF_BATCH, 1, flag_values=FLAGS)
+INT8 = flags.DEFINE_bool("int8", False, OF_INT8, FLAGS)
+SERVE = flags.DEFINE_bool("serve", False, "Show the page in the browsers of this computer.", FLAGS)
+PORT = flags.DEFINE_integer("port", 8000, OF_PORT, 0, 65535, flag_values=FLAGS)
+
+
+def main() -> None:
+    """Does what the command line asks for, and ends the process."""
+    program.run(_export, HELP, program.flag_values(FLAGS))
+
+
+def _export() -> None:
+    if SERVE.value and FORMAT.value != "web":
+        raise flags.Error(f"--serve shows a page, and --format={FORMAT.value} is none")
+    program.refuse((PORT,), "nothing is served without --serve", when=not SERVE.value)
+    if FORMAT.value in ("web", "c") and (INPUT.value != "uint8" or BATCH.value is not None):
+        raise flags.Error("--input and --batch are for --format=onnx and --format=stablehlo")
+    if INT8.value and FORMAT.value != "onnx":
+        raise flags.Error("--int8 is for --format=onnx")
+    record = workdir.read_run(WORKDIR.value, say=program.tell)
+    program.start_jax()
+    from lenet_jax.export import Signature, run, serve
+
+    asked, kind = Signature(pixels=INPUT.value, batch=BATCH.value), "int8" * INT8.value
+    which = kind or FORMAT.value, OUTPUT.value, CHECKPOINT.value
+    print(f"Wrote {(output := run.write_run(WORKDIR.value, record, *which, asked))}")
+    if SERVE.value:
+        serve.serve(output, PORT.value, say=functools.partial(print, flush=True))

@@ -1,0 +1,1 @@
+"""What the project runs in: what is typed here, packages, the runtime."""

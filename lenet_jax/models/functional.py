@@ -1,0 +1,102 @@
+"""The network that a config names, as pure functions."""
+
+import dataclasses
+import functools
+from typing import Any, cast
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from lenet_jax.config import Config
+from lenet_jax.models.layers import INTERMEDIATES
+from lenet_jax.models.lecun1998 import LeNet1998
+from lenet_jax.models.lenet5 import LeNet5
+
+Params = Any
+
+# The layers of feature maps, in the order the digit goes through them.
+MAPPED = ("C1", "S2", "C3", "S4")
+
+
+def _module(config: Config) -> nn.Module:
+    if config.conv == "auto":
+        config = config.on(jax.default_backend())
+    if config.model == "lecun1998":
+        return LeNet1998(conv=config.conv)
+    return LeNet5(
+        activation=config.activation,
+        subsampling=config.subsampling,
+        conv=config.conv,
+        width=config.width,
+    )
+
+
+def init(config: Config, key: jax.Array) -> Params:
+    """Parameters of one member, a dict layer -> name -> float32 array."""
+    # Of the digit that goes through the network nothing is kept: the convolution that is traced
+    # soonest will do.
+    module = _module(dataclasses.replace(config, conv="native"))
+    return module.init(key, jnp.zeros((1, 28, 28), jnp.uint8))["params"]
+
+
+def shapes(config: Config, lead: tuple[int, ...] = ()) -> Params:
+    """Shapes and dtypes of the parameters of one member; nothing is computed.
+
+    Args:
+      config: which model.
+      lead: leading axes of every parameter, such as one of members.
+    """
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype), _traced_shapes(config)
+    )
+
+
+@functools.cache
+def _traced_shapes(config: Config) -> Params:
+    seed = jax.ShapeDtypeStruct((), jnp.uint32)
+    return jax.eval_shape(lambda seed: init(config, jax.random.key(seed)), seed)
+
+
+def apply(
+    config: Config,
+    params: Params,
+    images_BxHxW: jax.Array,
+    keep_BxF: jax.Array | None = None,
+) -> jax.Array:
+    """Logits of one member.
+
+    Args:
+      config: which model.
+      params: as `init` makes them.
+      images_BxHxW: pixels 0..255, uint8 or float32 [B, 28, 28].
+      keep_BxF: what the units of F6 are multiplied with in a training step with dropout; None for
+        prediction.
+
+    Returns:
+      float32 [B, 10]; their softmax are the probabilities of the digits.
+    """
+    rest = () if keep_BxF is None else (keep_BxF,)
+    return cast(jax.Array, _module(config).apply({"params": params}, images_BxHxW, *rest))
+
+
+def feature_maps(config: Config, params: Params, images_BxHxW: jax.Array) -> dict[str, jax.Array]:
+    """What one member's C1, S2, C3 and S4 make of digits.
+
+    Args:
+      config: which model.
+      params: as `init` makes them.
+      images_BxHxW: pixels 0..255, uint8 or float32 [B, 28, 28].
+
+    Returns:
+      float32 [B, C, H, W] by layer: of C1 and C3 the convolutions with their biases, neither
+      pooled nor squashed; of S2 and S4 what the next layer is given.
+    """
+    _, kept = _module(config).apply({"params": params}, images_BxHxW, mutable=[INTERMEDIATES])
+    maps = kept[INTERMEDIATES]
+    return {layer: jnp.transpose(jax.tree.leaves(maps[layer])[0], (3, 0, 1, 2)) for layer in MAPPED}
+
+
+def first_filters(params: Params) -> jax.Array:
+    """The filters of C1, float32 [C, 5, 5]; params as `init` makes them."""
+    return jnp.transpose(params["C1"]["kernel"][:, :, 0], (2, 0, 1))

@@ -1,0 +1,277 @@
+"""What a finished run shows: the files of its report, its model card and the closing lines."""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from lenet_jax import augmentation, models, report, sweep
+from lenet_jax.config import Config
+from lenet_jax.data import Dataset
+from lenet_jax.distributed import backend, mesh
+from lenet_jax.distributed import mesh as meshes
+from lenet_jax.environment import commands
+from lenet_jax.errors import UserError
+from lenet_jax.files import place, shown, write_atomically
+from lenet_jax.inference import calibration, predict
+from lenet_jax.runs import workdir
+from lenet_jax.training import population
+from lenet_jax.training.loop import Result
+
+
+def write(folder: str | os.PathLike[str], result: Result) -> None:
+    """Writes `report/` and the model card into the workdir."""
+    # The first shard holds member 0, whose maps are shown; no other member is fetched for it.
+    params = jax.tree.map(
+        lambda leaf: np.asarray(leaf.addressable_data(0))[0], result.state.averaged_params
+    )
+    last, record = result.rows[-1], result.record
+    held = _held(result.holdout, result.probabilities_NxK)
+    if held is not None and len(result.population) > 1:
+        workdir.write_networks(folder, _networks(result))
+    _write_report(folder, record, result.training, held, params)
+    # What predicts after folds is the average of them all, and there is no digit that it has not
+    # seen. A network of a sweep may have diverged.
+    if held is not None and not record.config.folds and np.isfinite(held.probabilities_NxK).all():
+        workdir.write_calibration(folder, _calibration(held.probabilities_NxK, held.labels_N))
+    card = report.Card(
+        workdir=shown(folder),
+        config=record.config.as_dict(),
+        parameters=result.parameters,
+        networks=len(result.population),
+        held_rows=0 if result.holdout is None else len(result.holdout),
+        data_source=record.data_source,
+        data_name=record.data_name,
+        data_fingerprint=record.data_fingerprint,
+        data_rows=record.data_rows,
+        train_rows=record.train_rows,
+        holdout_accuracy=last["holdout_accuracy"],
+        ensemble_accuracy=last["ensemble_accuracy"],
+        seconds=result.seconds,
+        device=result.devices,
+        versions=report.versions(),
+    )
+    write_atomically(place(folder) / workdir.CARD, report.model_card(card))
+
+
+def _calibration(probabilities_NxK: np.ndarray, labels_N: np.ndarray) -> dict[str, float]:
+    """The temperature of the held-out digits, and the calibration before and after it."""
+    temperature = calibration.fit_temperature(probabilities_NxK, labels_N)
+    after_NxK = calibration.tempered(probabilities_NxK, temperature)
+    return {
+        "temperature": temperature,
+        "holdout_cross_entropy": calibration.cross_entropy(probabilities_NxK, labels_N),
+        "holdout_cross_entropy_tempered": calibration.cross_entropy(after_NxK, labels_N),
+        "holdout_calibration_error": calibration.expected_error(probabilities_NxK, labels_N),
+        "holdout_calibration_error_tempered": calibration.expected_error(after_NxK, labels_N),
+    }
+
+
+def _networks(result: Result) -> list[dict[str, Any]]:
+    """A row for each network."""
+    people = result.population
+    assert result.accuracy_M is not None
+    return [
+        {
+            "network": index,
+            "seed": int(people.seeds_M[index]),
+            "fold": int(people.member.fold[index]),
+            **people.points[people.point_M[index]],
+            "holdout_accuracy": round(float(result.accuracy_M[index]), 6),
+        }
+        for index in range(len(people))
+    ]
+
+
+def _points(folder: str, config: Config) -> list[str]:
+    """A line for each point of the sweep, the best first."""
+    if not config.sweep:
+        return []
+    swept = workdir.read_networks(folder, tuple(sweep.points(config.sweep)[0]))
+    by_point = sweep.accuracies(config.sweep, swept)
+    by_point.sort(key=lambda each: float(np.mean(each[1])), reverse=True)
+    return [
+        "Sweep:",
+        *(
+            f"  {np.mean(each):.3%} +- {np.std(each, ddof=len(each) > 1):.3%}  {sweep.named(point)}"
+            for point, each in by_point
+        ),
+    ]
+
+
+def rewrite_report(
+    folder: str | os.PathLike[str], record: workdir.Record, dataset: Dataset, which: str = "latest"
+) -> str:
+    """Writes the report of an existing run anew; its model card stays as the run wrote it.
+
+    Args:
+      folder: the run's workdir.
+      record: of the run.
+      dataset: all digits the run was given; what it held out is derived from its record.
+      which: `latest` or `best` of the checkpoints.
+
+    Returns:
+      The line that tells of it.
+
+    Raises:
+      UserError: these are other digits, there is no whole checkpoint, or a file cannot be written.
+    """
+    if dataset.fingerprint != record.data_fingerprint:
+        raise UserError(
+            f"{dataset.name}: these are not the {record.data_rows:,} digits that the run in "
+            f"{shown(folder)} was trained on ({record.data_name}); give the --data of run_train.py"
+        )
+    assert dataset.labels_N is not None
+    config = record.config
+    people = population.make(config, dataset.labels_N)
+    params_M = predict.restore(folder, record, which)
+    probabilities_NxK, aside = None, None
+    if len(people.held_rows):
+        aside = dataset.take(people.held_rows)
+        devices = mesh.make(len(people))
+        probabilities_NxK = people.in_held_rows(
+            predict.out_of_fold(config, devices, params_M, people.held_MxH, dataset.images_NxHxW)
+        )
+    page = _write_report(
+        folder,
+        record,
+        dataset.take(people.member.rows_R[0]),
+        _held(aside, probabilities_NxK),
+        jax.tree.map(lambda leaf: leaf[0], params_M),
+    )
+    return f"Wrote {page}"
+
+
+def _held(digits: Dataset | None, probabilities_NxK: np.ndarray | None) -> report.Held | None:
+    if digits is None or probabilities_NxK is None:
+        return None
+    assert digits.labels_N is not None
+    return report.Held(
+        images_NxHxW=digits.images_NxHxW,
+        labels_N=digits.labels_N,
+        probabilities_NxK=probabilities_NxK,
+    )
+
+
+def _write_report(
+    folder: str | os.PathLike[str],
+    record: workdir.Record,
+    training: Dataset,
+    held: report.Held | None,
+    params: models.Params,
+) -> Path:
+    config = record.config
+    digit_1xHxW = _telling_digit(training if held is None else held)
+    filters, maps = jax.tree.map(np.asarray, _seen_inside(config)(params, digit_1xHxW))
+    # As the files have them, so that a report that is drawn again is the same to the last byte.
+    rows, swept = workdir.read_metrics(folder), []
+    if config.sweep and held is not None:
+        swept = workdir.read_networks(folder, tuple(sweep.points(config.sweep)[0]))
+    run = report.Run(
+        title=f"{report.model_name(config.as_dict(), config.networks)} on {record.data_name}",
+        data_name=record.data_name,
+        train_rows=record.train_rows,
+        config=config.as_dict(),
+        networks=config.networks,
+        rows=rows,
+        swept=swept,
+        held=held,
+        augmented_NxHxW=_augmented(record, training),
+        filters_CxHxW=filters,
+        digit_HxW=digit_1xHxW[0],
+        maps={layer: maps[layer][0] for layer in models.MAPPED},
+    )
+    pictures = place(folder) / workdir.REPORT
+    report.write_report(run, pictures)
+    return pictures / report.PAGE
+
+
+def _telling_digit(digits: Dataset | report.Held) -> np.ndarray:
+    """The first 3, whose curves and ends the filters tell apart, or else the first digit."""
+    assert digits.labels_N is not None
+    index = int(np.argmax(digits.labels_N == 3))
+    return digits.images_NxHxW[index : index + 1]
+
+
+def _of_all_classes(labels_N: np.ndarray, count: int) -> np.ndarray:
+    """Positions of some digits, one of each class in turn, for files may be sorted by class."""
+    order_N = np.argsort(labels_N, kind="stable")
+    first_N = np.searchsorted(labels_N[order_N], labels_N[order_N])
+    rank_N = np.empty_like(order_N)
+    rank_N[order_N] = np.arange(len(order_N)) - first_N
+    positions: np.ndarray = np.lexsort((labels_N, rank_N))[:count]
+    return positions
+
+
+def _seen_inside(config: Config) -> Callable[..., Any]:
+    """(params, images) -> C1's filters and the feature maps, in one program."""
+    # One digit is no work, and native convolutions are compiled in a quarter of the time.
+    config = dataclasses.replace(config, conv="native")
+
+    def look(params: models.Params, images_BxHxW: jax.Array) -> Any:
+        return models.first_filters(params), models.feature_maps(config, params, images_BxHxW)
+
+    return _run_once(look)
+
+
+def _augmented(record: workdir.Record, training: Dataset) -> np.ndarray:
+    """A hundred training digits of all classes as member 0 might see them, [100, 28, 28]."""
+    config = population.configs_of_points(record.config)[0]
+    assert training.labels_N is not None
+    images_NxHxW = training.images_NxHxW[_of_all_classes(training.labels_N, 100)]
+    # Drawn by NumPy, for JAX would compile its generator.
+    rng = np.random.default_rng(config.seed)
+    draws_NxD = rng.uniform(-1, 1, (len(images_NxHxW), augmentation.draws_per_image(config)))
+    distort = _run_once(functools.partial(augmentation.augment, config))
+    return np.asarray(distort(draws_NxD.astype(np.float32), images_NxHxW))
+
+
+def _run_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Jits what runs once on a few digits; on a CPU only the compilation takes any time."""
+    return jax.jit(function, compiler_options=backend.options(meshes.make(1), level=0))
+
+
+def closing(folder: str, data: str) -> str:
+    """The last lines about a finished run: its numbers, where the pictures are, what comes next.
+
+    Args:
+      folder: the run's workdir; all is read from its files, whenever the run has ended.
+      data: what it was trained on, as the user gave it.
+
+    Raises:
+      UserError: a file is not what a run writes.
+    """
+    record = workdir.read_run(folder)
+    return "\n".join([*_numbers(folder, record), *_next(folder, data)])
+
+
+def _numbers(folder: str, record: workdir.Record) -> list[str]:
+    rows, config = workdir.read_metrics(folder), record.config
+    seconds = sum(row["seconds"] or 0.0 for row in rows)
+    lines = [f"Done: {config.epochs} epochs in {seconds:.1f} s"]
+    last: workdir.Row = rows[-1] if rows else {}
+    if last.get("holdout_accuracy") is not None:
+        held = record.data_rows - (0 if config.folds else record.train_rows)
+        each = "the members' mean accuracy is " if config.networks > 1 else ""
+        lines.append(f"Hold-out: {each}{last['holdout_accuracy']:.2%} of {held:,} digits")
+        if last["ensemble_accuracy"] is not None:
+            lines[-1] += f", that of their average {last['ensemble_accuracy']:.2%}"
+    return lines + _points(folder, config)
+
+
+def _next(folder: str, data: str) -> list[str]:
+    """What to type next; nothing else stands in its lines, which are to be pasted as they are."""
+    run = f"--workdir={folder}"
+    output = "submission.csv"
+    return [
+        f"Report: {place(folder) / workdir.REPORT / report.PAGE}",
+        f"Next, to predict digits and write {output}:",
+        f"  {commands.command('predict', run, f'--data={data}', f'--output={output}')}",
+        "Or, to draw digits on a page:",
+        f"  {commands.command('export', run, '--serve')}",
+    ]

@@ -1,0 +1,289 @@
+"""The files of a run beside its checkpoints: `config.json`, `metrics.csv` and the lock."""
+
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from lenet_jax import __version__, config
+from lenet_jax.config import Config
+from lenet_jax.data import Dataset
+from lenet_jax.environment import commands
+from lenet_jax.errors import UserError
+from lenet_jax.files import (
+    is_remote,
+    lock,
+    make_folder,
+    place,
+    remove_left_over,
+    shown,
+    write_atomically,
+)
+
+CHECKPOINTS = "checkpoints"
+CONFIG = "config.json"
+METRICS = "metrics.csv"
+NETWORKS = "networks.csv"
+CALIBRATION = "calibration.json"
+REPORT = "report"
+CARD = "README.md"
+
+LOCK = ".lock"
+
+COLUMNS = (
+    "epoch",
+    "step",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "holdout_loss",
+    "holdout_accuracy",
+    "ensemble_accuracy",
+    "seconds",
+    "images_per_second",
+)
+
+Row = dict[str, float | None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Record:
+    """What a run remembers of itself, the content of `config.json`.
+
+    Attributes:
+      config: of the run.
+      data_source: what the digits are known to be, `Dataset.source`.
+      data_name: where they were read from.
+      data_fingerprint: of every pixel and label, the hold-out included.
+      data_rows: their number, the hold-out included.
+      train_rows: how many of them are trained on.
+      teacher_fingerprint: of the networks that teach it, empty without a teacher.
+    """
+
+    config: Config
+    data_source: str
+    data_name: str
+    data_fingerprint: str
+    data_rows: int
+    train_rows: int
+    teacher_fingerprint: str = ""
+
+    @classmethod
+    def of(cls, config: Config, dataset: Dataset, train_rows: int) -> "Record":
+        """The record of a run that is about to start."""
+        return cls(
+            config=config,
+            data_source=dataset.source,
+            data_name=dataset.name,
+            data_fingerprint=dataset.fingerprint,
+            data_rows=len(dataset),
+            train_rows=train_rows,
+        )
+
+
+@contextlib.contextmanager
+def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
+    """Makes the folder if it is missing and keeps other runs out of it inside the body.
+
+    The system lets go of the lock when the process ends, however it ends. Where the file system
+    (gs:// for one) has no such locks there is none.
+
+    Raises:
+      UserError: another process is in the body, or the folder cannot be made or written.
+    """
+    folder = place(workdir)
+    make_folder(folder)
+    if is_remote(workdir):
+        yield
+        return
+    try:
+        file = (folder / LOCK).open("ab")
+    except OSError as error:
+        raise UserError(f"{shown(workdir)}: cannot be written ({error.strerror})") from None
+    with file:
+        try:
+            lock(file)
+        except BlockingIOError:
+            raise UserError(
+                f"{shown(workdir)}: another process is training in it; wait for its end or give "
+                "another --workdir"
+            ) from None
+        except OSError:
+            pass
+        for written in (CONFIG, METRICS, NETWORKS, CALIBRATION, CARD):
+            remove_left_over(folder / written)
+        yield
+
+
+def create(workdir: str | os.PathLike[str], record: Record) -> None:
+    """Makes the folder and writes `config.json`.
+
+    Raises:
+      UserError: the folder cannot be made or written.
+    """
+    folder = place(workdir)
+    make_folder(folder)
+    fields = dataclasses.asdict(record)
+    content = {"version": __version__, **fields, "config": record.config.as_dict()}
+    write_atomically(folder / CONFIG, json.dumps(content, indent=2) + "\n")
+
+
+def read(workdir: str | os.PathLike[str]) -> Record | None:
+    """The record of the run in a folder, None if no run has written one.
+
+    Raises:
+      UserError: `config.json` is not what a run writes.
+    """
+    path = place(workdir) / CONFIG
+    name = shown(path)
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read ({error.strerror})") from None
+    except (RecursionError, ValueError) as error:
+        raise UserError(f"{name}: not valid JSON ({error})") from None
+    types = {field.name: field.type for field in dataclasses.fields(Record)} | {"config": dict}
+    if isinstance(content, dict):
+        # Runs from before there was one.
+        content = {"teacher_fingerprint": "", **content}
+    wrong = [
+        key
+        for key, type_ in types.items()
+        if not isinstance(content, dict) or type(content.get(key)) is not type_
+    ]
+    if wrong:
+        raise UserError(f"{name}: {', '.join(wrong)} missing or of the wrong type; not of a run")
+    fields: dict[str, Any] = {key: content[key] for key in types}
+    fields["config"] = config.from_mapping(content["config"], source=name)
+    return Record(**fields)
+
+
+def read_run(workdir: str | os.PathLike[str], say: Callable[[str], None] | None = None) -> Record:
+    """The record of a run that prediction can use.
+
+    Args:
+      workdir: of the run.
+      say: is given a line if the run has not come to its end.
+
+    Raises:
+      UserError: there is no run, or nothing was saved of it yet.
+    """
+    record = read(workdir)
+    if record is None or not (place(workdir) / CHECKPOINTS).is_dir():
+        raise UserError(
+            f"{shown(workdir)}: holds no run; train one with "
+            f"{commands.command('train', f'--workdir={shown(workdir)}')}"
+        )
+    if say is not None and not is_finished(workdir):
+        done = f"only {epochs_done(workdir, record)} of its {record.config.epochs} epochs are done"
+        say(f"WARNING: {shown(workdir)}: {done}; the command that began the run goes on with it")
+    return record
+
+
+def is_finished(workdir: str | os.PathLike[str]) -> bool:
+    """Whether a run has come to its end: its model card is the last file that it writes."""
+    return (place(workdir) / CARD).exists()
+
+
+def epochs_done(workdir: str | os.PathLike[str], record: Record) -> int:
+    """How many epochs of a run are done: all of them, or fewer if it was stopped or still runs."""
+    return record.config.epochs if is_finished(workdir) else len(read_metrics(workdir))
+
+
+def read_metrics(workdir: str | os.PathLike[str]) -> list[Row]:
+    """The rows of `metrics.csv`, none if it is not there.
+
+    Raises:
+      UserError: it is not what a run writes.
+    """
+    with _reading(place(workdir) / METRICS, "metrics", "go on") as text:
+        rows = csv.DictReader(io.StringIO(text or "", newline=""))
+        return [{name: float(row[name]) if row[name] else None for name in COLUMNS} for row in rows]
+
+
+def write_metrics(workdir: str | os.PathLike[str], rows: Sequence[Row]) -> None:
+    """Writes all rows anew, whole or not at all; a run has few epochs and a row is short."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _shortest(value) for name, value in row.items()})
+    write_atomically(place(workdir) / METRICS, text.getvalue())
+
+
+def write_networks(workdir: str | os.PathLike[str], rows: Sequence[dict[str, Any]]) -> None:
+    """Writes a row per network: its seed, its fold, its point of the sweep and its accuracy."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(place(workdir) / NETWORKS, text.getvalue())
+
+
+def read_networks(workdir: str | os.PathLike[str], fields: Sequence[str]) -> list[dict[str, float]]:
+    """The rows of `networks.csv`, none if it is not there.
+
+    Args:
+      workdir: of the run.
+      fields: that the run sweeps.
+
+    Raises:
+      UserError: it is not what a run writes.
+    """
+    with _reading(place(workdir) / NETWORKS, "networks", "go on") as text:
+        rows = csv.DictReader(io.StringIO(text or "", newline=""))
+        columns = ("network", "seed", "fold", *fields, "holdout_accuracy")
+        return [{name: float(row[name]) for name in columns} for row in rows]
+
+
+def write_calibration(workdir: str | os.PathLike[str], numbers: dict[str, float]) -> None:
+    """Writes the temperature and what it was fitted on, for prediction."""
+    write_atomically(place(workdir) / CALIBRATION, json.dumps(numbers, indent=2) + "\n")
+
+
+def read_temperature(workdir: str | os.PathLike[str]) -> float:
+    """The temperature of a run, 1 where nothing was held out to fit it on.
+
+    Raises:
+      UserError: the file is not what a run writes.
+    """
+    with _reading(place(workdir) / CALIBRATION, "calibration", "predict") as text:
+        if text is None:
+            return 1.0
+        temperature = float(json.loads(text)["temperature"])
+        if not 0.01 < temperature < 100:
+            raise ValueError(f"temperature {temperature}")
+        return temperature
+
+
+@contextlib.contextmanager
+def _reading(path: Any, what: str, to: str) -> Iterator[str | None]:
+    """Gives the text of a file, None if it is not there, to a body that takes it apart.
+
+    Raises:
+      UserError: the file cannot be read, or the body finds that it is not what a run writes.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        text = None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "no text"
+        raise UserError(f"{shown(path)}: cannot be read ({reason})") from None
+    try:
+        yield text
+    except (KeyError, RecursionError, TypeError, ValueError, csv.Error) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{shown(path)}: not the {what} of a run ({reason}); remove it to {to} without"
+        ) from None
+
+
+def _shortest(value: float | None) -> str:
+    return "" if value is None else f"{value:.8g}"

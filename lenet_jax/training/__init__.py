@@ -1,0 +1,1 @@
+"""How a network is trained, from a step to a whole run."""

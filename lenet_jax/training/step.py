@@ -1,0 +1,139 @@
+"""The pure training step of one member.
+
+It runs inside `shard_map`: along the mesh axis `batch_axis` each device holds all of the state and
+computes its share of every batch. A mesh of one device is no special case.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jax.flatten_util import ravel_pytree
+
+from lenet_jax import augmentation, metrics, models
+from lenet_jax.config import Config
+from lenet_jax.sweep import Hyperparameters
+from lenet_jax.training import optimizer
+from lenet_jax.training.state import TrainState
+
+# Pixels [B, 28, 28] -> softened probabilities [B, K].
+Targets = Callable[[jax.Array], jax.Array]
+
+
+class Batch(NamedTuple):
+    """A device's share of a batch; `mask_B` is 0 for the padding of an epoch's last batch.
+
+    `draws_BxD` decide about the augmentation and `units_BxF`, uniform in [0, 1), about dropout.
+    """
+
+    images_BxHxW: jax.Array
+    labels_B: jax.Array
+    mask_B: jax.Array
+    draws_BxD: jax.Array
+    units_BxF: jax.Array
+
+
+def train_step(
+    config: Config,
+    images: int,
+    state: TrainState,
+    hyper: Hyperparameters,
+    batch: Batch,
+    *,
+    batch_axis: str,
+    turns: int = 1,
+    targets: Targets | None = None,
+) -> TrainState:
+    """One step of the optimiser on one batch.
+
+    Args:
+      config: of the run.
+      images: that an epoch trains on.
+      state: of one member.
+      hyper: of this member.
+      batch: this device's share.
+      batch_axis: mesh axis over which the batch is split.
+      turns: equal parts of the share that go through the network one after the other.
+      targets: what the teacher says of augmented images, if there is one.
+
+    Returns:
+      The state after the step; its loss is added to `epoch_metrics`.
+    """
+    parts = jax.tree.map(
+        lambda rows: rows.reshape(turns, rows.shape[0] // turns, *rows.shape[1:]), batch
+    )
+    # One vector, one all-reduce: between CPU devices each costs a rendezvous of its own.
+    nothing, unravel = ravel_pytree((jax.tree.map(jnp.zeros_like, state.params), metrics.zeros()))
+
+    def add(turn: int | jax.Array, total: jax.Array) -> jax.Array:
+        part = jax.tree.map(lambda rows: rows[turn], parts)
+        return total + ravel_pytree(_gradients(config, state.params, hyper, part, targets))[0]
+
+    vector = add(0, nothing) if turns == 1 else lax.fori_loop(0, turns, add, nothing)
+    grads, sums = unravel(lax.psum(vector, batch_axis))
+    # A batch may hold nothing but the filling of a shorter fold. One reciprocal, for XLA would take
+    # it in some programs and divide in others: a member's bits would depend on the others.
+    share = 1 / jnp.maximum(sums.count, 1)
+    grads = jax.tree.map(lambda grad: grad * share, grads)
+    params, opt_state = optimizer.update(
+        config, images, grads, state.opt_state, state.params, hyper
+    )
+    step = state.step + 1
+    return TrainState(
+        step=step,
+        params=params,
+        averaged_params=optax.incremental_update(
+            params, state.averaged_params, _averaging_rate(hyper.ema_decay, step)
+        ),
+        opt_state=opt_state,
+        key=state.key,
+        epoch_metrics=jax.tree.map(jnp.add, state.epoch_metrics, sums),
+    )
+
+
+def _gradients(
+    config: Config,
+    params: models.Params,
+    hyper: Hyperparameters,
+    batch: Batch,
+    targets: Targets | None,
+) -> tuple[models.Params, metrics.Metrics]:
+    """Gradients of the summed loss, and the sums, of augmented images."""
+    pixels = batch.images_BxHxW
+    if not augmentation.is_identity(config):
+        pixels = augmentation.augment(hyper, batch.draws_BxD, pixels, augmentation.sampling(config))
+    pixels = lax.optimization_barrier(pixels)
+    keep_BxF = None
+    if config.dropout:
+        # What is left is scaled up, so that nothing need be scaled when predicting.
+        keep_BxF = jnp.where(batch.units_BxF < hyper.dropout, 0, 1 / (1 - hyper.dropout))
+    soft_BxK = None if targets is None else lax.optimization_barrier(targets(pixels))
+
+    def loss(params: models.Params) -> tuple[jax.Array, metrics.Metrics]:
+        logits_BxK = models.apply(config, params, pixels, keep_BxF)
+        losses_B = metrics.losses(
+            logits_BxK,
+            batch.labels_B,
+            label_smoothing=hyper.label_smoothing,
+            rubbish_class=config.rubbish_class,
+        )
+        if soft_BxK is not None:
+            taught_B = metrics.taught_losses(logits_BxK, soft_BxK, hyper.teacher_temperature)
+            losses_B = losses_B + hyper.teacher_weight * (taught_B - losses_B)
+        sums = metrics.masked(losses_B, logits_BxK, batch.labels_B, batch.mask_B)
+        return sums.loss, sums
+
+    grads: tuple[models.Params, metrics.Metrics] = jax.grad(loss, has_aux=True)(params)
+    return grads
+
+
+def _averaging_rate(decay: float | jax.Array, step: jax.Array) -> jax.Array:
+    """Weight of the newest parameters that makes the moving average free of bias.
+
+    The debiased average after t steps is `sum_i d^(t-i) p_i (1-d) / (1-d^t)` (Kingma and Ba 2015,
+    section 3); it obeys `a_t = a_(t-1) + (1-d) / (1-d^t) (p_t - a_(t-1))`.
+    """
+    return (1 - decay) / (1 - jnp.float32(decay) ** step.astype(jnp.float32))

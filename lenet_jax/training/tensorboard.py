@@ -1,0 +1,58 @@
+"""TensorBoard events of a run: what `metrics.csv` holds, for who watches many runs at once."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lenet_jax.environment import packages
+from lenet_jax.runs.workdir import Row
+
+FOLDER = "tensorboard"
+# TensorBoard puts scalars of one prefix in one section.
+_TAGS = {
+    "train_loss": "loss/train",
+    "holdout_loss": "loss/holdout",
+    "train_accuracy": "accuracy/train",
+    "holdout_accuracy": "accuracy/holdout",
+    "ensemble_accuracy": "accuracy/ensemble",
+    "learning_rate": "schedule/learning_rate",
+    "images_per_second": "speed/images_per_second",
+}
+
+
+@contextlib.contextmanager
+def writer(workdir: str | os.PathLike[str] | None) -> Iterator[Callable[[Row], None] | None]:
+    """Gives the body a function that writes a row of `metrics.csv` as events of its step.
+
+    A run that goes on makes some rows again; what TensorBoard was told of their steps before is
+    withdrawn. All events are on the disk when the body ends, however it ends.
+
+    Args:
+      workdir: the events go to `tensorboard/` in it; None gives the body None.
+
+    Raises:
+      UserError: tensorboardX is not installed.
+    """
+    if workdir is None:
+        yield None
+        return
+    tensorboardx = packages.needed("tensorboardX", "--tensorboard")
+    folder = os.fspath(Path(workdir) / FOLDER)
+    events: Any = None
+
+    def write(row: Row) -> None:
+        nonlocal events
+        step = int(row["step"] or 0)
+        if events is None:
+            events = tensorboardx.SummaryWriter(folder, purge_step=step, flush_secs=2)
+        for column, tag in _TAGS.items():
+            if row[column] is not None:
+                events.add_scalar(tag, row[column], step)
+
+    try:
+        yield write
+    finally:
+        if events is not None:
+            events.close()
