@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run draw test lint docs dist readers audit constraints matrix clean
+.PHONY: help run draw test lint docs dist readers devices audit constraints matrix clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -56,6 +56,10 @@ READERS ?= .venv-readers
 readers: $(VENV)/installed-dev ## open our exports with every reader of docs/howto/export.md: an hour, 8 GB
 	$(BIN)/python tests/slow/readers/table.py $(READERS); status=$$?; \
 	$(BIN)/python tests/slow/readers/versions.py $(READERS) && exit $$status
+
+# LiteRT's converter is installed apart, into the readers' folder. Alone on the machine, for it times.
+devices: $(VENV)/installed-dev ## size, accuracy and speed of the exports for small devices, with DATA=digit-recognizer.zip: 20 minutes, 3 GB
+	$(BIN)/python tests/slow/readers/devices.py $(READERS) $(DATA) --write
 
 # Asks the Python Packaging Advisory Database about every package that is installed here. Strictly,
 # for a package that the database could not be asked about would pass for one without a finding.

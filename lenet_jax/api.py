@@ -49,13 +49,16 @@ from lenet_jax.training import loop as training
 _DIGITS = "digits as lenet_jax.load_data gives them"
 
 
-def load_data(source: str | os.PathLike[str] = "auto", part: str = "train") -> Dataset:
+def load_data(
+    source: str | os.PathLike[str] = "auto", part: str = "train", *, transposed: bool = False
+) -> Dataset:
     """Digits, as the value of `--data` names them.
 
     Args:
       source: `auto` (the folder `data/` here, else the sample), `sample`, `kaggle` or `mnist`
-        (downloaded), or the path of Kaggle's zip, of its CSVs or of a folder of IDX files.
+        (downloaded), or the path of Kaggle's zip or of any other file or folder of digits.
       part: `train`, with labels, or `test`, which may have none.
+      transposed: the digits are stored column by column, as EMNIST's CSVs are; they are turned.
 
     Returns:
       The digits: `images_NxHxW`, uint8 [N, 28, 28] with 0 for background and 255 for ink, and
@@ -74,7 +77,11 @@ def load_data(source: str | os.PathLike[str] = "auto", part: str = "train") -> D
         raise ValueError(f"part must be train or test, not {part!r}")
     load = data.load_train if part == "train" else data.load_test
     with _in_python():
-        return load(os.fspath(source), say=lambda line: print(wording.in_python(line)))
+        return load(
+            os.fspath(source),
+            say=lambda line: print(wording.in_python(line)),
+            transposed=transposed,
+        )
 
 
 def train(

@@ -17,7 +17,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lenet_jax.data import arrow, bounded, formats, load_test, load_train, overlap_warning, sample
+import lenet_jax
+from lenet_jax.data import (
+    arrow,
+    arrow_messages,
+    bounded,
+    formats,
+    load_test,
+    load_train,
+    overlap_warning,
+    sample,
+)
 from lenet_jax.data.assemble import dataset as assembled
 from lenet_jax.data.leakage import by_pixels
 from lenet_jax.data.place import Asked
@@ -192,11 +202,27 @@ def test_a_renamed_emnist_is_found_out(tmp_path):
     same(load_test(str(tmp_path / "x.csv"), transposed=True), MANY, MANY_LABELS)
 
 
+def test_a_notebook_turns_them_too(tmp_path):
+    idx_folder(tmp_path, turned(MANY), MANY_LABELS)
+    assert refused(lenet_jax.load_data, tmp_path).endswith("; give transposed=True")
+    same(lenet_jax.load_data(tmp_path, transposed=True), MANY, MANY_LABELS)
+    assert "leave transposed=True out" in refused(lenet_jax.load_data, "sample", transposed=True)
+    idx_folder(tmp_path, MANY, MANY_LABELS)
+    message = refused(lenet_jax.load_data, tmp_path, transposed=True)
+    assert "with transposed=True, " in message
+    assert message.endswith("; leave it out")
+
+
 def test_the_flag_where_it_does_not_belong(tmp_path):
     idx_folder(tmp_path, MANY, MANY_LABELS)
     assert "leave the flag out" in refused(load_train, str(tmp_path), transposed=True)
     idx_folder(tmp_path / "e", MANY, MANY_LABELS, prefix="emnist-digits-")
     assert "somebody has turned them" in refused(load_train, str(tmp_path / "e"))
+    assert refused(load_test, "sample", transposed=True) == (
+        "sample: its digits stand upright; leave --transposed out"
+    )
+    (tmp_path / "x.png").touch()
+    assert "leave --transposed out" in refused(load_test, str(tmp_path / "x.png"), transposed=True)
 
 
 def test_other_things_than_digits_are_never_found_on_their_side(tmp_path):
@@ -482,6 +508,60 @@ def test_a_bomb_of_parquet(tmp_path):
     for name in ("x.parquet", "x.feather"):
         message = refused(load_train, str(tmp_path / name))
         assert "2,000,000 rows, more than the 1,369,568 allowed" in message
+
+
+def arrow_file(columns, compression, dictionary=False, stream=False, rows=400):
+    import pyarrow as pa
+
+    table = pa.table(columns)
+    if dictionary:
+        table = pa.table({name: table[name].dictionary_encode() for name in table.column_names})
+    sink, options = io.BytesIO(), pa.ipc.IpcWriteOptions(compression=compression)
+    new = pa.ipc.new_stream if stream else pa.ipc.new_file
+    with new(sink, table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=rows)
+    return table, sink.getvalue()
+
+
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_what_an_arrow_file_unpacks_to_is_known_before(compression, dictionary):
+    columns = {f"pixel{k}": np.arange(1000) % (k + 2) for k in range(9)}
+    columns["label"] = np.array(["a", "bc"] * 500)
+    for stream in (False, True):
+        table, content = arrow_file(columns, compression, dictionary, stream)
+        start = 0 if stream else arrow._PADDED
+        rows, size = arrow_messages.unpacked(content[start:])
+        assert rows == 1000
+        # Of a table in pieces pyarrow counts the offsets of its text otherwise; buffers are padded.
+        dictionaries = 2**14 * dictionary
+        assert table.nbytes - dictionaries <= size <= table.nbytes + 2**13 + dictionaries
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+def test_a_bomb_of_feather(tmp_path, monkeypatch, compression):
+    columns = dict.fromkeys(format_writers.PIXELS, np.zeros(9001, np.int64))
+    _, content = arrow_file(columns, compression, rows=9001)
+    assert len(content) < 2**19
+    path = put(tmp_path, content, "x.feather")
+    monkeypatch.setattr(bounded, "MAX_BYTES", 2**25)
+    message = refused(load_test, path)
+    assert "56,454,272 bytes unpacked, more than the 33,554,432 allowed" in message
+    # And one that claims what it has not got, which pyarrow would ask the system for.
+    monkeypatch.undo()
+    size = (8 * 9001).to_bytes(8, "little")
+    assert content.count(size) == 784
+    claimed = content.replace(size, (2**50).to_bytes(8, "little"), 1)
+    assert "more than the 1,073,741,824 allowed" in refused(
+        load_test, put(tmp_path, claimed, "x.feather")
+    )
+
+
+def test_a_feather_without_its_end_is_no_whole_file(tmp_path):
+    """Its rows up to there would be a stream without fault."""
+    _, content = arrow_file({name: np.arange(900) for name in format_writers.PIXELS}, "lz4")
+    path = put(tmp_path, content[: content.rindex(b"\xff\xff\xff\xff\0\0\0\0")], "x.feather")
+    assert "its end is missing" in refused(load_test, path)
 
 
 def test_a_picture_that_is_repeated_is_held_once(tmp_path):

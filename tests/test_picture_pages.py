@@ -255,6 +255,53 @@ def test_boxes_of_a_form_some_of_them_empty():
     assert shows(handwriting.digits(grey(dark_on_light(form))), [4, 7])
 
 
+def touching(digit, sides, over, degrees=0.0, width=4):
+    """A digit in a box whose sides of these names it passes by some pixels."""
+    ink = np.pad(drawn([digit], 200, 12), 60)
+    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
+    room = -30
+    inset = [over - width // 2 if name in sides else room for name in ("left", "top", "right")]
+    inset += [over - width // 2 if "bottom" in sides else room]
+    ends = [columns[0], rows[0], columns[-1], rows[-1]]
+    signs = (1, 1, -1, -1)
+    box = [end + sign * by for end, sign, by in zip(ends, signs, inset, strict=True)]
+    picture = Image.fromarray((255 * ink).astype(np.uint8))
+    ImageDraw.Draw(picture).rectangle([int(end) for end in box], outline=255, width=width)
+    return np.asarray(picture.rotate(degrees, Image.Resampling.BILINEAR), np.float64) / 255
+
+
+SIDES = ["left", "right", "top", "bottom", "left top", "bottom right", "top bottom"]
+
+
+@pytest.mark.parametrize("sides", SIDES)
+def test_a_digit_that_touches_its_box_is_read(sides, trained):
+    found, expected = [], []
+    for digit, (over, width) in itertools.product(range(10), ((0, 3), (8, 6))):
+        kind, degrees = KINDS[(digit + over + width) % 5], (digit - 4.5) * 0.6
+        images_NxHxW = handwriting.digits(grey(kind(touching(digit, sides, over, degrees, width))))
+        assert len(images_NxHxW) == 1, (digit, over)
+        found.append(images_NxHxW[0])
+        expected.append(digit)
+    answers = lenet_jax.load(trained)(np.stack(found)).argmax(1)
+    assert (answers == expected).sum() >= 19, (answers, expected)
+
+
+def test_boxes_side_by_side_that_share_their_sides():
+    """As a form has them for a postcode; three hold a digit, one of them on its side."""
+    cells = [np.pad(drawn([digit], 200, 12), 20) for digit in (4, 7, 2)]
+    cells[1] = np.roll(cells[1], 50, axis=1)
+    row = np.concatenate([*cells, np.zeros_like(cells[0])], axis=1)
+    # And of empty ones alone nothing is answered.
+    for ink, expected in ((row, [4, 7, 2]), (np.zeros_like(row), [])):
+        picture = Image.fromarray((255 * np.pad(ink, 60)).astype(np.uint8))
+        pencil = ImageDraw.Draw(picture)
+        for left in range(60, 60 + 4 * 240, 240):
+            pencil.rectangle([left, 60, left + 240, 300], outline=255, width=5)
+        found = handwriting.digits(grey(dark_on_light(np.asarray(picture) / 255)))
+        assert len(found) == len(expected)
+        assert not expected or shows(found, expected)
+
+
 def test_a_margin_line_is_no_digit():
     ink = np.pad(drawn([4, 2], 200, 12), 60)
     ink[:, 20:23] = 1

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lenet_jax.data import arrays, arrow_pictures, assemble, bounded, cache, columns
+from lenet_jax.data import arrays, arrow_messages, arrow_pictures, assemble, bounded, cache, columns
 from lenet_jax.data.dataset import PIXELS, SIDE, Dataset, Images, Labels
 from lenet_jax.data.place import Asked, Place, Say, missing, part_of
 from lenet_jax.environment import packages
@@ -18,6 +18,8 @@ from lenet_jax.errors import UserError
 from lenet_jax.files import shown
 
 _PARQUET, _FEATHER, _FEATHER_1 = b"PAR1", b"ARROW1", b"FEA1"
+# Before the stream that a file of Arrow's is, in front of what its footer repeats.
+_PADDED = 8
 # An Arrow stream begins with a mark and the length of its schema.
 _STREAM = b"\xff\xff\xff\xff"
 _ENDINGS = (".parquet", ".feather", ".arrow")
@@ -95,7 +97,7 @@ def _parse(content: bytes, name: str, say: Say) -> tuple[Images, Labels | None]:
         return _table(batches, layout, name, say)
     # pyarrow's own errors derive from ValueError, OSError and others as it likes.
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-        reason = ascii((str(error).splitlines() or ["damaged"])[0])[1:81]
+        reason = ascii((str(error).splitlines() or ["damaged"])[0])[1:-1][:80]
         raise UserError(
             f"{name}: damaged, cut off or too large, no whole file of Arrow's ({reason})"
         ) from None
@@ -107,15 +109,18 @@ def _opened(content: bytes) -> tuple[list[str], Iterator[Any]]:
 
     if content.startswith(_PARQUET):
         return _parquet(content)
-    if content.startswith(_STREAM):
-        reader = pa.ipc.open_stream(content)
-        return list(reader.schema.names), _bounded(reader)
-    # The rows are counted by one column, before a batch of all is unpacked.
-    first = pa.ipc.open_file(content, options=pa.ipc.IpcReadOptions(included_fields=[0]))
-    each = range(first.num_record_batches)
-    _check_rows(sum(first.get_batch(index).num_rows for index in each))
-    reader = pa.ipc.open_file(content)
-    return list(reader.schema.names), _bounded(reader.get_batch(index) for index in each)
+    stream = memoryview(content)
+    if content.startswith(_FEATHER):
+        if not content.endswith(_FEATHER):
+            raise ValueError("its end is missing")
+        stream = stream[_PADDED:]
+    # A batch is unpacked as a whole.
+    rows, size = arrow_messages.unpacked(stream)
+    _check_rows(rows)
+    if size > bounded.MAX_BYTES:
+        raise ValueError(f"{size:,} bytes unpacked, more than the {bounded.MAX_BYTES:,} allowed")
+    reader = pa.ipc.open_stream(stream)
+    return list(reader.schema.names), _bounded(reader)
 
 
 def _parquet(content: bytes) -> tuple[list[str], Iterator[Any]]:

@@ -18,12 +18,13 @@ _MOST_POINTS = 4000
 _DEEP = 3
 
 
-def find(labels: Labels2D, boxes: dict[int, Box]) -> set[int]:
+def find(labels: Labels2D, boxes: dict[int, Box], *, is_form: bool = False) -> set[int]:
     """The labels of a picture that are no digits.
 
     Args:
       labels: [height, width], 0 for paper.
       boxes: of each label that there is.
+      is_form: digits stood in boxes, so that whatever else is one was left empty.
     """
     shape = labels.shape
     dropped = {
@@ -34,7 +35,7 @@ def find(labels: Labels2D, boxes: dict[int, Box]) -> set[int]:
     rings = {label for label, box in boxes.items() if _is_ring(labels, label, box)}
     around = {label for label in rings if _encloses(label, boxes)}
     # A form has empty boxes beside those that are filled in.
-    dropped |= rings if around else set()
+    dropped |= rings if around or is_form else set()
     left = {label: box for label, box in boxes.items() if label not in dropped}
     for label, box in left.items():
         if _is_rule(box, shape):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lenet_jax.data import frames, ruling
+from lenet_jax.data import frames, ruling, touched_boxes
 from lenet_jax.data.centring import Grey, as_mnist
 from lenet_jax.data.dataset import SIDE, Images
 
@@ -68,24 +68,38 @@ def _pieces(grey: Grey, on_dark: bool) -> list[_Piece]:
     threshold, contrast = _threshold(ink)
     if contrast < LEAST_CONTRAST:
         return []
-    mask = _with_pale_strokes(ink > threshold, ink > threshold - PALE * contrast, blur)
-    # Strokes that nearly touch are one digit.
-    reach = max(1, round(max(grey.shape) / 150))
-    labels, count = ndimage.label(ndimage.binary_dilation(mask, iterations=reach), np.ones((3, 3)))
-    labels *= mask
-    boxes = ndimage.find_objects(labels, count)
-    known = {label + 1: box for label, box in enumerate(boxes) if box is not None}
-    dropped = frames.find(labels, known)
-    groups = _groups({label: box for label, box in known.items() if label not in dropped})
-    found = [(_union([boxes[label - 1] for label in group]), group) for group in groups]
+    mask, labels, boxes = _labelled(ink, threshold, contrast, blur)
+    marked = np.where(mask, ink, 0)
+    unboxed = touched_boxes.without_boxes(marked, labels, boxes)
+    is_form = unboxed is not marked
+    if is_form:
+        mask, labels, boxes = _labelled(unboxed, threshold, contrast, blur)
+    dropped = frames.find(labels, boxes, is_form=is_form)
+    groups = _groups({label: box for label, box in boxes.items() if label not in dropped})
+    found = [(_union([boxes[label] for label in group]), group) for group in groups]
     return [
         _Piece(
-            ink=np.where(np.isin(labels[box], group) & mask[box], ink[box], 0),
+            ink=np.where(np.isin(labels[box], group) & mask[box], unboxed[box], 0),
             at_edge=_touches(box, grey.shape),
             is_tight=_fills(box, grey.shape),
         )
         for box, group in _reading_order(found)
     ]
+
+
+def _labelled(
+    ink: Grey, threshold: float, contrast: float, blur: float
+) -> tuple[NDArray[np.bool_], NDArray[np.int32], dict[int, Box]]:
+    """What is ink, its pieces numbered from 1, 0 for paper, and the box of each."""
+    from scipy import ndimage
+
+    mask = _with_pale_strokes(ink > threshold, ink > threshold - PALE * contrast, blur)
+    # Strokes that nearly touch are one digit.
+    reach = max(1, round(max(ink.shape) / 150))
+    labels, count = ndimage.label(ndimage.binary_dilation(mask, iterations=reach), np.ones((3, 3)))
+    labels *= mask
+    boxes = enumerate(ndimage.find_objects(labels, count), start=1)
+    return mask, labels, {label: box for label, box in boxes if box is not None}
 
 
 def _fills(box: Box, shape: tuple[int, ...]) -> bool:

@@ -104,6 +104,8 @@ def _load(data: str, asked: Asked, cwd: str | os.PathLike[str] | None) -> Datase
         raise UserError("--data: empty; give auto, sample, kaggle, mnist or a path, . for this one")
     data = _downloaded(_resolve(data, cwd, asked.say), asked.say)
     if data == "sample":
+        if asked.transposed:
+            raise UserError("sample: its digits stand upright; leave --transposed out")
         return sample.load(asked.part)
     with _naming(data) as name:
         path = _path(data, cwd)

@@ -17,11 +17,13 @@ def load(place: Place, asked: Asked) -> Dataset:
     """Reads the digits that the pictures show, to be predicted.
 
     Raises:
-      UserError: they are asked for to train on, or show no digit at all.
+      UserError: they are asked for to train on or to be turned, or show no digit at all.
     """
     if asked.part == "train":
         raise UserError(
             f"{place.name}: pictures without labels; to train on them put those of each digit into "
             "a folder of its name, 0 to 9"
         )
+    if asked.transposed:
+        raise UserError(f"{place.name}: pictures stand upright; leave --transposed out")
     return pictures.load(place.path, place.name, deskew=asked.deskew, say=asked.say)

@@ -37,7 +37,7 @@ def without_ruling(ink: Ink) -> Ink:
         if found is not None:
             part = cleaned.T if turned else cleaned
             mask, thickness = found
-            part = _taken_out(part, mask, thickness)
+            part = taken_out(part, mask, thickness)
             cleaned = part.T if turned else part
             edge = max(edge, thickness + 2)
     # What is left of a line that grazes the edge.
@@ -191,8 +191,8 @@ def _followed(profile_HxS: Ink, row: int, slope: float) -> NDArray[np.float64]:
     return followed
 
 
-def _taken_out(ink: Ink, mask: Mask, thickness: int) -> Ink:
-    """Ink with the lines that run across taken out of it."""
+def taken_out(ink: Ink, mask: Mask, thickness: int) -> Ink:
+    """Ink without lines that run across, given as the pixels of all and the thickness of one."""
     from scipy import ndimage
 
     line = float(np.median(ink[mask]))

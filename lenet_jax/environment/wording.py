@@ -9,6 +9,8 @@ _WORDS = (
     (r"--data takes", "load_data takes"),
     (r"--data\b", "digits"),
     (r"--workdir\b", "run"),
+    (r"--transposed\b", "transposed=True"),
+    (r"leave the flag out", "leave it out"),
     (r"--config, fields", "fields"),
     # Of several processes, which a notebook has not, and of devices.
     (r"--(\w+)", r"\1"),
@@ -25,6 +27,8 @@ def in_python(message: str) -> str:
       'w: holds a run; give the same digits to go on, or another run'
       >>> in_python("f: give --batch=1: python run_export.py --format=onnx; or --data")
       'f: give batch=1: python run_export.py --format=onnx; or digits'
+      >>> in_python("x.csv: its digits lie on their side; give --transposed")
+      'x.csv: its digits lie on their side; give transposed=True'
     """
     command = re.escape(commands.command("train"))
     message = re.sub(rf"{command} .*?(?= goes on|$)", "lenet_jax.train(digits, run)", message)

@@ -7,7 +7,7 @@ numbers are those that rounding would hurt most, pixels and, in the network of 1
 import contextlib
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,13 @@ from lenet_jax.data import SIDE, sample
 from lenet_jax.environment.packages import needed
 from lenet_jax.export.signature import Signature
 
-LAYERS = ["C3", "C5", "F6"]
+LAYERS = ("C3", "C5", "F6")
 # Of the sample's training part, 100 of each class.
 CALIBRATION_DIGITS = 1000
 
 
-def quantise(content: bytes, signature: Signature) -> bytes:
-    """An ONNX file with `LAYERS` in int8, in the QDQ form, one scale for each filter.
+def quantise(content: bytes, signature: Signature, layers: Sequence[str] = LAYERS) -> bytes:
+    """An ONNX file with some layers in int8, in the QDQ form, one scale for each filter.
 
     The ranges of what comes between the layers are the least and largest values that
     `CALIBRATION_DIGITS` of the sample give.
@@ -30,6 +30,7 @@ def quantise(content: bytes, signature: Signature) -> bytes:
     Args:
       content: as `onnx_model.serialise` gives it.
       signature: of the network, which stays.
+      layers: those that become int8.
 
     Raises:
       UserError: the package onnx or onnxruntime is not installed.
@@ -50,18 +51,22 @@ def quantise(content: bytes, signature: Signature) -> bytes:
             # Before onnxruntime 1.26 the products of its CPU kernels may overflow with others.
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
-            nodes_to_quantize=LAYERS,
+            nodes_to_quantize=list(layers),
         )
         return written.read_bytes()
+
+
+def calibration_digits() -> np.ndarray:
+    """`CALIBRATION_DIGITS` of the sample's training part, as many of each class, uint8."""
+    dataset = sample.load("train")
+    # The sample is sorted by class.
+    return dataset.images_NxHxW[:: len(dataset) // CALIBRATION_DIGITS]
 
 
 def _reader(signature: Signature) -> object:
     from onnxruntime import quantization
 
-    dataset = sample.load("train")
-    # The sample is sorted by class.
-    every = len(dataset) // CALIBRATION_DIGITS
-    images_NxHxW = dataset.images_NxHxW[::every].astype(signature.pixels)
+    images_NxHxW = calibration_digits().astype(signature.pixels)
     size = signature.batch or 100
     whole = len(images_NxHxW) // size * size
     padded = images_NxHxW[:whole] if whole else np.resize(images_NxHxW, (size, SIDE, SIDE))

@@ -24,6 +24,9 @@ from lenet_jax.inference import calibration
 OPSET = 13
 IR_VERSION = 7
 
+# Changes no probability that is not below `calibration.LEAST`.
+_TINY = 1e-37
+
 INPUT, OUTPUT = "images", "probabilities"
 
 
@@ -153,20 +156,24 @@ def _subsample(graph: _Graph, network: Network, x: str, name: str) -> str:
 
 
 def _log_mean(graph: _Graph, x: str, members: int, batch: int) -> str:
-    """Adds the logarithm of the members' mean probabilities, [B, 10], -inf where that is 0.
+    """Adds the logarithm of the members' mean probabilities, [B, 10], at least that of `_TINY`.
 
     The mean is a product with a constant, and one network has none. Of ReduceMean, OpenCV 4.8 gets
     all but the first pictures of a larger batch wrong, and 4.13, over an axis of length 1, all from
-    the second size of a batch on; neither says so.
+    the second size of a batch on. The logarithm of 0, which LogSoftmax would be there too, is no
+    number in ncnn. And a Max with a number near 0 is a Relu in LiteRT. None of them says so.
     """
     if members == 1:
         x = graph.reshape(x, "logits", [batch, 10])
-        return graph.add("LogSoftmax", [x], "log_mean", axis=1)
-    x = graph.reshape(x, "logits", [batch, members, 10])
-    x = graph.add("Softmax", [x], "members_probabilities", axis=2)
-    x = graph.reshape(x, "side_by_side", [batch, members * 10])
-    graph.constants["averaging"] = np.tile(np.eye(10, dtype=np.float32) / members, (members, 1))
-    return graph.add("Log", [graph.add("MatMul", [x, "averaging"], "mean")], "log_mean")
+        x = graph.add("Softmax", [x], "mean", axis=1)
+    else:
+        x = graph.reshape(x, "logits", [batch, members, 10])
+        x = graph.add("Softmax", [x], "members_probabilities", axis=2)
+        x = graph.reshape(x, "side_by_side", [batch, members * 10])
+        graph.constants["averaging"] = np.tile(np.eye(10, dtype=np.float32) / members, (members, 1))
+        x = graph.add("MatMul", [x, "averaging"], "mean")
+    graph.constants["tiny"] = np.array(_TINY, np.float32)
+    return graph.add("Log", [graph.add("Add", [x, "tiny"], "above_zero")], "log_mean")
 
 
 def deserialise(content: bytes) -> Any:

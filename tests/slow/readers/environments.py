@@ -15,11 +15,13 @@ class Missing(Exception):
 
 
 def make(reader: Reader, folder: Path) -> Path:
-    """The Python of the reader's environment below `folder`.
+    """The Python of the reader's environment below `folder`, or ours for our own reader.
 
     Raises:
       Missing: a Python, npm or a package cannot be had.
     """
+    if not reader.packages:
+        return Path(sys.executable)
     place = folder / "".join(c if c.isalnum() else "-" for c in reader.name)
     python = place / "bin" / "python"
     pinned = place / "pinned.json"

@@ -10,12 +10,11 @@ class Reader:
     Attributes:
       name: as the table names it, version included.
       script: of this folder; run by the reader's own Python with `exchange.main`.
-      packages: for pip, pinned.
+      packages: for pip, pinned; none for the Python that runs the tests.
       python: the minor version of Python 3 that it needs, None for any that runs the tests.
       npm: for npm, pinned.
       remark: what a user has to know beside the flags that the table finds out.
       largest_batch: that is tried.
-      not_for: kinds of network that are not tried, as the remark says.
     """
 
     name: str
@@ -25,12 +24,12 @@ class Reader:
     npm: tuple[str, ...] = ()
     remark: str = ""
     largest_batch: int = 1000
-    not_for: tuple[str, ...] = ()
 
 
 OPENCV = "give it `[B, 1, 28, 28]`"
 
 READERS = (
+    Reader("lenet_jax.load", "with_lenet_jax", (), remark="by onnxruntime"),
     Reader("onnxruntime 1.32.0", "with_onnxruntime", ("onnxruntime==1.32.0", "numpy==2.4.6")),
     Reader("onnxruntime 1.19.0", "with_onnxruntime", ("onnxruntime==1.19.0", "numpy==2.2.6")),
     Reader(
@@ -63,9 +62,7 @@ READERS = (
     Reader(
         "ncnn 1.0.20261020", "with_ncnn",
         ("ncnn==1.0.20261020", "pnnx==20261020", "torch==2.13.0"),
-        remark="converted by `pnnx FILE fp16=0`; the network of 1998 is **wrong without an "
-        "error**, by NaN or by 0.98",
-        not_for=("lecun1998",),
+        remark="converted by `pnnx FILE fp16=0`",
     ),
     Reader(
         "tinygrad 0.14.0", "with_tinygrad", ("tinygrad==0.14.0", "numpy"),

@@ -19,11 +19,11 @@ import environments
 import networks_to_read
 import numpy as np
 from readers import READERS, Reader
+from table_pages import PAGE, between, markdown
 
 from lenet_jax.data import sample
 
 HERE = Path(__file__).parent
-PAGE = HERE.parents[2] / "docs" / "howto" / "export.md"
 # With empty lines, or Markdown sees no table.
 BEGIN, END = "<!-- readers -->\n\n", "\n<!-- /readers -->\n"
 # Not in the order of their sizes: some readers keep what they made for the first one.
@@ -103,8 +103,7 @@ def _row(reader: Reader, python: Path, files: Path, expected: dict) -> tuple[tup
 def _try(reader: Reader, python: Path, files: Path, form: tuple, expected: dict) -> Outcome:
     largest, wrong = float("nan"), []
     sizes = tuple(min(size, reader.largest_batch) for size in SIZES)
-    tried = {kind: expected[kind] for kind in expected if kind not in reader.not_for}
-    for kind, probabilities in tried.items():
+    for kind, probabilities in expected.items():
         got, told = _read(reader, python, files, kind, form, sizes)
         for size in sizes:
             if str(size) in got:
@@ -161,19 +160,6 @@ def _line(text: str) -> str:
     """The line of a traceback that says most, fit for a table."""
     lines = [line for line in text.splitlines() if "error" in line.lower() or ": " in line]
     return "`" + " ".join((lines or text.splitlines())[-1].split())[:110].replace("`", "'") + "`"
-
-
-def markdown(rows: list[tuple]) -> str:
-    """A table, its first row the head."""
-    head, *rest = rows
-    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ("---",) * len(head), *rest))
-
-
-def between(page: str, begin: str, end: str, text: str) -> str:
-    """The page with another text between two marks."""
-    before, rest = page.split(begin)
-    _, after = rest.split(end)
-    return f"{before}{begin}{text}{end}{after}"
 
 
 if __name__ == "__main__":

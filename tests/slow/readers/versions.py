@@ -17,7 +17,8 @@ from pathlib import Path
 import environments
 import numpy as np
 from readers import READERS, Reader
-from table import PAGE, TOLERANCE, between, markdown
+from table import TOLERANCE
+from table_pages import PAGE, between, markdown
 
 import lenet_jax
 from lenet_jax.data import sample
@@ -30,7 +31,7 @@ OURS = f"{ROOT}[export]"
 VERSIONS = (
     Reader(
         "jax 0.7.2", "",
-        (OURS, "jax==0.7.2", "jaxlib==0.7.2", "flax==0.11.2", "optax==0.2.7",
+        (OURS, "jax==0.7.2", "jaxlib==0.7.2", "flax==0.11.2", "optax==0.2.8",
          "orbax-checkpoint==0.11.36", "numpy==2.3.5"),
     ),
     Reader("jax 0.10.2", "", (OURS, "jax==0.10.2", "jaxlib==0.10.2", "flax==0.12.8")),

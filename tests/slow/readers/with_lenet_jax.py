@@ -1,0 +1,5 @@
+import exchange
+
+import lenet_jax
+
+exchange.main(lenet_jax.load)
