@@ -134,7 +134,8 @@ def _squash(graph: _Graph, network: Network, x: str) -> str:
 def _operand(graph: _Graph, operand: str | float, x: str, before: str) -> str:
     if isinstance(operand, str):
         return {"x": x, "_": before}[operand]
-    name = f"constant_{operand:g}"
+    # An identifier, which some readers take alone.
+    name = f"constant_{operand:g}".replace(".", "_")
     graph.constants[name] = np.array(operand, np.float32)
     return name
 
