@@ -1,6 +1,10 @@
 """Exports a trained run; see `--help`. What it does is in lenet_jax/cli/export.py."""
 
-from lenet_jax.cli import export
+from lenet_jax.environment import startup
 
 if __name__ == "__main__":
+    # Before all else, for the packages take a second to import.
+    startup.begin()
+    from lenet_jax.cli import export
+
     export.main()

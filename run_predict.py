@@ -1,6 +1,10 @@
 """Predicts digits with a trained run; see `--help`. What it does is in lenet_jax/cli/predict.py."""
 
-from lenet_jax.cli import predict
+from lenet_jax.environment import startup
 
 if __name__ == "__main__":
+    # Before all else, for the packages take a second to import.
+    startup.begin()
+    from lenet_jax.cli import predict
+
     predict.main()

@@ -34,7 +34,7 @@ class Run:
             members=self.members, rows=len(train[1]), images=count, held=held_count
         )
         self.programs = compilation.compile_ahead(people.config, self.mesh, sizes)
-        self.data = jax.device_put(train, self.whole)
+        self.data: tuple[jax.Array, jax.Array] = jax.device_put(train, self.whole)
         self.member_M = jax.device_put(people.member, self.split)
         self.held_MxH = jax.device_put(np.tile(held_N, (self.members, 1)), self.split)
 
@@ -50,7 +50,7 @@ class Run:
         span = jax.device_put((np.int32(first), np.int32(first + self.steps)), self.whole)
         shuffled_M = jax.block_until_ready(self.programs.shuffle(state, self.member_M))
         return jax.block_until_ready(
-            self.programs.train_until(state, shuffled_M, *self.data, *span, None)
+            self.programs.train_until(state, shuffled_M, *self.data, span[0], span[1], None)
         )
 
     def accuracies(self, state: TrainState) -> np.ndarray:

@@ -33,7 +33,7 @@ def child(most):
     from jax.sharding import PartitionSpec as P
 
     from lenet_jax.distributed import multihost, mesh
-    from lenet_jax.training import population, compilation
+    from lenet_jax.training import epoch, population
     from lenet_jax.config import Config
 
     mesh.prepare()
@@ -46,7 +46,7 @@ def child(most):
         people = population.make(Config(members=members, batch_size=batch, holdout=0.0), labels)
         on = mesh.make(members)
         whole, split = mesh.replicated(on), mesh.stacked(on)
-        run = compilation.compile_lazily(people.config, on, people.images)
+        run = epoch.programs(people.config, on, people.images)
         seeds = multihost.put(people.seeds_M, split)
         state = jax.block_until_ready(run.create(seeds))
         given = multihost.put(people.member, split), *multihost.put((images, labels), whole)

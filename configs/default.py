@@ -12,5 +12,5 @@ from lenet_jax.config import Config
 
 
 def get_config() -> ConfigDict:
-    """All fields have the defaults that `lenet_jax/config.py` documents."""
+    """All fields have the defaults that `lenet_jax/config/fields.py` documents."""
     return ConfigDict(Config().as_dict())

@@ -22,6 +22,7 @@ Examples:
 import contextlib
 import dataclasses
 import difflib
+import functools
 import logging
 import os
 import platform
@@ -35,14 +36,14 @@ import numpy as np
 from lenet_jax import data, export
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
-from lenet_jax.distributed import mesh
+from lenet_jax.distributed import mesh, settings
 from lenet_jax.environment import runtime, wording
 from lenet_jax.errors import UserError
-from lenet_jax.files import place
+from lenet_jax.files import home, place
 from lenet_jax.inference import predict as predicting
 from lenet_jax.report import build
+from lenet_jax.runs import compilation_cache, workdir
 from lenet_jax.runs import mirror as mirrors
-from lenet_jax.runs import workdir
 from lenet_jax.training import loop as training
 
 _DIGITS = "digits as lenet_jax.load_data gives them"
@@ -89,6 +90,7 @@ def train(
     *,
     config: Config | None = None,
     mirror: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     say: Callable[[str], None] = print,
     **fields: Any,
 ) -> list[workdir.Row]:
@@ -101,6 +103,7 @@ def train(
       config: the recipe; that of `configs/default.py` if it is None.
       mirror: folder that outlives this machine, to which checkpoints and compiled programs are
         copied, and from which the run goes on where its own folder is empty.
+      overwrite: files of the folder that no run has written may be replaced.
       say: is given what people should read.
       **fields: of the config, in place of its own: `epochs=5, members=4`.
 
@@ -127,6 +130,7 @@ def train(
     _check_type("mirror", mirror, str | os.PathLike | None, "a path")
     _check_fields(fields)
     with _in_python():
+        run, mirror = _to_path("run", run), None if mirror is None else _to_path("mirror", mirror)
         recipe = dataclasses.replace(config or Config(), **fields)
         with _prepared():
             kept_in = None
@@ -139,9 +143,10 @@ def train(
                 run,
                 say=lambda line: say(wording.in_python(line)),
                 kept_in=kept_in,
+                overwrite=overwrite,
             )
             if result is not None:
-                build.write(run, result)
+                build.write(run, result, say=lambda line: say(wording.in_python(line)))
             if kept_in is not None:
                 kept_in.copy()
             return workdir.read_metrics(run) if result is None else result.rows
@@ -178,6 +183,7 @@ def predict(
         else Dataset(images_NxHxW=np.asarray(images), labels_N=None, source="csv", name="")
     )
     with _in_python():
+        run = _to_path("run", run)
         told: list[str] = []
         record = workdir.read_run(run, say=told.append)
         if dataset is images:
@@ -205,15 +211,30 @@ def load(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.ndarray]:
     """
     with contextlib.suppress(RuntimeError):
         _prepare()
-    with _quiet(), _in_python():
+    with _quiet(), _in_python(), settings.taken_over():
+        path = _to_path("path", path)
         if place(path).is_dir():
             workdir.read_run(path, say=lambda line: warnings.warn(line, stacklevel=4))
-        return export.load(path)
+        read = export.load(path)
+
+    @functools.wraps(read)
+    def probabilities(images_BxHxW: np.ndarray) -> np.ndarray:
+        with settings.taken_over():
+            return read(images_BxHxW)
+
+    return probabilities
 
 
 def _check_type(name: str, value: object, wanted: Any, told: str) -> None:
     if not isinstance(value, wanted):
         raise TypeError(f"{name}: {told}, not {_brief(value)}")
+
+
+def _to_path(name: str, given: str | os.PathLike[str]) -> str:
+    path = os.fspath(given)
+    if not path:
+        raise UserError(f"{name} is empty; give a path, '.' for the current folder")
+    return home(path)
 
 
 def _brief(value: object) -> str:
@@ -227,7 +248,9 @@ def _check_fields(fields: dict[str, Any]) -> None:
     known = [field.name for field in dataclasses.fields(Config)]
     for name in fields:
         if name not in known:
-            near = difflib.get_close_matches(name, [*known, "config", "run", "say"], cutoff=0.5)
+            near = difflib.get_close_matches(
+                name, [*known, "config", "overwrite", "run", "say"], cutoff=0.5
+            )
             told = f"did you mean {' or '.join(near)}?" if near else "see lenet_jax.Config"
             raise TypeError(f"there is no argument {name}; {told}")
 
@@ -292,12 +315,19 @@ def _prepared() -> Iterator[None]:
             "CPU takes up to twice as long",
             stacklevel=4,
         )
-    with _quiet():
+    with _quiet(), settings.taken_over() as lines:
+        for line in lines:
+            warnings.warn(line, stacklevel=4)
         yield
 
 
 def _prepare() -> None:
-    mesh.prepare(data.programs_folder())
+    for line in settings.drop_unknown_flags():
+        warnings.warn(line, stacklevel=5)
+    folder = data.programs_folder()
+    if folder is not None:
+        compilation_cache.tend(folder)
+    mesh.prepare(folder)
 
 
 @contextlib.contextmanager

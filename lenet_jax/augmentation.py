@@ -10,9 +10,9 @@ import numpy as np
 from jax import lax
 
 from lenet_jax.config import Config
+from lenet_jax.data import SIDE
 from lenet_jax.sweep import Hyperparameters
 
-SIDE = 28
 # Numbers that chance decides about an affine map: angle, height, width, shear, and two shifts.
 AFFINE = 6
 # Simard et al. 2003 smooth a field of noise, a number per pixel, with a Gaussian. What is left has

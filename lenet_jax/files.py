@@ -46,6 +46,27 @@ def place(path: str | os.PathLike[str]) -> Path:
     return there
 
 
+def home(path: str, before: str = "") -> str:
+    """A path whose `~` or `~user` stands for a home, as in a shell.
+
+    Args:
+      path: any.
+      before: what names it in a message.
+
+    Raises:
+      UserError: there is no such home.
+    """
+    if not path.startswith("~"):
+        return path
+    try:
+        return os.fspath(Path(path).expanduser())
+    except RuntimeError:
+        raise UserError(
+            f"{before}{shown(path)}: there is no such home; give ./{shown(path)} for a folder of "
+            "that name"
+        ) from None
+
+
 def make_folder(folder: Path) -> None:
     """Makes a folder, and those above it, if it is missing.
 

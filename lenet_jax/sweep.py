@@ -12,30 +12,22 @@ from lenet_jax.errors import UserError
 Array = Any
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class Hyperparameters:
-    """The numbers of a recipe that may differ between members, float32 [] each; as in `Config`.
+    """The numbers of a recipe that may differ between members, by the names of their fields.
 
-    A tree of arrays for JAX, which `population.py` tells it.
+    Each is an attribute, as of `Config`, and a leaf of a tree for JAX, which `population.py` tells
+    it; float32 [] in a step.
     """
 
-    learning_rate: Array
-    momentum: Array
-    weight_decay: Array
-    ema_decay: Array
-    label_smoothing: Array
-    dropout: Array
-    clip_norm: Array
-    teacher_weight: Array
-    teacher_temperature: Array
-    rotation: Array
-    scale: Array
-    shear: Array
-    shift: Array
-    elastic: Array
+    numbers: Mapping[str, Array]
 
-
-FIELDS = tuple(field.name for field in dataclasses.fields(Hyperparameters))
+    def __getattr__(self, name: str) -> Array:
+        """The number of a field."""
+        try:
+            return self.__dict__["numbers"][name]
+        except KeyError:
+            raise AttributeError(f"there is no hyperparameter {name}") from None
 
 
 def points(text: str) -> list[dict[str, float]]:
@@ -48,7 +40,7 @@ def points(text: str) -> list[dict[str, float]]:
       field -> value for each point; the last field runs fastest.
 
     Raises:
-      UserError: another syntax, or a field that is not one of `FIELDS`.
+      UserError: another syntax, or a field twice. Which fields there are, `Config` knows.
 
     Examples:
       >>> points("shift=1,2; elastic=0.5")
@@ -57,8 +49,8 @@ def points(text: str) -> list[dict[str, float]]:
     values: dict[str, list[float]] = {}
     for part in filter(str.strip, text.split(";")):
         name, equals, listed = (piece.strip() for piece in part.partition("="))
-        if not equals or name in values or name not in FIELDS:
-            why = "is there twice" if name in values else f"must be one of {', '.join(FIELDS)}"
+        if not (equals and name) or name in values:
+            why = "is there twice" if name in values else "has no values"
             raise UserError(f"config.sweep: {name!r} {why}; write field=value,value; field=value")
         try:
             values[name] = [float(value) for value in listed.split(",")]

@@ -56,13 +56,13 @@ def test_what_a_jaxlib_does_not_know_is_not_asked_for(on, monkeypatch):
 def test_every_program_is_compiled_so(monkeypatch):
     """Whoever writes a program past `backend.options` has XLA split its kernels again."""
     from lenet_jax.inference import predict
-    from lenet_jax.training import compilation, population
+    from lenet_jax.training import epoch, population
 
     asked = []
     jit = jax.jit
     monkeypatch.setattr(jax, "jit", lambda *a, **k: asked.append(k) or jit(*a, **k))
     config, made = Config(), mesh.make(1)
-    compilation.compile_lazily(population.common(config), made, 100)
+    epoch.programs(population.common(config), made, 100)
     predict._program.cache_clear()
     predict._program(config, made, 1, 3, 1)
     wanted = backend.options(made)

@@ -6,10 +6,18 @@ from pathlib import Path
 import pytest
 
 from lenet_jax import config
-from lenet_jax.config import Config
+from lenet_jax.cli import recipes, usage
+from lenet_jax.config import Config, table
 from lenet_jax.errors import UserError
+from lenet_jax.training import population
 
-RECIPES = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
+# Other values of the fields in which a run may go on from another.
+OTHERWISE = {"conv": "native", "deterministic": False, "mesh": "batch:8", "sampling": "matmul"}
+ROOT = Path(__file__).parent.parent
+RECIPES = sorted((ROOT / "configs").glob("*.py"))
+spec = importlib.util.spec_from_file_location("hooks", ROOT / "docs" / "hooks.py")
+hooks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(hooks)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
@@ -18,7 +26,22 @@ def test_every_recipe_is_valid_and_opens_with_its_command(path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert config.from_mapping(module.get_config().to_dict())
+    for variant in recipes.variants(path):
+        assert config.from_mapping(module.get_config(variant).to_dict())
+        told = getattr(module, variant).__doc__
+        assert f"python run_train.py --config=configs/{path.name}:{variant}" in told
+    assert recipes.variants(path) == list(getattr(module, "VARIANTS", {}))
     assert f"python run_train.py --config=configs/{path.name}" in module.__doc__
+
+
+def test_a_variant_is_the_recipe_with_a_few_fields_changed():
+    single, ensemble, distilled = map(
+        recipes.config_of, ("accurate", "accurate:ensemble", "configs/accurate.py:distilled")
+    )
+    assert config.differences(single, ensemble) == ["members: 1 -> 16", "epochs: 40 -> 24"]
+    assert distilled.teacher == "runs/ensemble"
+    assert recipes.config_of("ensemble") == ensemble
+    assert recipes.config_of("configs/distilled.py") == distilled
 
 
 def test_default_recipe_has_the_documented_defaults():
@@ -26,6 +49,39 @@ def test_default_recipe_has_the_documented_defaults():
     documented = inspect.getdoc(Config)
     for field in dataclasses.fields(Config):
         assert f"\n  {field.name}: " in documented, field.name
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Config), ids=lambda field: field.name)
+def test_a_field_is_declared_once_and_shows_everywhere(field):
+    told = config.documented()[field.name]
+    assert told.startswith(field.metadata["told"])
+    assert f"  {field.name}: {told}." in Config.__doc__
+    assert f"| `{field.name}` | `{field.default!r}` | {told} |" in hooks.fields_table()
+    values = Config().as_dict()
+    helped = usage.text("", [], values, [], "", whole=True)
+    assert f"{field.name}={field.default}" in helped
+    assert " ".join(told.split()) in " ".join(helped.split())
+    allowed = field.metadata["allowed"]
+    if isinstance(allowed, table.Range):
+        assert f"in {allowed}" in told
+        outside = field.type(allowed.high if allowed.open_high else allowed.high * 2 + 1)
+        with pytest.raises(UserError, match=rf"config\.{field.name}={outside!r}: must lie in "):
+            Config(**{field.name: outside})
+    elif allowed is not None:
+        assert f"one of {', '.join(allowed)}" in told
+        with pytest.raises(UserError, match=f"choose one of {', '.join(allowed)}"):
+            Config(**{field.name: "none of them"})
+    resumable = Config(**{field.name: OTHERWISE.get(field.name, field.default)})
+    assert not config.differences(resumable, Config())
+    assert field.metadata["resumable"] == (field.name in OTHERWISE)
+    swept = f"{field.name}={field.default},{field.default}"
+    if field.metadata["swept"]:
+        assert len(Config(sweep=swept).points) == 2
+        hyper = population.abstract(3, 5).hyper
+        assert getattr(hyper, field.name).shape == (3,)
+    elif field.type in (int, float):
+        with pytest.raises(UserError, match="must be one of "):
+            Config(sweep=swept)
 
 
 def test_round_trip_through_a_mapping():

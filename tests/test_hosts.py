@@ -170,10 +170,11 @@ def test_only_several_processes_are_a_cluster():
 
 def test_one_process_agrees_with_itself():
     assert multihost.first()
-    assert multihost.agree(True, 3) == (True, 3)
+    assert multihost.any_of(True)
+    assert multihost.from_first(3) == 3
     multihost.check_same("anything", "nothing else")
     tree = {"a": jax.numpy.arange(3)}
-    np.testing.assert_array_equal(multihost.whole(tree)["a"], [0, 1, 2])
+    np.testing.assert_array_equal(multihost.to_host(tree)["a"], [0, 1, 2])
     assert not multihost.is_loss(RuntimeError("Gloo all-reduce failed"))
 
 

@@ -45,6 +45,9 @@ NO_JAX = (
     "runs.workdir",
     "runs.checksums",
     "runs.compilation_cache",
+    "runs.failed_saves",
+    "runs.plain_path",
+    "runs.written",
     "data",
     "config",
     "sweep",
@@ -132,3 +135,17 @@ def test_no_text_is_half_merged():
     assert len(texts) > 100
     mark = "<" * 7 + " "
     assert not [path.name for path in texts if mark in path.read_text(encoding="utf-8")]
+
+
+def test_the_size_of_a_digit_stands_in_one_place():
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant)
+        and type(node.value) is int
+        and node.value in (784, 28)
+        # A power of two is no size.
+        and "2**28" not in path.read_text()
+    }
+    assert found == {"data/dataset.py"}

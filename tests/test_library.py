@@ -91,7 +91,7 @@ def test_what_is_public_is_the_function_itself(name):
 
 def test_the_signature_of_train_is_its_own():
     parameters = inspect.signature(lenet_jax.train).parameters
-    assert list(parameters) == ["dataset", "run", "config", "mirror", "say", "fields"]
+    assert list(parameters) == ["dataset", "run", "config", "mirror", "overwrite", "say", "fields"]
     assert parameters["run"].default == "runs/default"
 
 

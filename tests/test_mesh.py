@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from lenet_jax.distributed import mesh
+from lenet_jax.distributed import mesh, multihost
 from lenet_jax.errors import UserError
 
 
@@ -147,3 +147,22 @@ def test_members_come_before_the_batch_on_accelerators(members, count, shape):
     assert (made.shape["member"], made.shape["batch"]) == shape
     asked = mesh.make(members, chips(count), sizes=f"batch:{count}")
     assert asked.shape["batch"] == count
+
+
+def test_digits_lie_in_memory_once_for_all_devices():
+    devices = mesh.make(1)
+    assert devices.size > 1
+    images_NxHxW = np.arange(50 * 28 * 28, dtype=np.uint8).reshape(50, 28, 28)[::2]
+    labels_N = np.arange(25, dtype=np.int32)
+    shared = multihost.replicate((images_NxHxW, labels_N), mesh.replicated(devices))
+    for array, expected in zip(shared, (images_NxHxW.copy(), labels_N.copy()), strict=True):
+        parts = [shard.data for shard in array.addressable_shards]
+        assert len(parts) == devices.size
+        assert len({part.unsafe_buffer_pointer() for part in parts}) == 1
+        assert array.is_fully_replicated
+        np.testing.assert_array_equal(array, expected)
+    # What their owner does with them later is not seen.
+    labels_N[:] = 7
+    np.testing.assert_array_equal(shared[1], np.arange(25))
+    lent = jax.jit(lambda labels_N: labels_N + 1)(shared[1])
+    np.testing.assert_array_equal(lent, np.arange(1, 26))

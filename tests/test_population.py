@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lenet_jax import sweep
-from lenet_jax.config import Config
+from lenet_jax.config import SWEPT, Config
 from lenet_jax.training import population
 from support.digit_files import refused
 
@@ -37,7 +36,7 @@ def test_every_member_sees_all_but_what_is_held_out_of_it(members, folds, holdou
     # Members that are averaged are held out of the same rows.
     each = people.held_MxH.reshape(max(1, folds), config.averaged, -1)
     assert (each == each[:, :1]).all()
-    for field in sweep.FIELDS:
+    for field in SWEPT:
         asked = [
             people.points[point].get(field, getattr(config, field)) for point in people.point_M
         ]

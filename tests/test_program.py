@@ -39,7 +39,9 @@ def train(*flags, cwd, status=0):
 
 
 def train_again(*flags, cwd, status=0):
-    flags = (*recipe.FLAGS, "--workdir=run", *flags)
+    given = {flag.partition("=")[0] for flag in flags}
+    usual = [flag for flag in recipe.FLAGS if flag.partition("=")[0] not in given]
+    flags = (*usual, "--workdir=run", *flags)
     return call("run_train.py", *flags, cwd=cwd, status=status, environment=recipe.ENVIRONMENT)
 
 

@@ -113,3 +113,52 @@ def test_the_check_names_versions_and_devices_in_a_process_that_asked_for_nothin
     )
     assert done.stdout.startswith(f"Colab, on the CPU: Python {sys.version.split()[0]}, jax ")
     assert done.stdout.count("\n") == 1
+
+
+def group(root, line, files):
+    """Writes what the kernel says of this process's control groups."""
+    (root / "proc/self").mkdir(parents=True, exist_ok=True)
+    (root / "proc/self/cgroup").write_text(f"7:memory:/x\n{line}\n")
+    for name, text in files.items():
+        path = root / "sys/fs/cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "files", "cores"),
+    [
+        ("0::/", {}, 96),
+        ("0::/", {"cpu.max": "max 100000"}, 96),
+        # docker run --cpus=2, and 1.5 and 0.2 of a core.
+        ("0::/", {"cpu.max": "200000 100000"}, 2),
+        ("0::/", {"cpu.max": "150000 100000"}, 2),
+        ("0::/", {"cpu.max": "20000 100000"}, 1),
+        ("0::/", {"cpu.max": "20000000 100000"}, 96),
+        # The limit of a pod above its container, and a path that cannot be seen from inside.
+        ("0::/pod/c", {"pod/c/cpu.max": "max 100000", "pod/cpu.max": "400000 100000"}, 4),
+        ("0::/../../out/of/sight", {"cpu.max": "300000 100000"}, 3),
+        (
+            "4:cpu,cpuacct:/docker/1",
+            {
+                "cpu,cpuacct/cpu.cfs_quota_us": "200000",
+                "cpu,cpuacct/cpu.cfs_period_us": "100000",
+            },
+            2,
+        ),
+        ("4:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 96),
+        ("0::/", {"cpu.max": "what is this"}, 96),
+        ("0::/", {"cpu.max": "100000 0"}, 96),
+    ],
+)
+def test_cores_are_those_that_the_quota_pays_for(tmp_path, monkeypatch, line, files, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(96)))
+    group(tmp_path, line, files)
+    assert runtime.cores(tmp_path) == cores
+
+
+def test_pins_count_where_there_is_no_quota(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
+    assert runtime.cores(tmp_path) == 1
+    group(tmp_path, "0::/", {"cpu.max": "200000 100000"})
+    assert runtime.cores(tmp_path) == 1

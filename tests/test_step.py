@@ -36,7 +36,7 @@ def built(config, devices):
 @functools.cache
 def _built(config, devices, _):
     mesh = meshes.make(config.networks, jax.devices()[:devices])
-    return mesh, compilation.compile_lazily(population.common(config), mesh, IMAGES)
+    return mesh, epoch.programs(population.common(config), mesh, IMAGES)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_the_programs_of_accelerators_give_the_numbers_of_a_cpu(platform, order,
     on_cpu = train(config, 1, [2, STEPS])
     monkeypatch.setattr(meshes, "platform", lambda _: platform)
     mesh = meshes.make(2, jax.devices()[:1])
-    compiled = compilation.compile_lazily(population.common(config), mesh, IMAGES)
+    compiled = epoch.programs(population.common(config), mesh, IMAGES)
     state = compiled.create(jax.device_put(np.arange(2, dtype=np.uint32), meshes.stacked(mesh)))
     member_M, *data = arrays(config, mesh)
     begun = state, member_M, *data, jnp.int32(0), jnp.int32(1), None
@@ -188,7 +188,7 @@ def test_a_batch_in_several_turns_gives_the_same_to_rounding(monkeypatch, config
     whole = train(config, 2, [2])
     monkeypatch.setattr(compilation, "AT_ONCE", 10)
     mesh = meshes.make(1, jax.devices()[:2])
-    compiled = compilation.compile_lazily(config, mesh, IMAGES)
+    compiled = epoch.programs(config, mesh, IMAGES)
     in_turns = steps(compiled, begin(config, 2), *arrays(config, mesh), 2)
     assert 0 < distance(whole, in_turns) < 1e-4
     np.testing.assert_allclose(whole.epoch_metrics.loss, in_turns.epoch_metrics.loss, rtol=1e-5)
@@ -248,7 +248,7 @@ def test_networks_of_folds_and_a_sweep_are_the_single_runs_on_the_other_folds(ex
     assert people.images == IMAGES
     mesh = meshes.make(len(people), jax.devices()[:2])
     member_M = jax.device_put(people.member, meshes.stacked(mesh))
-    compiled = compilation.compile_lazily(people.config, mesh, IMAGES)
+    compiled = epoch.programs(people.config, mesh, IMAGES)
     data = jax.device_put((images, labels), meshes.replicated(mesh))
     first = compiled.create(jax.device_put(people.seeds_M, meshes.stacked(mesh)))
     together = steps(compiled, first, member_M, *data, 2)
@@ -288,7 +288,7 @@ def test_a_network_learns_nothing_from_a_teacher_that_it_equals():
     shares, text = [0.0, 0.5, 1.0], "teacher_temperature=1,4; teacher_weight=0,0.5,1"
     people = population.make(Config(**SHORT, **plain, sweep=text), digits()[1])
     mesh = meshes.make(len(people), jax.devices()[:1])
-    compiled = compilation.compile_lazily(people.config, mesh, IMAGES, Config())
+    compiled = epoch.programs(people.config, mesh, IMAGES, Config())
     alone = begin(Config(**SHORT, optimizer="sgd"), 1)
     first = jax.tree.map(lambda leaf: jnp.concatenate([leaf] * len(people)), alone)
     before = jax.tree.map(np.asarray, first.params)
@@ -311,7 +311,7 @@ def test_a_fold_is_taught_by_the_networks_that_do_not_see_it():
     people = population.make(Config(**SHORT, **plain, teacher="t"), digits()[1])
     mesh = meshes.make(2, jax.devices()[:1])
     images = people.member.rows_R.shape[1]
-    compiled = compilation.compile_lazily(people.config, mesh, images, Config())
+    compiled = epoch.programs(people.config, mesh, images, Config())
     first = begin(Config(**SHORT, optimizer="sgd", members=2), 1)
     params_F = jax.tree.map(np.asarray, first.params)
     member_M = jax.device_put(people.member, meshes.stacked(mesh))
@@ -337,7 +337,7 @@ def test_the_networks_of_a_teacher_are_asked_in_turn():
     three_FxT = jax.tree.map(lambda leaf: np.asarray(leaf)[None], three)
 
     def trained(config, stops, teachers):
-        compiled = compilation.compile_lazily(config, mesh, IMAGES, Config())
+        compiled = epoch.programs(config, mesh, IMAGES, Config())
         state = jax.tree.map(jnp.copy, alone)
         for stop, teacher in zip(stops, teachers, strict=True):
             state = steps(compiled, state, member_M, *digits(), stop, teacher)

@@ -141,6 +141,8 @@ def test_help_names_the_recipes_and_the_values_of_the_one_that_is_asked_for():
     text = help_of("train", "--help", "--config=fast", "--config.seed=7")
     for path in (ROOT / "configs").glob("*.py"):
         assert f"\n  {path.stem} " in text
+    for variant in ("ensemble", "distilled"):
+        assert f"\n  accurate:{variant} " in text
     assert re.search(r"^  epochs=14 +passes over", text, re.MULTILINE)
     assert re.search(r"^  seed=7 ", text, re.MULTILINE)
     assert re.search(r"^  learning_rate=0.008 ", text, re.MULTILINE)
@@ -158,15 +160,23 @@ def test_help_names_the_recipes_and_the_values_of_the_one_that_is_asked_for():
         ("--epoch=3", "did you mean --config.epochs?"),
         ("--dat=x", "did you mean --data?"),
         ("--config=smok", "did you mean smoke?"),
+        ("--config=accurate:ensembl", "accurate has no such variant; there are ensemble, "),
+        ("--config=fast:ensemble", "fast has no such variant"),
+        ("--config=recipe.py", "recipe.py: Error whilst parsing config file: TypeError: "),
         ("--config=nothing.py", "there are accurate, default, "),
         ("--quite_another=x", "there is no such flag; --help lists all"),
     ],
 )
 def test_mistaken_flags_are_led_to_the_right_ones(flag, expected, tmp_path):
+    (tmp_path / "recipe.py").write_text("def get_config():\n    return int([])\n")
     assert expected in told(program("train", flag, cwd=tmp_path, status=2))
 
 
 def test_a_recipe_is_named_in_any_folder_and_at_any_place(tmp_path):
+    flags = ("--config.members=3", "--config", "accurate:ensemble", "--help")
+    text = program("train", *flags, cwd=tmp_path).stdout
+    assert "\n  members=3 " in text
+    assert "\n  epochs=24 " in text
     flags = ("--config.epochs=3", "--config", "fast", "--help")
     text = program("train", *flags, cwd=tmp_path).stdout
     assert "\n  learning_rate=0.008 " in text

@@ -63,11 +63,39 @@ def test_the_file_is_sent_and_the_score_is_awaited(path, monkeypatch):
     assert created["blobFileTokens"] == "a-token"
 
 
-def test_a_score_that_does_not_come_is_told_where_to_look(path, monkeypatch):
-    monkeypatch.setattr(upload, "PATIENCE", 0.0)
-    said, score, _ = send(path, monkeypatch)
+UNSCORED = {"ref": 7, "status": "COMPLETE"}
+PENDING = (200, {"ref": 7, "status": "PENDING"})
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        PENDING,
+        (200, UNSCORED),
+        (200, UNSCORED | {"publicScore": ""}),
+        (200, UNSCORED | {"publicScore": "nan"}),
+        (404, {"code": 404, "message": "not found"}),
+        (500, {"code": 500, "message": "busy"}),
+    ],
+    ids=["pending", "none", "empty", "nan", "too new", "busy"],
+)
+def test_a_score_that_does_not_come_is_told_where_to_look(path, monkeypatch, verdict):
+    monkeypatch.setattr(upload, "PATIENCE", 0.2)
+    said, score, server = send(path, monkeypatch, verdicts=[verdict])
     assert score is None
+    assert "was accepted" in said[-1]
     assert "competitions/digit-recognizer/submissions" in said[-1]
+    # With patience, and with a bound.
+    assert 2 <= [name for name, _ in server.asked].count("GetSubmission") <= 40
+    if verdict[0] == 500:
+        assert 'Kaggle says: "busy"' in said[-1]
+
+
+def test_a_score_is_asked_for_again_where_there_is_none_yet(path, monkeypatch):
+    verdicts = [(500, {"code": 500, "message": "busy"}), PENDING, (200, UNSCORED), DONE]
+    _, score, server = send(path, monkeypatch, verdicts=verdicts)
+    assert score == 0.98765
+    assert [name for name, _ in server.asked].count("GetSubmission") == 4
 
 
 def test_what_kaggle_finds_wrong_is_told(path, monkeypatch):
@@ -89,6 +117,21 @@ def test_refusals_say_what_to_click(path, monkeypatch, status, clicks):
     line = refusal(path, monkeypatch, status=status)
     assert line.startswith("--submit: ")
     assert all(click in line for click in clicks), line
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "You must verify your phone number to submit",
+        "This competition is closed",
+        "Permission 'competitions.participate' was denied",
+    ],
+)
+def test_kaggles_own_sentence_stands_behind_ours(path, monkeypatch, sentence):
+    line = refusal(path, monkeypatch, status=403, sentence=f"{sentence}\n")
+    assert line.endswith(f'; Kaggle says: "{sentence}"')
+    assert line.index("Join Competition") < line.index(sentence)
+    assert "not accepted yet" not in line
 
 
 def test_without_credentials_the_clicks_to_get_some_are_told(path, monkeypatch, capfd):

@@ -3,6 +3,7 @@ import math
 import pytest
 
 from lenet_jax import sweep
+from lenet_jax.config import SWEPT, Config
 from support.digit_files import refused
 
 
@@ -19,7 +20,14 @@ def test_every_combination_is_a_point():
 
 @pytest.mark.parametrize(
     "text",
-    ["elastic", "epochs=1,2", "elastic=", "elastic=a", "elastic=1;elastic=2", "elastic=nan", "=1"],
+    ["elastic", "elastic=", "elastic=a", "elastic=1;elastic=2", "elastic=nan", "=1"],
 )
 def test_what_is_no_sweep_is_told(text):
     assert refused(sweep.points, text).startswith("config.sweep: ")
+
+
+def test_only_numbers_that_are_data_of_the_program_are_swept():
+    text = refused(lambda: Config(sweep="elastic=0,1; epochs=1,2"))
+    assert text.startswith("config.sweep: 'epochs' must be one of ")
+    for name in SWEPT:
+        assert name in text

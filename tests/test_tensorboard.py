@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
-from lenet_jax.runs import workdir
-from lenet_jax.training import tensorboard
+from lenet_jax.runs import columns, workdir
+from lenet_jax.training import logging, tensorboard
 from support.digit_files import refused
 
 
@@ -42,6 +42,20 @@ def test_every_number_of_a_row_is_an_event_of_its_step(tmp_path):
         ("accuracy/holdout", 5): 0.9,
         ("loss/train", 10): 0.25,
     }
+
+
+def test_a_column_is_declared_once_and_shows_everywhere(tmp_path):
+    numbers = {column.name: 0.125 + place for place, column in enumerate(columns.COLUMNS)}
+    whole = numbers | {"step": 7.0}
+    workdir.write_metrics(tmp_path, [whole])
+    assert workdir.read_metrics(tmp_path) == [whole]
+    with tensorboard.writer(tmp_path) as log:
+        log(whole)
+    tags = {(column.tag, 7): whole[column.name] for column in columns.COLUMNS if column.tag}
+    assert scalars(tmp_path / tensorboard.FOLDER) == tags
+    told = [column.told.format(whole[column.name]) for column in columns.COLUMNS if column.told]
+    assert logging.text(whole) == ", ".join(told)
+    assert len(tags) > len(told) > 3
 
 
 def test_rows_made_again_replace_those_before(tmp_path):

@@ -65,7 +65,7 @@ def test_every_epoch_has_its_row(finished):
         )
 
 
-def test_what_is_compiled_while_digits_are_read_is_what_training_calls(tmp_path, monkeypatch):
+def test_what_is_compiled_while_digits_are_read_is_what_training_calls(monkeypatch):
     compiled = []
     monkeypatch.setattr(compilation, "_compiled", lambda *arguments: compiled.append(arguments))
     compilation._compile_ahead.cache_clear()
@@ -73,7 +73,7 @@ def test_what_is_compiled_while_digits_are_read_is_what_training_calls(tmp_path,
     assert len(compiled) == 4
     people = population.make(CONFIG, digits().labels_N)
     mesh = meshes.make(len(people))
-    trainer.Epochs(CONFIG, mesh, digits(), people, None, tmp_path, None)
+    trainer.Trainer(CONFIG, mesh, digits(), people)
     assert len(compiled) == 4
     compilation._compile_ahead.cache_clear()
 
@@ -233,15 +233,15 @@ def test_a_stopped_run_goes_on_in_the_middle_of_an_epoch(tmp_path, monkeypatch, 
     # One step a piece, and a signal after the seventh of five an epoch.
     monkeypatch.setattr(trainer, "FIRST_PIECE", 1)
     monkeypatch.setattr(trainer, "PIECE_SECONDS", 1e-9)
-    whole = trainer._check_finite
+    check = loop._check_finite
 
-    def check_and_signal(sums, current, *rest):
-        whole(sums, current, *rest)
-        if trainer.current_step(current) == 7:
+    def check_and_signal(piece, *rest):
+        check(piece, *rest)
+        if piece.step == 7:
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "_check_finite", check_and_signal)
+        patch.setattr(loop, "_check_finite", check_and_signal)
         with pytest.raises(preemption.Stopped, match=r"1\.40 of 3 epochs"):
             loop.train(CONFIG, digits(), tmp_path, say=quiet)
     assert (tmp_path / "checkpoints" / "7").is_dir()

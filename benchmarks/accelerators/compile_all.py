@@ -25,6 +25,8 @@ import devices
 import environments
 import table
 
+from lenet_jax.cli.recipes import shipped
+
 ROOT = environments.ROOT
 # Under the oldest version only what Colab and Kaggle have.
 OLDEST_DEVICES = ("t4", "v5e-1")
@@ -39,8 +41,8 @@ def main() -> None:
     flags = arguments()
     rows, wrong = [], []
     for jax_version, recipe, device in wanted(flags):
-        key = {"jax": jax_version, "recipe": recipe.stem, "device": device}
-        key |= {"sources": sources(recipe), "asked": ",".join(flags.programs)}
+        key = {"jax": jax_version, "recipe": recipe, "device": device}
+        key |= {"sources": sources(), "asked": ",".join(flags.programs)}
         row = already(flags.results, key)
         if row is None:
             python = flags.python.get(jax_version) or environments.make(
@@ -83,7 +85,7 @@ def arguments() -> argparse.Namespace:
     flags.results = flags.results or flags.environments / "results.jsonl"
     unknown = {*flags.devices} - {*devices.DEVICES}
     unknown |= {*flags.jax} - {*environments.versions()} - {*flags.python}
-    unknown |= {*(flags.recipes or ())} - {recipe.stem for recipe in recipes()}
+    unknown |= {*(flags.recipes or ())} - {*recipes()}
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     return flags
@@ -93,30 +95,29 @@ def _words(text: str) -> list[str]:
     return text.split(",")
 
 
-def recipes() -> list[Path]:
-    """Every file of configs/ that makes a config."""
-    files = sorted((ROOT / "configs").glob("*.py"))
-    return [file for file in files if "def get_config(" in file.read_text()]
+def recipes() -> dict[str, str]:
+    """Every recipe and variant, by its name, but for a variant that has a file of its own."""
+    known = shipped()
+    return {name: path for name, path in known.items() if name.partition(":")[2] not in known}
 
 
-def wanted(flags: argparse.Namespace) -> Iterator[tuple[str, Path, str]]:
+def wanted(flags: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
     """What is to be compiled: (version of jax, recipe, device)."""
     for jax_version in flags.jax:
         oldest = jax_version == [*environments.versions()][-1]
         for recipe in recipes():
             for device in flags.devices:
-                if flags.recipes and recipe.stem not in flags.recipes:
+                if flags.recipes and recipe not in flags.recipes:
                     continue
                 if not oldest or device in OLDEST_DEVICES:
                     yield jax_version, recipe, device
 
 
-def sources(recipe: Path) -> str:
+def sources() -> str:
     """A number that changes with what is compiled and how it is described."""
-    files = [*(ROOT / "lenet_jax").rglob("*.py")]
+    # Recipes depend on each other, and on a teacher's.
+    files = [file for folder in ("lenet_jax", "configs") for file in (ROOT / folder).rglob("*.py")]
     files += [environments.HERE / f"{name}.py" for name in DESCRIBING]
-    # distilled.py depends on its teacher's.
-    files += recipes() if "teacher=" in recipe.read_text() else [recipe]
     digest = hashlib.blake2b(os.environ.get("XLA_FLAGS", "").encode(), digest_size=8)
     for file in sorted(files):
         digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
@@ -133,9 +134,9 @@ def already(results: Path, key: dict[str, str]) -> dict[str, Any] | None:
     return next((row for row in same if "error" not in row), None)
 
 
-def compiled(python: Path | str, recipe: Path, device: str, programs: list[str]) -> dict[str, Any]:
+def compiled(python: Path | str, recipe: str, device: str, programs: list[str]) -> dict[str, Any]:
     """The line of `compile_one.py`; `error` says why there is none."""
-    command = [python, environments.HERE / "compile_one.py", f"--recipe={recipe}"]
+    command = [python, environments.HERE / "compile_one.py", f"--recipe={recipes()[recipe]}"]
     command += [f"--device={device}", f"--programs={','.join(programs)}"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)

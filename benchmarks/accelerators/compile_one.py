@@ -14,7 +14,6 @@ import json
 import os
 import platform
 import resource
-import runpy
 import sys
 import tempfile
 import threading
@@ -41,7 +40,7 @@ VIEWS = 8
 def main() -> None:
     """Prints the line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--recipe", type=Path, default=ROOT / "configs/default.py")
+    parser.add_argument("--recipe", default="default", help="as --config of run_train.py takes it")
     parser.add_argument("--device", default="t4", choices=devices.DEVICES)
     parser.add_argument("--programs", default=",".join(PROGRAMS))
     parser.add_argument("--dump", type=Path, help="folder for the texts of train_until")
@@ -57,19 +56,23 @@ def main() -> None:
         os.environ["XLA_FLAGS"] = " ".join([*asked, "--xla_dump_hlo_module_re=.*train_until.*"])
         sys.path.insert(0, str(ROOT))
         row = compile_recipe(flags.recipe, device, flags.programs.split(","), dump)
-    row |= {"recipe": flags.recipe.stem, "device": flags.device, "jax": jax_version}
+    row |= {
+        "recipe": Path(flags.recipe).name.replace(".py", ""),
+        "device": flags.device,
+        "jax": jax_version,
+    }
     print(json.dumps(row), flush=True)
     if wrong := checks.faults(row):
         sys.exit("\n".join(wrong))
 
 
 def compile_recipe(
-    recipe: Path, device: devices.Device, wanted: list[str], dump: Path
+    recipe: str, device: devices.Device, wanted: list[str], dump: Path
 ) -> dict[str, Any]:
     """What is known of the programs of one recipe on one device; imports jax.
 
     Args:
-      recipe: file with a `get_config`.
+      recipe: as `--config` takes it.
       device: that they are compiled for.
       wanted: of `PROGRAMS`.
       dump: where XLA writes its texts.
@@ -78,14 +81,15 @@ def compile_recipe(
 
     meshes.prepare()
     from lenet_jax import data
+    from lenet_jax.cli import recipes
     from lenet_jax.training import population, compilation
     from lenet_jax.inference import predict
 
-    config = read(recipe)
+    config = recipes.config_of(recipe)
     # A run has the teacher's config from the teacher's folder, which has its recipe's name.
     teacher = None
     if config.teacher:
-        teacher = read(recipe.with_name(f"{Path(config.teacher).name}.py")).without_sweep()
+        teacher = recipes.config_of(Path(config.teacher).name).without_sweep()
     topology = devices.topology(device, version("jax"))
     mesh = meshes.make(config.networks, topology.devices, sizes=config.mesh)
     held = data.held_out(ROWS, config.holdout)
@@ -134,13 +138,6 @@ def compile_recipe(
         "images": config.batch_size * config.networks,
         "programs": told,
     }
-
-
-def read(recipe: Path) -> Any:
-    """The config that a recipe's file makes."""
-    from lenet_jax.config import from_mapping
-
-    return from_mapping(runpy.run_path(str(recipe))["get_config"]().to_dict())
 
 
 @contextlib.contextmanager

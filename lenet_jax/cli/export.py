@@ -8,6 +8,7 @@ with packages.required():
     from absl import flags
 
     from lenet_jax.cli import program
+    from lenet_jax.cli.command_line import OVERWRITE
     from lenet_jax.runs import workdir
 
 HELP = """python run_export.py --workdir=runs/first --format=web --serve
@@ -60,6 +61,7 @@ def _export() -> None:
 
     asked, kind = Signature(pixels=INPUT.value, batch=BATCH.value), "int8" * INT8.value
     which = kind or FORMAT.value, OUTPUT.value, CHECKPOINT.value
-    print(f"Wrote {(output := run.write_run(WORKDIR.value, record, *which, asked))}")
+    output = run.write_run(WORKDIR.value, record, *which, asked, overwrite=OVERWRITE.value)
+    print(f"Wrote {output}")
     if SERVE.value:
         serve.serve(output, PORT.value, say=functools.partial(print, flush=True))

@@ -7,6 +7,7 @@ with packages.required():
 
     from lenet_jax import data
     from lenet_jax.cli import program, reading
+    from lenet_jax.cli.command_line import OVERWRITE
     from lenet_jax.errors import Incomplete
     from lenet_jax.runs import workdir
     from lenet_jax.submission import outputs, upload
@@ -47,7 +48,7 @@ def main() -> None:
 def _predict() -> None:
     program.refuse(OF_PREDICTIONS, "--report predicts nothing", when=REPORT.value)
     record = workdir.read_run(WORKDIR.value, say=program.tell)
-    which, views = CHECKPOINT.value, VIEWS.value
+    which, views, anyway = CHECKPOINT.value, VIEWS.value, OVERWRITE.value
     read = data.load_train if REPORT.value else data.load_test
     turned = {"transposed": TRANSPOSED.value} | ({} if REPORT.value else {"deskew": DESKEW.value})
     ahead = () if REPORT.value else ("lenet_jax.inference.predict", record.config, views)
@@ -61,12 +62,13 @@ def _predict() -> None:
     if REPORT.value:
         print(build.rewrite_report(WORKDIR.value, record, dataset, which))
         return
+    files = outputs.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)
+    outputs.check(dataset, files, WORKDIR.value, DATA.value, overwrite=anyway)
     program.tell(data.overlap_warning(record.data_source, record.data_fingerprint, dataset))
     probabilities_NxK = predict.from_run(WORKDIR.value, record, dataset.images_NxHxW, which, views)
     if multihost.first():
-        files = outputs.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)
         sample = data.sample_submission(DATA.value)
-        print("\n".join(outputs.write(dataset, probabilities_NxK, files, sample)))
+        print("\n".join(outputs.write(dataset, probabilities_NxK, files, sample, overwrite=anyway)))
         if SUBMIT.value is not None:
             upload.submit(dataset, OUTPUT.value, SUBMIT.value)
         if dataset.left_out:

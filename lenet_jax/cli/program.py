@@ -13,9 +13,10 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from lenet_jax import config, data
-from lenet_jax.cli import recipes, thread_errors, usage
-from lenet_jax.environment import commands, packages
+from lenet_jax.cli import command_line, recipes, thread_errors, usage
+from lenet_jax.environment import commands, packages, startup, variables
 from lenet_jax.errors import Incomplete, UserError
+from lenet_jax.runs import compilation_cache
 from lenet_jax.training import preemption
 
 USER_ERROR = 2
@@ -64,8 +65,11 @@ _process_id = flags.DEFINE_integer("process_id", None, "Which of them this one i
 _heartbeat = flags.DEFINE_integer(
     "heartbeat_timeout", 30, "Seconds after which a silent process counts as lost.", 1
 )
-SHARED = (_platform, _keep, _help, _help_full, _version)
-SEVERAL = (_coordinator, _num_processes, _process_id, _heartbeat)
+_timeout = flags.DEFINE_integer(
+    "initialization_timeout", 300, "Seconds that processes wait for each other at the start.", 1
+)
+SHARED = (command_line.OVERWRITE, _platform, _keep, _help, _help_full, _version)
+SEVERAL = (_timeout, _coordinator, _num_processes, _process_id, _heartbeat)
 
 
 def flag_values(own: flags.FlagValues) -> flags.FlagValues:
@@ -98,13 +102,17 @@ def run(
     """
     # XLA's own notes about the machine are no help to anybody here.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    startup.begin()
+    if not startup.is_interactive():
+        # A notebook hands on a backend that another environment may lack; pictures need none.
+        os.environ["MPLBACKEND"] = "agg"
     # Orbax warns of what we ask for on purpose, and logs the errors that it also raises.
     logging.set_verbosity(logging.FATAL)
     getLogger("asyncio").setLevel(CRITICAL)
     preemption.listen()
     thread_errors.tell_once()
     try:
-        rest = values(sys.argv if arguments is None else arguments)
+        rest = values(command_line.read(values, tell) if arguments is None else arguments)
         if _help.value or _help_full.value or _version.value:
             print(
                 usage.versions() if _version.value else _help_text(description, values), flush=True
@@ -127,7 +135,9 @@ def run(
         print(f"error: {error}", file=sys.stderr)
         _end(INCOMPLETE)
     except flags.Error as error:
-        _die(f"{str(error).splitlines()[0]} (--help lists all flags)")
+        # Of a recipe that fails, what its traceback ends with.
+        first, *rest = str(error).strip().splitlines()
+        _die(" ".join([first, *rest[-1:], "(--help lists all flags)"]))
     except preemption.Stopped as stopped:
         print(f"stopped: {stopped}", file=sys.stderr)
         print(f"to go on: {commands.typed(sys.argv)}", file=sys.stderr)
@@ -140,7 +150,9 @@ def run(
         _end(INTERRUPTED)
     except Exception as error:
         _end_if_lost(error)
-        line = packages.lacking(error) if isinstance(error, ModuleNotFoundError) else None
+        line = variables.mistaken(error)
+        if isinstance(error, ModuleNotFoundError):
+            line = packages.lacking(error)
         if line is None:
             raise
         _die(line)
@@ -153,10 +165,10 @@ def define_config(values: flags.FlagValues) -> tuple[list[str], Callable[[], con
       The command line as `run` must parse it, and a function that reads the recipe after that.
     """
     try:
-        arguments = recipes.resolved(sys.argv)
+        arguments = recipes.resolved(command_line.read(values, tell))
         holder = config_flags.DEFINE_config_file(
             "config",
-            str(recipes.shipped()["default"]),
+            recipes.shipped()["default"],
             "Recipe: the name of one of those below, or the path of a Python file, which is "
             "executed.",
             lock_config=True,
@@ -180,10 +192,16 @@ def start_jax() -> None:
       UserError: they are not there.
     """
     # Here, for importing JAX takes a second.
-    from lenet_jax.distributed import mesh, multihost
+    from lenet_jax.distributed import mesh, multihost, settings
 
-    mesh.prepare(compiled_folder(), _platform.value)
-    multihost.join(_coordinator.value, _num_processes.value, _process_id.value, _heartbeat.value)
+    for line in settings.drop_unknown_flags() + settings.take_over():
+        tell(line)
+    folder = compiled_folder()
+    if folder is not None:
+        compilation_cache.tend(folder)
+    mesh.prepare(folder, _platform.value)
+    several = _coordinator.value, _num_processes.value, _process_id.value
+    multihost.join(*several, _heartbeat.value, _timeout.value, tell)
     if _platform.value is not None:
         mesh.require(_platform.value)
 
@@ -252,7 +270,12 @@ def _end_if_lost(error: BaseException | None) -> None:
 
 
 def _end(status: int) -> NoReturn:
-    """Ends the process at once; Python would wait for what is compiled in the background."""
+    """Ends the process at once; Python would wait for what is compiled in the background.
+
+    A kernel or a prompt, which is not ours to end, goes on.
+    """
+    if startup.is_interactive():
+        raise SystemExit(status)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

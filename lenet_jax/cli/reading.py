@@ -53,10 +53,13 @@ def _importing(module: str) -> Iterator[Callable[..., object]]:
     waiting.
     """
     pool = ThreadPoolExecutor(1)
-    pool.submit(importlib.import_module, module)
+    imported = pool.submit(importlib.import_module, module)
     read = False
     try:
         yield pool.submit
         read = True
     finally:
         pool.shutdown(wait=read, cancel_futures=True)
+    # Its own error: what is imported anew after it fails in other words.
+    if not imported.cancelled():
+        imported.result()

@@ -1,12 +1,15 @@
 """Trains LeNet-5 on digits: `lenet-train`, or `run_train.py`; see `--help`."""
 
-from lenet_jax.environment import packages
+import sys
+
+from lenet_jax.environment import commands, packages
 
 with packages.required():
     from absl import flags
 
     from lenet_jax import data
     from lenet_jax.cli import program, reading
+    from lenet_jax.cli.command_line import OVERWRITE
     from lenet_jax.config import Config
     from lenet_jax.runs import mirror
     from lenet_jax.training import tensorboard
@@ -54,13 +57,18 @@ def _train(recipe: Config) -> None:
     )
     dataset = reading.load(*how, transposed=TRANSPOSED.value)
     from lenet_jax.distributed import multihost
-    from lenet_jax.report import build
+    from lenet_jax.report import build, only_shown
     from lenet_jax.training import loop
 
     with tensorboard.writer(WORKDIR.value if TENSORBOARD.value else None) as log:
-        result = loop.train(recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in)
+        result = loop.train(
+            recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in, overwrite=OVERWRITE.value
+        )
     if result is not None:
-        build.write(WORKDIR.value, result)
+        digits = [f"--data={DATA.value}", *["--transposed"] * TRANSPOSED.value]
+        report = commands.command("predict", f"--workdir={WORKDIR.value}", *digits, "--report")
+        again = only_shown.Again(report, commands.typed(sys.argv))
+        build.write(WORKDIR.value, result, again, program.tell)
     if kept_in is not None:
         kept_in.copy()
     if multihost.first():

@@ -1,7 +1,6 @@
 """The text of `--help`, and of `--version`."""
 
 import dataclasses
-import inspect
 import platform
 import re
 import shutil
@@ -14,7 +13,7 @@ from absl import flags
 
 from lenet_jax import __version__
 from lenet_jax.cli import recipes
-from lenet_jax.config import Config
+from lenet_jax.config import documented
 from lenet_jax.environment import commands
 
 # Columns of the terminal that are used, and of what stands before an explanation.
@@ -64,7 +63,7 @@ def text(
     parts.append(_part("Flags, with their defaults", map(_flag, flags)))
     if recipe is not None:
         shipped = [(name, recipes.summary(path)) for name, path in recipes.shipped().items()]
-        fields = [(f"{name}={recipe[name]}", told) for name, told in _fields().items()]
+        fields = [(f"{name}={recipe[name]}", told) for name, told in documented().items()]
         if not whole:
             shipped, fields = _cut(shipped), _cut(fields)
         more = "" if whole else ", whole in --helpfull"
@@ -119,10 +118,3 @@ def _cut(entries: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _width() -> int:
     return min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST) - 1
-
-
-def _fields() -> dict[str, str]:
-    """What the docstring of `Config` says of each field, the only place where it is said."""
-    documented = (inspect.getdoc(Config) or "").partition("Attributes:\n")[2]
-    found = re.findall(r"^  (\w+): (.*(?:\n    .*)*)", documented, re.MULTILINE)
-    return {name: " ".join(told.split()) for name, told in found}

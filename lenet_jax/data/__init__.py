@@ -5,7 +5,7 @@ where they are first needed.
 """
 
 from lenet_jax.data.cache import programs_folder
-from lenet_jax.data.dataset import Dataset
+from lenet_jax.data.dataset import SIDE, Dataset
 from lenet_jax.data.leakage import overlap_warning
 from lenet_jax.data.load import (
     HELP_TO_PREDICT,
@@ -13,6 +13,7 @@ from lenet_jax.data.load import (
     HELP_TRANSPOSED,
     load_test,
     load_train,
+    path_of,
     sample_submission,
 )
 from lenet_jax.data.splits import folds, held_out, holdout
@@ -21,6 +22,7 @@ __all__ = [
     "HELP_TO_PREDICT",
     "HELP_TO_TRAIN",
     "HELP_TRANSPOSED",
+    "SIDE",
     "Dataset",
     "folds",
     "held_out",
@@ -28,6 +30,7 @@ __all__ = [
     "load_test",
     "load_train",
     "overlap_warning",
+    "path_of",
     "programs_folder",
     "sample_submission",
 ]

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenet_jax.data import bounded, pixel_values
-from lenet_jax.data.dataset import CLASSES, Images, Labels
+from lenet_jax.data.dataset import CLASSES, SIDE, Images, Labels
 from lenet_jax.data.place import Say
 from lenet_jax.errors import UserError
 
 # Sides of square digits: UCI's, USPS's, MNIST's before it was centred and after, padded for LeNet.
-_SIDES = (8, 16, 20, 28, 32)
+_SIDES = (8, 16, 20, SIDE, 32)
 
 
 def npy(content: bytes, place: str) -> NDArray[Any]:

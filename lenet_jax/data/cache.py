@@ -38,7 +38,11 @@ def folder() -> Path | None:
         return Path(chosen)
     import platformdirs
 
-    place = Path(platformdirs.user_cache_dir("lenet-jax", appauthor=False))
+    try:
+        place = Path(platformdirs.user_cache_dir("lenet-jax", appauthor=False))
+    # So say its newer versions where there is no home.
+    except RuntimeError:
+        return None
     # Without a home this is the literal `~/.cache`, to be created wherever the user happens to be.
     return place if place.is_absolute() else None
 

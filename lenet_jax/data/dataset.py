@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+# The size of a digit, in pixels.
 SIDE = 28
 PIXELS = SIDE * SIDE
 CLASSES = 10

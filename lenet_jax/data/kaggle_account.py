@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 from lenet_jax.errors import UserError
 from lenet_jax.files import shown
@@ -38,23 +39,43 @@ def explaining(asker: str) -> Iterator[None]:
     try:
         yield
     except requests.RequestException as error:
-        status = None if error.response is None else error.response.status_code
-        raise UserError(f"{asker}: {_advice(status, error)}") from None
+        raise UserError(f"{asker}: {_advice(error)}") from None
     # Of a damaged kaggle.json, a full disk and the like.
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{asker}: Kaggle's client gives up ({shown(reason)})") from None
+        raise UserError(f"{asker}: Kaggle's client gives up ({_brief(error)})") from None
 
 
-def _advice(status: int | None, error: Exception) -> str:
-    reason = " ".join(str(error).split())[:200]
+def _advice(error: Any) -> str:
+    """What to do about what `requests` raises, with Kaggle's own sentence behind it."""
+    response = error.response
+    if response is None:
+        return f"Kaggle cannot be reached ({_brief(error)}); check the network and try again"
+    said = _sentence(response)
+    told = f'; Kaggle says: "{said}"' if said else ""
+    status = response.status_code
     if status == 401:
-        return f"Kaggle does not accept the credentials of this computer (401); {_TOKEN}"
-    if status == 403:
-        return (
-            f"the rules of the competition are not accepted yet (403); open {PAGE}, click Join "
-            "Competition, then I Understand and Accept, and run the same command again"
+        advice = f"Kaggle does not accept the credentials of this computer (401); {_TOKEN}"
+    elif status == 403:
+        # It has other reasons too: a phone that is not verified, a token without the right.
+        advice = (
+            "Kaggle refuses (403), most often for the rules of the competition, which are to be "
+            f"accepted once: open {PAGE}, click Join Competition, then I Understand and Accept, "
+            "and run the same command again"
         )
-    if status is None:
-        return f"Kaggle cannot be reached ({reason}); check the network and try again"
-    return f"Kaggle answers with status {status} ({reason}); try again later"
+    else:
+        advice = f"Kaggle answers with status {status}; try again later"
+        told = told or f" ({_brief(error)})"
+    return f"{advice}{told}"
+
+
+def _sentence(response: Any) -> str:
+    """What Kaggle says itself in an answer, empty where it says nothing that people can read."""
+    try:
+        said = response.json()["message"]
+    except (KeyError, TypeError, ValueError):
+        return ""
+    return _brief(said) if isinstance(said, str) else ""
+
+
+def _brief(text: object) -> str:
+    return shown(" ".join(str(text).split())[:200])

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from lenet_jax.data import arrays, assemble, bounded, cache
-from lenet_jax.data.dataset import CLASSES, PIXELS, Dataset, Images, Labels
+from lenet_jax.data.dataset import CLASSES, PIXELS, SIDE, Dataset, Images, Labels
 from lenet_jax.data.place import Asked, Place, Say
 from lenet_jax.errors import UserError
 
@@ -54,7 +54,7 @@ def _parse(content: bytes, name: str, say: Say) -> tuple[Images, Labels]:
         except (ValueError, OverflowError):
             raise UserError(f"{place}: has a value that is no number; correct it") from None
         width = max(width, int(numbers.max()))
-    side = 16 if width <= _USPS else 28
+    side = 16 if width <= _USPS else SIDE
     at_least_one = labels_N.min() == 1 and labels_N.max() == CLASSES
     if at_least_one:
         labels_N -= 1

@@ -90,7 +90,18 @@ def sample_submission(
         return kaggle.sample_submission(Place(path, name)) if path.exists() else None
 
 
+def path_of(data: str) -> Path | None:
+    """The file or folder that a value of `--data` names, None for what is brought or downloaded."""
+    if data in ("sample", "kaggle", "mnist"):
+        return None
+    with _naming(data):
+        return _path(_FOLDER if data == "auto" else data, None)
+
+
 def _load(data: str, asked: Asked, cwd: str | os.PathLike[str] | None) -> Dataset:
+    if not data:
+        # An unset variable of a shell, which would stand for the current folder.
+        raise UserError("--data: empty; give auto, sample, kaggle, mnist or a path, . for this one")
     data = _downloaded(_resolve(data, cwd, asked.say), asked.say)
     if data == "sample":
         if asked.transposed:

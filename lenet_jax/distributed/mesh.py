@@ -47,9 +47,7 @@ def prepare(compiled: str | os.PathLike[str] | None = None, platform: str | None
         # XLA's own caches lie beside, and their path is part of a program's key, on CPUs too: in
         # another folder no program would be found again.
         jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
-    # macOS and Windows pin no process to cores.
-    pinned = getattr(os, "sched_getaffinity", None)
-    cores = len(pinned(0)) if pinned else os.cpu_count() or 1
+    cores = runtime.cores()
     flags = os.environ.get("XLA_FLAGS", "")
     chosen = "JAX_NUM_CPU_DEVICES" in os.environ or "host_platform_device_count" in flags
     # Once JAX has started its backends this cannot be set, not even to what it is.

@@ -4,9 +4,10 @@ JAX (`jax.distributed`) finds the processes and XLA moves the data between their
 only what the host loop must know of it. With one process nothing in this room does anything.
 """
 
+import functools
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -14,10 +15,15 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Sharding
 
+from lenet_jax.distributed import joining
 from lenet_jax.errors import UserError
 
 # Seconds without a sign of life after which a process counts as lost; JAX's own default is 100.
 HEARTBEAT = 30
+# Seconds that processes wait for each other at the start.
+PATIENCE = 300
+# Bytes.
+_ALIGNMENT = 64
 AGAIN = (
     "start all of them again with the same commands, and the run goes on from its last checkpoint"
 )
@@ -28,6 +34,8 @@ def join(
     num_processes: int | None = None,
     process_id: int | None = None,
     heartbeat_timeout: int = HEARTBEAT,
+    timeout: float = PATIENCE,
+    tell: Callable[[str], None] = print,
 ) -> None:
     """Joins the processes of a run; call it before JAX starts its backends.
 
@@ -39,34 +47,61 @@ def join(
       num_processes: how many there are; 1 with nothing else looks for no cluster.
       process_id: of this one, from 0.
       heartbeat_timeout: seconds after which a silent process counts as lost.
+      timeout: seconds to wait until all are there.
+      tell: is given lines about who is missing, and one where this process alone seems a mistake.
 
     Raises:
-      UserError: values that cannot be, or a cluster that JAX cannot join.
+      UserError: values that cannot be, a cluster that JAX cannot join, or processes that did not
+        come in time.
     """
     given = coordinator is not None or process_id is not None or (num_processes or 1) > 1
-    if jax.distributed.is_initialized():
+    if jax.distributed.is_initialized() and not _begin.cache_info().currsize:
         return
     if not given and (num_processes == 1 or not in_cluster(os.environ)):
+        alone = joining.warning_of_one_alone(os.environ)
+        if num_processes is None and alone is not None:
+            _tell_once(tell, alone)
         return
     if coordinator is not None and not coordinator.rpartition(":")[2].isdecimal():
         raise UserError(f"--coordinator={coordinator}: give HOST:PORT of process 0")
     if num_processes is not None and process_id is not None and process_id >= num_processes:
         raise UserError(f"--process_id={process_id}: must be below --num_processes={num_processes}")
     try:
-        # XLA:CPU's collectives between processes; the default of some versions is none.
-        jax.config.update("jax_cpu_collectives_implementation", "gloo")
-        if hasattr(jax.config, "jax_enable_preemption_service"):
-            # It would take SIGTERM away from `stopping`, which tells all processes itself.
-            jax.config.update("jax_enable_preemption_service", False)
-        jax.distributed.initialize(
-            coordinator, num_processes, process_id, heartbeat_timeout_seconds=heartbeat_timeout
-        )
+        _begin(coordinator, num_processes, process_id, heartbeat_timeout, timeout).wait(tell)
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"the processes of this run cannot be joined ({reason}); give --coordinator=HOST:PORT, "
-            "--num_processes=N and --process_id=I to each, or --num_processes=1 for one alone"
+            f"--num_processes=N and --process_id=I to each, or {joining.ALONE}"
         ) from None
+
+
+@functools.cache
+def _tell_once(tell: Callable[[str], None], line: str) -> None:
+    tell(line)
+
+
+@functools.cache
+def _begin(
+    coordinator: str | None,
+    num_processes: int | None,
+    process_id: int | None,
+    heartbeat_timeout: int,
+    timeout: float,
+) -> joining.Joining:
+    """Has JAX join the processes; whoever calls it again waits for the same."""
+    # XLA:CPU's collectives between processes; the default of some versions is none.
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    if hasattr(jax.config, "jax_enable_preemption_service"):
+        # It would take SIGTERM away from `preemption`, which tells all processes itself.
+        jax.config.update("jax_enable_preemption_service", False)
+    return joining.Joining(
+        timeout,
+        coordinator_address=coordinator,
+        num_processes=num_processes,
+        process_id=process_id,
+        heartbeat_timeout_seconds=heartbeat_timeout,
+    )
 
 
 def leave() -> None:
@@ -106,15 +141,18 @@ def first() -> bool:
     return jax.process_index() == 0
 
 
-def agree(stop: bool, number: int) -> tuple[bool, int]:
-    """Whether any process wants to stop, and the number of the first one.
-
-    All processes must call it at the same point, for what they do next must be the same.
-    """
+def any_of(wish: bool) -> bool:
+    """Whether any process has the wish; all must ask, for what they do next must be the same."""
     if not several():
-        return stop, number
-    wishes_Px2 = multihost_utils.process_allgather(np.array([stop, number], np.int32))
-    return bool(wishes_Px2[:, 0].any()), int(wishes_Px2[0, 1])
+        return wish
+    return bool(multihost_utils.process_allgather(np.array([wish])).any())
+
+
+def from_first(number: int) -> int:
+    """The number of the first process, in each; all must call it."""
+    if not several():
+        return number
+    return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
 
 
 def check_same(text: str, what: str) -> None:
@@ -143,7 +181,38 @@ def put(tree: Any, sharding: Sharding) -> Any:
     return jax.tree.map(put_one, tree)
 
 
-def whole(tree: Any) -> Any:
+def replicate(tree: Any, sharding: Sharding) -> Any:
+    """Arrays of the host on every device, which nothing donates; in memory once on CPU devices.
+
+    `put` gives each CPU device a copy, 33 MB of Kaggle's digits, though all of them share the
+    memory of their process.
+
+    Args:
+      tree: of NumPy arrays, which are copied: what their owner does with them later is not seen.
+      sharding: replicated over the devices of a mesh.
+    """
+    devices: list[Any] = list(sharding.addressable_devices)
+    if not sharding.is_fully_replicated or devices[0].platform != "cpu":
+        return put(tree, sharding)
+
+    def share(array: Any) -> jax.Array:
+        aligned = _aligned(np.asarray(array))
+        parts = [jax.device_put(aligned, device, may_alias=True) for device in devices]
+        return jax.make_array_from_single_device_arrays(aligned.shape, sharding, parts)
+
+    return jax.tree.map(share, tree)
+
+
+def _aligned(array: np.ndarray) -> np.ndarray:
+    """A copy that begins where XLA:CPU wants buffers to; others it copies for each device."""
+    raw = np.empty(array.nbytes + _ALIGNMENT, np.uint8)
+    first = -raw.ctypes.data % _ALIGNMENT
+    aligned = raw[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
+    aligned[...] = array
+    return aligned
+
+
+def to_host(tree: Any) -> Any:
     """Arrays on the devices of all processes as NumPy arrays in each; all must call it."""
 
     def gather(array: jax.Array) -> np.ndarray:

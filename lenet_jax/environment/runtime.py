@@ -5,9 +5,10 @@ where JAX cannot use it.
 """
 
 import importlib.util
+import math
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 # Variables that each of them sets in every notebook.
 _PROVIDERS = {
@@ -40,6 +41,52 @@ def provider(environment: Mapping[str, str] | None = None) -> str | None:
         if any(variable in environment for variable in _PROVIDERS[name]):
             return name
     return None
+
+
+def cores(root: str | os.PathLike[str] = "/") -> int:
+    """How many CPU cores this process may keep busy, at least one.
+
+    Those that it is pinned to, or as many as the quota of its container or job pays for (`docker
+    run --cpus=2`, Kubernetes' limits), rounded up.
+
+    Args:
+      root: of the file system.
+    """
+    # macOS and Windows pin no process to cores.
+    pinned = getattr(os, "sched_getaffinity", None)
+    count = len(pinned(0)) if pinned else os.cpu_count() or 1
+    quotas = [
+        int(quota) / int(period)
+        for quota, period in _quotas(Path(root))
+        if quota.isdecimal() and period.isdecimal() and int(period)
+    ]
+    return max(1, min([count, *map(math.ceil, quotas)]))
+
+
+def _quotas(root: Path) -> Iterator[tuple[str, str]]:
+    """(microseconds, of so many) that the control groups above this process allow it."""
+    for group in _groups(root, ""):
+        quota, _, period = _read(group / "cpu.max").partition(" ")
+        yield quota, period
+    for group in _groups(root, "cpu"):
+        yield _read(group / "cpu.cfs_quota_us"), _read(group / "cpu.cfs_period_us")
+
+
+def _groups(root: Path, controller: str) -> Iterator[Path]:
+    """The control group of this process and those above it; of version 2 where there is no name.
+
+    In a container the group that the kernel names may lie outside of what can be seen; its own is
+    then the top of what can.
+    """
+    above = root / "sys/fs/cgroup"
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
+        if controller in controllers.split(","):
+            folder = above / controllers
+            # It is mounted under the names of all it shares a hierarchy with, or under its own.
+            folder = folder if folder.is_dir() else above / controller
+            group = PurePosixPath(path.lstrip("/"))
+            yield from (folder / part for part in (group, *group.parents))
 
 
 def accelerator(

@@ -12,16 +12,9 @@ from importlib import resources
 
 import numpy as np
 
+from lenet_jax.config import ACTIVATIONS
 from lenet_jax.export.network import LAYERS, Network
 from lenet_jax.inference import calibration
-
-# Of `act` in the source, which is given the sum x.
-_ACTIVATIONS = {
-    "relu": "return x > 0.0f ? x : 0.0f;",
-    "silu": "return x / (1.0f + expf(-x));",
-    "tanh": "return tanhf(x);",
-    "scaled_tanh": "return 1.7159f * tanhf(x * (2.0f / 3.0f));",
-}
 
 
 def serialise(
@@ -51,7 +44,7 @@ def serialise(
                 "GOLDEN_DIGITS": len(images_BxHxW),
             }.items()
         ),
-        "ACTIVATION": _ACTIVATIONS[network.activation],
+        "ACTIVATION": f"return {ACTIVATIONS[network.activation].c};",
         "WEIGHTS": "\n".join(
             _array(f"lenet5_{name}_{what}", array)
             for name in LAYERS
@@ -59,7 +52,7 @@ def serialise(
         ),
         "GOLDEN": "\n".join(
             (
-                _array("lenet5_golden_pixels", images_BxHxW.reshape(-1, 784)),
+                _array("lenet5_golden_pixels", images_BxHxW.reshape(len(images_BxHxW), -1)),
                 _array("lenet5_golden_probabilities", probabilities_BxK),
             )
         ),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lenet_jax.data import sample
+from lenet_jax.data import SIDE, sample
 from lenet_jax.environment.packages import needed
 from lenet_jax.export.signature import Signature
 
@@ -69,7 +69,7 @@ def _reader(signature: Signature) -> object:
     images_NxHxW = calibration_digits().astype(signature.pixels)
     size = signature.batch or 100
     whole = len(images_NxHxW) // size * size
-    padded = images_NxHxW[:whole] if whole else np.resize(images_NxHxW, (size, 28, 28))
+    padded = images_NxHxW[:whole] if whole else np.resize(images_NxHxW, (size, SIDE, SIDE))
     batches = iter(np.split(padded, len(padded) // size))
 
     class Reader(quantization.CalibrationDataReader):

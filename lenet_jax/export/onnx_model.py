@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from lenet_jax.config import ACTIVATIONS
+from lenet_jax.data import SIDE
 from lenet_jax.environment.packages import needed
 from lenet_jax.export.network import Network
 from lenet_jax.export.signature import Signature, for_any_batch
@@ -47,7 +49,7 @@ def serialise(network: Network, metadata: Mapping[str, str], signature: Signatur
     x = INPUT
     if signature.pixels != "float32":
         x = graph.add("Cast", [x], "pixels", to=onnx.TensorProto.FLOAT)
-    x = graph.reshape(x, "picture", [batch, 1, 28, 28])
+    x = graph.reshape(x, "picture", [batch, 1, SIDE, SIDE])
     # All members see the same picture: one group that has the maps of all of them.
     x = _subsample(graph, network, _convolve(graph, network, x, "C1", groups=1, padding=2), "S2")
     x = _subsample(graph, network, _convolve(graph, network, x, "C3", groups=members), "S4")
@@ -122,17 +124,19 @@ def _convolve(
 
 
 def _squash(graph: _Graph, network: Network, x: str) -> str:
-    if network.activation == "relu":
-        return graph.add("Relu", [x], f"{x}_relu")
-    if network.activation == "silu":
-        sigmoid = graph.add("Sigmoid", [x], f"{x}_sigmoid")
-        return graph.add("Mul", [x, sigmoid], f"{x}_silu")
-    if network.activation == "tanh":
-        return graph.add("Tanh", [x], f"{x}_tanh")
-    graph.constants["two_thirds"] = np.array(2 / 3, np.float32)
-    graph.constants["amplitude"] = np.array(1.7159, np.float32)
-    tanh = graph.add("Tanh", [graph.add("Mul", [x, "two_thirds"], f"{x}_shrunk")], f"{x}_tanh")
-    return graph.add("Mul", [tanh, "amplitude"], f"{x}_scaled_tanh")
+    result = x
+    for operator, *operands in ACTIVATIONS[network.activation].onnx:
+        inputs = [_operand(graph, operand, x, result) for operand in operands]
+        result = graph.add(str(operator), inputs, f"{result}_{str(operator).lower()}")
+    return result
+
+
+def _operand(graph: _Graph, operand: str | float, x: str, before: str) -> str:
+    if isinstance(operand, str):
+        return {"x": x, "_": before}[operand]
+    name = f"constant_{operand:g}"
+    graph.constants[name] = np.array(operand, np.float32)
+    return name
 
 
 def _subsample(graph: _Graph, network: Network, x: str, name: str) -> str:
@@ -195,7 +199,7 @@ def _signature(session: Any) -> Signature:
     inputs = [(array.name, array.type, array.shape) for array in session.get_inputs()]
     outputs = [(array.name, array.shape[1:]) for array in session.get_outputs()]
     for name, pixels, shape in inputs:
-        ours = name == INPUT and pixels in _TYPES and shape[1:] == [28, 28]
+        ours = name == INPUT and pixels in _TYPES and shape[1:] == [SIDE, SIDE]
         if ours and len(inputs) == 1 and (OUTPUT, [10]) in outputs:
             batch = shape[0] if isinstance(shape[0], int) else None
             return Signature(pixels=_TYPES[pixels], batch=batch)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lenet_jax.data import SIDE
 from lenet_jax.errors import UserError
 from lenet_jax.export import onnx_model, stablehlo
 from lenet_jax.files import place, shown
@@ -63,7 +64,7 @@ def _checked(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarr
     def probabilities(images_BxHxW: np.ndarray) -> np.ndarray:
         images_BxHxW = np.asarray(images_BxHxW)
         shape, dtype = images_BxHxW.shape, images_BxHxW.dtype
-        if dtype != np.uint8 or len(shape) != 3 or shape[1:] != (28, 28) or not shape[0]:
+        if dtype != np.uint8 or len(shape) != 3 or shape[1:] != (SIDE, SIDE) or not shape[0]:
             raise ValueError(
                 f"pictures must be uint8 [B, 28, 28], 0 for background and 255 for ink, not "
                 f"{dtype} {list(shape)}"

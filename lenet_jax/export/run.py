@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 from lenet_jax.export.signature import Signature
-from lenet_jax.export.writing import default_output, holdout_accuracy, write
+from lenet_jax.export.writing import default_output, files_of, holdout_accuracy, write
 from lenet_jax.files import place
 from lenet_jax.inference import predict
-from lenet_jax.runs import workdir
+from lenet_jax.runs import occupied, workdir, written
 
 
 def write_run(
@@ -17,6 +17,8 @@ def write_run(
     output: str | None,
     checkpoint: str,
     signature: Signature,
+    *,
+    overwrite: bool = False,
 ) -> Path:
     """Writes a run in one of the `FORMATS`, and says where.
 
@@ -27,11 +29,17 @@ def write_run(
       output: where to; `default_output` if it is None.
       checkpoint: `latest` or `best`.
       signature: what the network is given.
+      overwrite: files at `output` that were not written here may be replaced; those at the default,
+        in a folder of the run's own, always are.
 
     Raises:
       UserError: there is no checkpoint, or what `write` says.
     """
     target = place(output) if output else default_output(folder, format)
+    if output:
+        named = [("--output", path) for path in files_of(target, format)]
+        inputs = [("--workdir", path) for path in occupied.files(folder)]
+        written.check(named, overwrite=overwrite, inputs=inputs)
     write(
         target,
         format,
@@ -41,5 +49,6 @@ def write_run(
         epochs=workdir.epochs_done(folder, record),
         accuracy=holdout_accuracy(workdir.read_metrics(folder), checkpoint),
         signature=signature,
+        overwrite=overwrite or not output,
     )
     return target

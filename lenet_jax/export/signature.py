@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lenet_jax.data import SIDE
+
 PIXELS = ("uint8", "float32")
 
 Network = Callable[[np.ndarray], np.ndarray]
@@ -32,7 +34,7 @@ class Signature:
     @property
     def shape(self) -> tuple[int | str, int, int]:
         """Of the pictures, `B` standing for any number of them."""
-        return (self.batch or "B", 28, 28)
+        return (self.batch or "B", SIDE, SIDE)
 
 
 def for_any_batch(network: Network, signature: Signature) -> Network:

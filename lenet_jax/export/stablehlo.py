@@ -18,6 +18,7 @@ from jax import export
 
 from lenet_jax import metrics, models
 from lenet_jax.config import Config
+from lenet_jax.data import SIDE
 from lenet_jax.environment import commands
 from lenet_jax.environment.packages import needed
 from lenet_jax.errors import UserError
@@ -109,7 +110,7 @@ def deserialise(content: bytes) -> Any:
         # jax before 0.9 does not find the number of devices where later ones write it.
         exported = dataclasses.replace(exported, nr_devices=1)
         call = jax.jit(exported.call)
-        call(np.zeros((signature.batch or 1, 28, 28), signature.pixels))
+        call(np.zeros((signature.batch or 1, SIDE, SIDE), signature.pixels))
     except Exception as error:
         writer = _metadata(content).get("jax")
         if writer in (None, jax.__version__):
@@ -121,7 +122,7 @@ def deserialise(content: bytes) -> Any:
 def _signature(exported: export.Exported) -> Signature:
     """What a program takes; ValueError for one that is none of ours."""
     inputs = [(str(array.dtype), *map(str, array.shape)) for array in exported.in_avals]
-    if len(inputs) != 1 or inputs[0][2:] != ("28", "28") or len(exported.out_avals) != 1:
+    if len(inputs) != 1 or inputs[0][2:] != (str(SIDE), str(SIDE)) or len(exported.out_avals) != 1:
         raise ValueError(f"it takes {inputs}, not pictures of digits")
     pixels, batch, *_ = inputs[0]
     return Signature(pixels=pixels, batch=int(batch) if batch.isdecimal() else None)

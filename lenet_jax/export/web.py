@@ -13,6 +13,7 @@ from importlib import resources
 
 import numpy as np
 
+from lenet_jax.config import ACTIVATIONS
 from lenet_jax.export.network import LAYERS, Network
 
 # In the order in which they are pasted into the page.
@@ -36,6 +37,9 @@ def files(network: Network, about: Mapping[str, object]) -> dict[str, bytes]:
     parts = {
         "/* page.css */": source("page.css"),
         "/* scripts */": "\n".join(source(name) for name in SCRIPTS),
+        "/* activations */": "\n  ".join(
+            f"{name}: (x) => {activation.javascript}," for name, activation in ACTIVATIONS.items()
+        ),
         "NETWORK_JSON": _as_json(describe(network) | {"about": dict(about)}),
     }
     for mark, content in parts.items():

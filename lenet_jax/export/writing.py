@@ -12,8 +12,8 @@ from lenet_jax.data import leakage
 from lenet_jax.errors import UserError
 from lenet_jax.export import c_header, golden, int8, network, onnx_model, stablehlo, web
 from lenet_jax.export.signature import Signature
-from lenet_jax.files import make_folder, place, shown, write_atomically
-from lenet_jax.runs import workdir
+from lenet_jax.files import make_folder, place, shown
+from lenet_jax.runs import workdir, written
 
 # Of the file of each format; a page is a folder.
 ENDINGS = {"web": "", "onnx": ".onnx", "int8": ".onnx", "stablehlo": ".stablehlo", "c": ".h"}
@@ -26,6 +26,14 @@ def default_output(folder: str | os.PathLike[str], format: str) -> Path:
     return place(folder) / "export" / ("web" if format == "web" else f"lenet5{ENDINGS[format]}")
 
 
+def files_of(output: str | os.PathLike[str], format: str) -> list[Path]:
+    """The files that an export to `output` writes."""
+    path = place(output)
+    if format == "web":
+        return [path / name for name in ("index.html", *web.BESIDE)]
+    return [path, path.with_suffix(".golden.npz")] if format == "int8" else [path]
+
+
 def write(
     output: str | os.PathLike[str],
     format: str,
@@ -36,6 +44,7 @@ def write(
     epochs: int | None = None,
     accuracy: float | None = None,
     signature: Signature = ANY_BATCH,
+    overwrite: bool = False,
 ) -> None:
     """Writes a run in one of the `FORMATS`; each file whole or not at all.
 
@@ -49,9 +58,11 @@ def write(
       epochs: how many are done; all of the run's if it is None.
       accuracy: on the hold-out, in [0, 1], to be told in the file; None if nothing was held out.
       signature: what the network is given; `web` and `c` know but the default.
+      overwrite: files that were not written here may be replaced.
 
     Raises:
-      UserError: `output` cannot be written or has the wrong ending, or a package is missing.
+      UserError: `output` cannot be written or has the wrong ending, another file is there, or a
+        package is missing.
     """
     path, ending = place(output), ENDINGS[format]
     if ending and path.suffix != ending:
@@ -77,11 +88,11 @@ def write(
             content = int8.quantise(content, signature)
             digits_BxHxW = golden.digits()
             golden_BxK = onnx_model.deserialise(content)(digits_BxHxW)
-            beside = path.with_suffix(".golden.npz")
+            _, beside = files_of(path, format)
             files = {path: content, beside: golden.serialise(digits_BxHxW, golden_BxK)}
     make_folder(next(iter(files)).parent)
     for file, content in files.items():
-        write_atomically(file, content)
+        written.write(file, content, overwrite=overwrite)
 
 
 def holdout_accuracy(rows: Sequence[workdir.Row], checkpoint: str) -> float | None:

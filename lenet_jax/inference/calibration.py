@@ -127,3 +127,16 @@ def _softmax(logits_NxK: NDArray[np.floating]) -> NDArray[np.floating]:
     powers_NxK = np.exp(logits_NxK - logits_NxK.max(axis=1, keepdims=True))
     result: NDArray[np.floating] = powers_NxK / powers_NxK.sum(axis=1, keepdims=True)
     return result
+
+
+def summary(probabilities_NxK: np.ndarray, labels_N: np.ndarray) -> dict[str, float]:
+    """The temperature of the held-out digits, and the calibration before and after it."""
+    temperature = fit_temperature(probabilities_NxK, labels_N)
+    after_NxK = tempered(probabilities_NxK, temperature)
+    return {
+        "temperature": temperature,
+        "holdout_cross_entropy": cross_entropy(probabilities_NxK, labels_N),
+        "holdout_cross_entropy_tempered": cross_entropy(after_NxK, labels_N),
+        "holdout_calibration_error": expected_error(probabilities_NxK, labels_N),
+        "holdout_calibration_error_tempered": expected_error(after_NxK, labels_N),
+    }

@@ -15,6 +15,7 @@ from jax.sharding import PartitionSpec as P
 
 from lenet_jax import augmentation, metrics, models
 from lenet_jax.config import Config
+from lenet_jax.data import SIDE
 from lenet_jax.distributed import backend, compilation_progress, multihost
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.environment import commands
@@ -130,7 +131,7 @@ def probabilities(
     members = jax.tree.leaves(params_M)[0].shape[0]
     program = _program(config, mesh, members, len(images_NxHxW), views)
     params_M = multihost.put(params_M, meshes.stacked(mesh))
-    return np.asarray(program(params_M, multihost.put(images_NxHxW, meshes.replicated(mesh))))
+    return np.asarray(program(params_M, multihost.replicate(images_NxHxW, meshes.replicated(mesh))))
 
 
 def compile_ahead(config: Config, views: int, rows: int) -> None:
@@ -153,7 +154,7 @@ def _program(
         return jnp.exp(metrics.average_members(logits_MxNxK))
 
     params_M = meshes.abstract(models.shapes(config, (members,)), meshes.stacked(mesh))
-    images_NxHxW = jax.ShapeDtypeStruct((rows, 28, 28), jnp.uint8, sharding=whole)
+    images_NxHxW = jax.ShapeDtypeStruct((rows, SIDE, SIDE), jnp.uint8, sharding=whole)
     jitted = jax.jit(program, out_shardings=whole, compiler_options=backend.options(mesh, config))
     lowered = jitted.lower(params_M, images_NxHxW)
     compiled: Callable[..., jax.Array] = compilation_progress.compiled("predict", lowered.compile)
@@ -184,7 +185,7 @@ def out_of_fold(
         return jnp.exp(metrics.average_folds(logits_MxHxK, config.folds))
 
     members = multihost.put((params_M, rows_MxH), meshes.stacked(mesh))
-    given = *members, multihost.put(images_NxHxW, meshes.replicated(mesh))
+    given = *members, multihost.replicate(images_NxHxW, meshes.replicated(mesh))
     compiled = compilation_progress.compiled("evaluate", program.lower(*given).compile)
     return np.asarray(compiled(*given))
 

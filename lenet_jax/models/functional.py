@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from lenet_jax.config import Config
+from lenet_jax.data import SIDE
 from lenet_jax.models.layers import INTERMEDIATES
 from lenet_jax.models.lecun1998 import LeNet1998
 from lenet_jax.models.lenet5 import LeNet5
@@ -37,7 +38,7 @@ def init(config: Config, key: jax.Array) -> Params:
     # Of the digit that goes through the network nothing is kept: the convolution that is traced
     # soonest will do.
     module = _module(dataclasses.replace(config, conv="native"))
-    return module.init(key, jnp.zeros((1, 28, 28), jnp.uint8))["params"]
+    return module.init(key, jnp.zeros((1, SIDE, SIDE), jnp.uint8))["params"]
 
 
 def shapes(config: Config, lead: tuple[int, ...] = ()) -> Params:

@@ -1,11 +1,14 @@
 """What the networks are made of."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from lenet_jax.config import ACTIVATIONS
 from lenet_jax.models import convolution
 
 CLASSES = 10
@@ -15,9 +18,12 @@ F6 = 84
 INTERMEDIATES = "intermediates"
 
 
-def scaled_tanh(x: jax.Array) -> jax.Array:
-    """1.7159 tanh(2x/3), which is +-1 at +-1 (paper, appendix A)."""
-    return 1.7159 * jnp.tanh((2 / 3) * x)
+def activation(name: str) -> Callable[[jax.Array], jax.Array]:
+    """A row of `config.ACTIVATIONS` as a function of arrays of any shape."""
+    return partial(ACTIVATIONS[name].jax, jax.nn)
+
+
+scaled_tanh = activation("scaled_tanh")
 
 
 def pad_and_normalise(images_BxHxW: jax.Array, mean: float, std: float) -> jax.Array:

@@ -2,7 +2,6 @@
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from lenet_jax.models import convolution
 from lenet_jax.models.layers import (
@@ -11,21 +10,14 @@ from lenet_jax.models.layers import (
     INTERMEDIATES,
     Convolution,
     Dense,
+    activation,
     c5,
     flatten_maps,
     pad_and_normalise,
-    scaled_tanh,
 )
 
 # Mean and standard deviation of MNIST's pixels in 0..1.
 LENET5_PIXELS = (0.1307, 0.3081)
-
-ACTIVATIONS = {
-    "relu": jax.nn.relu,
-    "silu": jax.nn.silu,
-    "tanh": jnp.tanh,
-    "scaled_tanh": scaled_tanh,
-}
 
 
 class LeNet5(nn.Module):
@@ -39,7 +31,7 @@ class LeNet5(nn.Module):
     @nn.compact
     def __call__(self, images_BxHxW: jax.Array, keep_BxF: jax.Array | None = None) -> jax.Array:
         """Pixels 0..255, [B, 28, 28] -> logits [B, 10]; `keep_BxF` multiplies the units of F6."""
-        act = ACTIVATIONS[self.activation]
+        act = activation(self.activation)
         phases, pooled = convolution.implementation(self.conv)
 
         def convolve_and_subsample(x_CxHxWxB: jax.Array, features: int, name: str) -> jax.Array:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 
 from lenet_jax.config import Config
+from lenet_jax.data import SIDE
 from lenet_jax.models.functional import shapes
 from lenet_jax.models.layers import F6
 
@@ -28,7 +29,7 @@ def layers(config: Config) -> list[Layer]:
     parameters = shapes(config)
     c1, c3, c5_, f6 = (config.width * features for features in (6, 16, 120, F6))
     rows = (
-        ("C1", f"{c1} filters 5x5", (28, 28, c1)),
+        ("C1", f"{c1} filters 5x5", (SIDE, SIDE, c1)),
         ("S2", "average pooling 2x2", (14, 14, c1)),
         ("C3", f"{c3} filters 5x5", (10, 10, c3)),
         ("S4", "average pooling 2x2", (5, 5, c3)),

@@ -13,33 +13,61 @@ import numpy as np
 from lenet_jax import augmentation, models, report, sweep
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
-from lenet_jax.distributed import backend, mesh
+from lenet_jax.distributed import backend, mesh, settings
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.environment import commands
 from lenet_jax.errors import UserError
 from lenet_jax.files import place, shown, write_atomically
 from lenet_jax.inference import calibration, predict
+from lenet_jax.report import only_shown
 from lenet_jax.runs import workdir
 from lenet_jax.training import population
 from lenet_jax.training.loop import Result
 
 
-def write(folder: str | os.PathLike[str], result: Result) -> None:
-    """Writes `report/` and the model card into the workdir."""
-    # The first shard holds member 0, whose maps are shown; no other member is fetched for it.
-    params = jax.tree.map(
-        lambda leaf: np.asarray(leaf.addressable_data(0))[0], result.state.averaged_params
-    )
-    last, record = result.rows[-1], result.record
+def write(
+    folder: str | os.PathLike[str],
+    result: Result,
+    again: only_shown.Again = only_shown.IN_PYTHON,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Writes what a finished run has found, and then what only shows it: `report/` and the card.
+
+    The work is done, so a report or a card that cannot be made is a line and no error.
+
+    Args:
+      folder: the run's workdir.
+      result: of the run.
+      again: what the line says.
+      say: is given it.
+
+    Raises:
+      UserError: `networks.csv` or `calibration.json` cannot be written.
+    """
+    record = result.record
     held = _held(result.holdout, result.probabilities_NxK)
     if held is not None and len(result.population) > 1:
         workdir.write_networks(folder, _networks(result))
-    _write_report(folder, record, result.training, held, params)
     # What predicts after folds is the average of them all, and there is no digit that it has not
     # seen. A network of a sweep may have diverged.
     if held is not None and not record.config.folds and np.isfinite(held.probabilities_NxK).all():
-        workdir.write_calibration(folder, _calibration(held.probabilities_NxK, held.labels_N))
-    card = report.Card(
+        workdir.write_calibration(
+            folder, calibration.summary(held.probabilities_NxK, held.labels_N)
+        )
+    with only_shown.telling("the report", again.report, say):
+        # The first shard holds member 0, whose maps are shown; no other is fetched for it.
+        params = jax.tree.map(
+            lambda leaf: np.asarray(leaf.addressable_data(0))[0], result.state.averaged_params
+        )
+        _write_report(folder, record, result.training, held, params)
+    with only_shown.telling("the model card", again.card, say):
+        card = report.model_card(_card(folder, result))
+        write_atomically(place(folder) / workdir.CARD, card)
+
+
+def _card(folder: str | os.PathLike[str], result: Result) -> report.Card:
+    last, record = result.rows[-1], result.record
+    return report.Card(
         workdir=shown(folder),
         config=record.config.as_dict(),
         parameters=result.parameters,
@@ -55,21 +83,8 @@ def write(folder: str | os.PathLike[str], result: Result) -> None:
         seconds=result.seconds,
         device=result.devices,
         versions=report.versions(),
+        settings=settings.deciding(),
     )
-    write_atomically(place(folder) / workdir.CARD, report.model_card(card))
-
-
-def _calibration(probabilities_NxK: np.ndarray, labels_N: np.ndarray) -> dict[str, float]:
-    """The temperature of the held-out digits, and the calibration before and after it."""
-    temperature = calibration.fit_temperature(probabilities_NxK, labels_N)
-    after_NxK = calibration.tempered(probabilities_NxK, temperature)
-    return {
-        "temperature": temperature,
-        "holdout_cross_entropy": calibration.cross_entropy(probabilities_NxK, labels_N),
-        "holdout_cross_entropy_tempered": calibration.cross_entropy(after_NxK, labels_N),
-        "holdout_calibration_error": calibration.expected_error(probabilities_NxK, labels_N),
-        "holdout_calibration_error_tempered": calibration.expected_error(after_NxK, labels_N),
-    }
 
 
 def _networks(result: Result) -> list[dict[str, Any]]:
@@ -92,7 +107,7 @@ def _points(folder: str, config: Config) -> list[str]:
     """A line for each point of the sweep, the best first."""
     if not config.sweep:
         return []
-    swept = workdir.read_networks(folder, tuple(sweep.points(config.sweep)[0]))
+    swept = workdir.read_networks(folder, tuple(config.points[0]))
     by_point = sweep.accuracies(config.sweep, swept)
     by_point.sort(key=lambda each: float(np.mean(each[1])), reverse=True)
     return [
@@ -171,7 +186,7 @@ def _write_report(
     # As the files have them, so that a report that is drawn again is the same to the last byte.
     rows, swept = workdir.read_metrics(folder), []
     if config.sweep and held is not None:
-        swept = workdir.read_networks(folder, tuple(sweep.points(config.sweep)[0]))
+        swept = workdir.read_networks(folder, tuple(config.points[0]))
     run = report.Run(
         title=f"{report.model_name(config.as_dict(), config.networks)} on {record.data_name}",
         data_name=record.data_name,
@@ -268,8 +283,9 @@ def _next(folder: str, data: str) -> list[str]:
     """What to type next; nothing else stands in its lines, which are to be pasted as they are."""
     run = f"--workdir={folder}"
     output = "submission.csv"
+    page = place(folder) / workdir.REPORT / report.PAGE
     return [
-        f"Report: {place(folder) / workdir.REPORT / report.PAGE}",
+        *([f"Report: {page}"] if page.exists() else []),
         f"Next, to predict digits and write {output}:",
         f"  {commands.command('predict', run, f'--data={data}', f'--output={output}')}",
         "Or, to draw digits on a page:",

@@ -13,6 +13,7 @@ from lenet_jax.data import leakage
 from lenet_jax.environment import commands
 from lenet_jax.files import shown
 from lenet_jax.report.markdown import code, table
+from lenet_jax.runs import workdir
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
@@ -39,6 +40,7 @@ class Card:
       seconds: spent in training.
       device: a line that names the devices.
       versions: of the software, name -> version, see `versions`.
+      settings: variables that the run obeyed and that may decide its numbers, empty for none.
     """
 
     workdir: str
@@ -56,6 +58,7 @@ class Card:
     seconds: float
     device: str
     versions: Mapping[str, str]
+    settings: str = ""
 
 
 def versions() -> dict[str, str]:
@@ -157,7 +160,7 @@ mistakes and for how far a confidence can be trusted.
 
 ### Hardware
 
-- devices: {card.device}
+- devices: {card.device}{f"{chr(10)}- settings: {code(card.settings)}" if card.settings else ""}
 
 ### Software
 
@@ -171,7 +174,7 @@ def _head(card: Card) -> str:
         "license: apache-2.0",
         "library_name: flax",
         "pipeline_tag: image-classification",
-        "tags: [jax, flax, lenet-5, mnist, digit-recognizer]",
+        workdir.CARD_TAGS,
     ]
     known = card.data_source.startswith(("kaggle", "sample", "mnist"))
     if known:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lenet_jax.files import make_folder, place, write_atomically
+from lenet_jax.files import make_folder, place
+from lenet_jax.runs import written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,11 +93,16 @@ def png(figure: "Figure") -> bytes:
     return buffer.getvalue()
 
 
-def write(figure: "Figure", path: str | os.PathLike[str]) -> None:
+def write(figure: "Figure", path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Writes a figure as a PNG, whole or not at all; its folder is made if it is missing.
 
+    Args:
+      figure: to be written.
+      path: of the PNG.
+      overwrite: a file that was not written here may be replaced.
+
     Raises:
-      UserError: the folder or the file cannot be written.
+      UserError: another file is there, or the folder or the file cannot be written.
     """
     make_folder(place(path).parent)
-    write_atomically(path, png(figure))
+    written.write(path, png(figure), overwrite=overwrite)

@@ -10,9 +10,7 @@ import contextlib
 import dataclasses
 import os
 import re
-import shutil
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -24,8 +22,8 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy as keep
 
 from lenet_jax.distributed import mesh
 from lenet_jax.errors import UserError
-from lenet_jax.files import is_remote, place, shown
-from lenet_jax.runs import checksums
+from lenet_jax.files import is_remote, make_folder, place, shown
+from lenet_jax.runs import checksums, failed_saves, plain_path, trees
 
 AVERAGED = "averaged_params"
 TRAINING = "training"
@@ -79,8 +77,15 @@ class Checkpoints:
             # Called when all files are there, before the rename.
             async_options=ocp.options.AsyncOptions(post_finalization_callback=self._sum),
         )
-        with self._writing("opened"):
-            self._manager = ocp.CheckpointManager(self.folder, options=options)
+        with contextlib.ExitStack() as opened, self._writing("opened"):
+            # What Orbax is told.
+            self._plain = self.folder
+            if not is_remote(folder):
+                if not read_only:
+                    make_folder(self.folder)
+                self._plain = opened.enter_context(plain_path.of(self.folder))
+            self._manager = ocp.CheckpointManager(self._plain, options=options)
+            self._opened = opened.pop_all()
 
     def steps(self) -> list[int]:
         """Steps of the whole checkpoints, ascending."""
@@ -162,12 +167,7 @@ class Checkpoints:
         with self._naming(step):
             for name, tree in items.items():
                 self._check_arrays(step, name, tree)
-            read = self._manager.restore(
-                step,
-                args=ocp.args.Composite(
-                    **{name: ocp.args.StandardRestore(tree) for name, tree in items.items()}
-                ),
-            )
+            read = self._read(step, items)
         fields = dict(read[TRAINING])
         fields["key"] = jax.random.wrap_key_data(fields["key"])
         return dataclasses.replace(target, averaged_params=read[AVERAGED], **fields)
@@ -185,10 +185,40 @@ class Checkpoints:
         template = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), target)
         with self._naming(step):
             self._check_arrays(step, AVERAGED, template)
-            read = self._manager.restore(
-                step, args=ocp.args.Composite(**{AVERAGED: ocp.args.StandardRestore(template)})
-            )
-        return read[AVERAGED]
+            return self._read(step, {AVERAGED: template})[AVERAGED]
+
+    def _read(self, step: int, items: dict[str, Any]) -> dict[str, Any]:
+        """Items of a checkpoint, each where its tree says."""
+        wanted = {name: ocp.args.StandardRestore(tree) for name, tree in items.items()}
+        read = self._manager.restore(step, args=ocp.args.Composite(**wanted))
+        return {name: read[name] for name in items}
+
+    def prove(self, step: int, state: State) -> None:
+        """Waits for the save of a state at `step`, and reads it back bit for bit on the host.
+
+        Of several processes, which have but some of the arrays each, the first one looks at the
+        checksums, and all at what Orbax says of the arrays.
+
+        Raises:
+          UserError: it could not be written, or what is there is not what was saved.
+        """
+        self.wait()
+        items = _items(state)
+        try:
+            if jax.process_index() == 0 and (damage := checksums.damage(self.folder / str(step))):
+                raise ValueError(damage)
+            for name, tree in items.items():
+                self._check_arrays(step, name, tree)
+            if jax.process_count() == 1:
+                saved = jax.tree.map(np.asarray, items)
+                trees.check_same(saved, self._read(step, saved))
+        # Neither Orbax nor TensorStore raise anything narrower.
+        except Exception as error:
+            raise UserError(
+                f"{shown(self.folder / str(step))}: what was saved there cannot be read back "
+                f"({_brief(error)}); give a --workdir on another disk, or in a folder of another "
+                "name"
+            ) from error
 
     def wait(self) -> None:
         """Waits until the last save is on the disk.
@@ -205,6 +235,7 @@ class Checkpoints:
             self.wait()
         finally:
             self._manager.close()
+            self._opened.close()
 
     def _sum(self) -> None:
         """Writes the checksums of the checkpoint that is about to be renamed."""
@@ -216,18 +247,6 @@ class Checkpoints:
             )
             checksums.write(temporary, leave_out=_LATE)
 
-    def _remove_half_written(self) -> None:
-        """Removes what a failed save has left, while TensorStore may still be writing it."""
-        still = 0
-        for _ in range(50):
-            left = list(self.folder.glob("*.orbax-checkpoint-tmp*"))
-            for path in left:
-                shutil.rmtree(path, ignore_errors=True)
-            still = 0 if left else still + 1
-            if still == 3:
-                break
-            time.sleep(0.02)
-
     @contextlib.contextmanager
     def _writing(self, done: str) -> Iterator[None]:
         """Turns what a disk refuses into one line, and leaves nothing half-written."""
@@ -237,7 +256,7 @@ class Checkpoints:
             # TensorStore raises ValueError with the system's reason in the text.
             if isinstance(error, ValueError) and not _REFUSED.search(str(error)):
                 raise
-            self._remove_half_written()
+            failed_saves.remove_half_written(self.folder)
             reason = getattr(error, "strerror", None) or str(error).strip().rpartition(": ")[2]
             reason = reason.partition(" [")[0]
             raise UserError(
@@ -250,14 +269,8 @@ class Checkpoints:
 
         Orbax reads NumPy arrays of any shape without a word, and tells of others with tracebacks.
         """
-        described = ocp.StandardCheckpointer().metadata(self.folder / str(step) / item)
-        saved, wanted = _arrays(described.item_metadata.tree), _arrays(target)
-        for name in sorted(saved.keys() | wanted.keys()):
-            if saved.get(name) != wanted.get(name):
-                raise ValueError(
-                    f"{name}: holds {saved.get(name, 'nothing')} where "
-                    f"{wanted.get(name, 'nothing')} must be"
-                )
+        described = ocp.StandardCheckpointer().metadata(self._plain / str(step) / item)
+        trees.check_alike(described.item_metadata.tree, target)
 
     @contextlib.contextmanager
     def _naming(self, step: int) -> Iterator[None]:
@@ -265,23 +278,18 @@ class Checkpoints:
             yield
         # Neither Orbax nor TensorStore raise anything narrower.
         except Exception as error:
-            reason = str(error).strip().split("\n")[0][:200]
             raise UserError(
-                f"{shown(self.folder / str(step))}: this checkpoint cannot be read ({reason}); it "
+                f"{shown(self.folder / str(step))}: this checkpoint cannot be read "
+                f"({_brief(error)}); it "
                 "is damaged or of another version of the project; give another --workdir"
             ) from error
+
+
+def _brief(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200]
 
 
 def _items(state: State) -> dict[str, Any]:
     fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
     fields["key"] = jax.random.key_data(state.key)
     return {AVERAGED: fields.pop("averaged_params"), TRAINING: fields}
-
-
-def _arrays(tree: Any) -> dict[str, str]:
-    """Path -> type and shape of the arrays in a tree, or in Orbax's description of one."""
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="."): f"{leaf.dtype} {tuple(leaf.shape)}"
-        for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
-        if hasattr(leaf, "shape")
-    }

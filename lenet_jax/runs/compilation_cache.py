@@ -1,22 +1,75 @@
-"""Copies of compiled programs beside a run, for the next machine that goes on with it.
+"""JAX's compilation cache: what is cut short in it, its bound, and copies of it beside a run.
 
-JAX writes an entry of its compilation cache in place and never overwrites it, so that one cut short
-warns for ever. The name of a copy ends in the checksum of what is in it.
+JAX writes an entry in place and never overwrites it, so that one cut short warns for ever; and it
+removes none. The name of a copy, which is for the next machine that goes on with a run, ends in the
+checksum of what is in it.
 """
 
 import contextlib
+import glob
 import hashlib
 import os
+import re
 import sys
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from lenet_jax.files import is_remote, shown, write_atomically
 
 FOLDER = "compiled"
 # Seconds after which an entry that has not changed is taken for whole.
 _SETTLED = 2.0
+# Bytes of all entries that are kept; a recipe has some 10 MB.
+MOST = 10**9
+_UNREADABLE = re.compile("Error reading persistent compilation cache entry for '([^']*)'")
+
+
+def tend(cache: str | os.PathLike[str]) -> None:
+    """Keeps a cache below `MOST`, and has JAX compile anew what it cannot read.
+
+    Entries used longest ago are removed first. A cache that cannot be written stays as it is.
+
+    Args:
+      cache: JAX's; one of gs:// is left alone.
+    """
+    if is_remote(cache):
+        return
+    with contextlib.suppress(OSError):
+        _prune(Path(cache))
+    # JAX tells of an entry by a warning alone, before it compiles the program and writes it again.
+    if getattr(warnings.showwarning, "heals", None) != os.fspath(cache):
+        warnings.showwarning = _healing(Path(cache), warnings.showwarning)
+
+
+def _prune(cache: Path) -> None:
+    entries = [(path, path.stat()) for path in cache.glob("*-cache")]
+    # Few systems note each reading, so an entry counts as used when it was written, too.
+    entries.sort(key=lambda entry: max(entry[1].st_atime, entry[1].st_mtime), reverse=True)
+    size = 0
+    for path, found in entries:
+        size += found.st_size
+        if size > MOST:
+            path.unlink(missing_ok=True)
+
+
+def _healing(cache: Path, show: Callable[..., None]) -> Callable[..., None]:
+    """A `warnings.showwarning` that removes the entries which JAX cannot read."""
+
+    def shown_or_healed(message: Warning | str, *arguments: Any, **named: Any) -> None:
+        unreadable = _UNREADABLE.match(str(message))
+        if unreadable is None:
+            show(message, *arguments, **named)
+            return
+        # It names the program and not the entry, of which there is one for each of its sizes.
+        for path in cache.glob(f"{glob.escape(unreadable[1])}-*-cache"):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    vars(shown_or_healed)["heals"] = os.fspath(cache)
+    return shown_or_healed
 
 
 class Copies:

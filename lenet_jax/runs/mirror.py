@@ -57,6 +57,12 @@ class Mirror:
         if self.run.resolve() == self.folder.resolve():
             raise UserError(f"{shown(folder)}: is the workdir itself; give another --mirror")
         make_folder(self.folder)
+        for name in _copies(self.folder):
+            if not _is_copy(self.folder / name):
+                raise UserError(
+                    f"{shown(self.folder / name)}: is no copy of a run, but has its name; "
+                    "give a --mirror of its own, a new folder for instance"
+                )
         self._programs = programs
         # The newest first.
         self._whole: list[str] = []
@@ -226,6 +232,13 @@ def _copies(folder: Path) -> list[str]:
     names = [path.name for path in folder.iterdir() if path.is_dir()]
     steps = sorted((name for name in names if name.isdecimal()), key=int, reverse=True)
     return [FINISHED, *steps] if FINISHED in names else steps
+
+
+def _is_copy(path: Path) -> bool:
+    """Whether a folder is a copy, even one that is cut short."""
+    there = {entry.name for entry in path.iterdir()}
+    signs = {checksums.NAME, workdir.CHECKPOINTS, *_OF_A_STEP}
+    return not there or bool(there & signs)
 
 
 def _checkpoint(folder: Path, step: int) -> Path:

@@ -23,6 +23,7 @@ from lenet_jax.files import (
     shown,
     write_atomically,
 )
+from lenet_jax.runs import columns
 
 CHECKPOINTS = "checkpoints"
 CONFIG = "config.json"
@@ -32,20 +33,13 @@ CALIBRATION = "calibration.json"
 REPORT = "report"
 CARD = "README.md"
 
+# In the head of every model card, and of no other file.
+CARD_TAGS = "tags: [jax, flax, lenet-5, mnist, digit-recognizer]"
+
 LOCK = ".lock"
 
-COLUMNS = (
-    "epoch",
-    "step",
-    "learning_rate",
-    "train_loss",
-    "train_accuracy",
-    "holdout_loss",
-    "holdout_accuracy",
-    "ensemble_accuracy",
-    "seconds",
-    "images_per_second",
-)
+# Of `metrics.csv`.
+COLUMNS = tuple(column.name for column in columns.COLUMNS)
 
 Row = dict[str, float | None]
 
@@ -188,7 +182,15 @@ def read_run(workdir: str | os.PathLike[str], say: Callable[[str], None] | None 
 
 def is_finished(workdir: str | os.PathLike[str]) -> bool:
     """Whether a run has come to its end: its model card is the last file that it writes."""
-    return (place(workdir) / CARD).exists()
+    return is_card(place(workdir) / CARD)
+
+
+def is_card(path: Any) -> bool:
+    """Whether a file is the model card of a run, with whatever somebody has added."""
+    try:
+        return CARD_TAGS.encode() in path.read_bytes()
+    except OSError:
+        return False
 
 
 def epochs_done(workdir: str | os.PathLike[str], record: Record) -> int:

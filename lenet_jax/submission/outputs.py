@@ -4,10 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lenet_jax import report
+from lenet_jax import data, report
 from lenet_jax.data import Dataset
 from lenet_jax.files import make_folder, place
+from lenet_jax.runs import occupied, written
 from lenet_jax.submission import writer
+
+# That name the files, in their order.
+FLAGS = ("--output", "--probabilities", "--doubtful", "--show")
 
 
 class Files(NamedTuple):
@@ -26,8 +30,35 @@ class Files(NamedTuple):
     seen: str | None
 
 
+def check(dataset: Dataset, files: Files, run: str, source: str, *, overwrite: bool) -> None:
+    """Refuses files that must not be replaced, before anything is predicted for them.
+
+    Args:
+      dataset: that is to be predicted.
+      files: to write.
+      run: the workdir.
+      source: the value of `--data`.
+      overwrite: files that were not written here may be replaced.
+
+    Raises:
+      UserError: a file was not written here, or is an input, or two are the same.
+    """
+    named = list(zip(FLAGS, files, strict=True))
+    if dataset.places is not None:
+        del named[0]
+    inputs = [("--workdir", path) for path in occupied.files(run)]
+    if (given := data.path_of(source)) is not None:
+        inputs.append(("--data", given))
+    written.check(named, overwrite=overwrite, inputs=inputs)
+
+
 def write(
-    dataset: Dataset, probabilities_NxK: np.ndarray, files: Files, sample_submission: bytes | None
+    dataset: Dataset,
+    probabilities_NxK: np.ndarray,
+    files: Files,
+    sample_submission: bytes | None,
+    *,
+    overwrite: bool = False,
 ) -> list[str]:
     """Writes the files of a prediction and gives the lines that tell of it.
 
@@ -36,6 +67,7 @@ def write(
       probabilities_NxK: of its digits.
       files: to write.
       sample_submission: what the submission is checked against, if there is one.
+      overwrite: files that were not written here may be replaced.
 
     Raises:
       UserError: a folder or a file cannot be made.
@@ -43,23 +75,23 @@ def write(
     labels_N = probabilities_NxK.argmax(axis=1)
     sure_N = probabilities_NxK.max(axis=1)
     lines = []
-    written = files if dataset.places is None else files._replace(submission="")
-    for path in filter(None, written):
+    paths = files if dataset.places is None else files._replace(submission="")
+    for path in filter(None, paths):
         make_folder(place(path).parent)
     if dataset.places is None:
-        writer.write(files.submission, labels_N)
+        writer.write(files.submission, labels_N, overwrite=overwrite)
         writer.validate(files.submission, len(dataset), sample_submission)
         lines.append(f"Wrote {len(dataset):,} rows to {files.submission}")
     else:
         answers = zip(dataset.places, labels_N, sure_N, strict=True)
         lines += [f"{place}: {label} ({report.confidence(sure)})" for place, label, sure in answers]
     if files.probabilities:
-        writer.write_probabilities(files.probabilities, probabilities_NxK)
+        writer.write_probabilities(files.probabilities, probabilities_NxK, overwrite=overwrite)
     if files.doubtful:
-        writer.write_doubtful(files.doubtful, probabilities_NxK)
+        writer.write_doubtful(files.doubtful, probabilities_NxK, overwrite=overwrite)
     if files.seen:
         seen = report.draw_seen(dataset.images_NxHxW, labels_N, sure_N)
-        report.write(seen, files.seen)
+        report.write(seen, files.seen, overwrite=overwrite)
         lines.append(f"Wrote what the network saw to {files.seen}")
     if dataset.labels_N is not None:
         right = int((labels_N == dataset.labels_N).sum())

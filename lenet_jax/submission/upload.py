@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import os
 import time
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from lenet_jax.errors import UserError
 from lenet_jax.files import shown
 
 ASKER = "--submit"
-# Kaggle scores 28,000 rows in a few seconds, unless it is busy.
+SUBMISSIONS = f"{kaggle_account.PAGE}/submissions"
+# Seconds. Kaggle scores 28,000 rows in a few, unless it is busy.
 PATIENCE = 300.0
 SLOWEST = 15.0
 
@@ -35,7 +37,8 @@ def submit(
       say: is given what people should read.
 
     Returns:
-      The public score, in [0, 1], or None if Kaggle has none after `PATIENCE` seconds.
+      The public score, in [0, 1], or None if Kaggle, which has taken the file, tells none within
+      `PATIENCE` seconds.
 
     Raises:
       UserError: these are not the digits that Kaggle scores, the client is not installed or too
@@ -55,10 +58,21 @@ def submit(
             )
         if answer.message == api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE or not answer.ref:
             raise UserError(f"{ASKER}: Kaggle did not take {shown(path)} ({answer.message})")
-        say(f"Sent {shown(path)} to Kaggle; waiting for the score")
-        score = _wait(api, answer.ref)
+    say(f"Sent {shown(path)} to Kaggle; waiting for the score")
+    # Kaggle has the file: whatever keeps the score from coming, it was sent.
+    try:
+        with kaggle_account.explaining(ASKER):
+            score = _wait(api, answer.ref)
+    except _Unscored as wrong:
+        raise UserError(str(wrong)) from None
+    except UserError as error:
+        say(f"The submission was accepted; its score will be at {SUBMISSIONS} ({error})")
+        return None
     if score is None:
-        say(f"No score after {PATIENCE:.0f} s; it will be at {kaggle_account.PAGE}/submissions")
+        say(
+            f"The submission was accepted; its score will be at {SUBMISSIONS} (none came within "
+            f"{PATIENCE:.0f} s)"
+        )
     else:
         say(f"Kaggle's public score: {score:.5f}")
     return score
@@ -91,23 +105,45 @@ def _client() -> Any:
     return api
 
 
-def _wait(api: Any, ref: int) -> float | None:
-    from requests import HTTPError
+class _Unscored(Exception):
+    """Kaggle has looked at the file and gives it no score."""
 
-    begun, pause = time.monotonic(), 1.0
-    while time.monotonic() - begun < PATIENCE:
+
+def _wait(api: Any, ref: int) -> float | None:
+    """Asks for the score until there is one, None after `PATIENCE` seconds.
+
+    A submission that is done may have no score yet, and an answer that fails says nothing about
+    it: both are asked about again. The last failure is raised where no answer came after it.
+    """
+    from requests import RequestException
+
+    begun, pause = time.monotonic(), min(1.0, SLOWEST)
+    while True:
+        failure = None
         try:
             found = api.get_submission(ref)
-        except HTTPError as error:
-            # Too new to be found.
-            if error.response is None or error.response.status_code != 404:
-                raise
+        except RequestException as error:
+            failure = error
         else:
             if found.status.name == "ERROR":
                 reason = shown(found.error_description or "no reason given")
-                raise UserError(f"{ASKER}: Kaggle finds the file wrong ({reason})")
-            if found.status.name == "COMPLETE":
-                return float(found.public_score)
+                raise _Unscored(f"{ASKER}: Kaggle finds the file wrong ({reason})")
+            score = _number(found.public_score)
+            if found.status.name == "COMPLETE" and score is not None:
+                return score
+        if time.monotonic() - begun + pause > PATIENCE:
+            # One too new to be found is no failure.
+            if failure is not None and getattr(failure.response, "status_code", 0) != 404:
+                raise failure
+            return None
         time.sleep(pause)
         pause = min(1.5 * pause, SLOWEST)
-    return None
+
+
+def _number(score: str | None) -> float | None:
+    """A score as Kaggle writes it, None where it writes none."""
+    try:
+        value = float(score or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown, write_atomically
+from lenet_jax.files import shown
+from lenet_jax.runs import written
 
 HEADER = "ImageId,Label"
 # Kaggle's 28,000 rows have 240 KB.
@@ -17,15 +18,18 @@ MAX_BYTES = 2**26
 _ROW = re.compile(rb"([1-9][0-9]{0,9}),([0-9]{1,3})")
 
 
-def write(path: str | os.PathLike[str], labels_N: NDArray[np.integer]) -> None:
+def write(
+    path: str | os.PathLike[str], labels_N: NDArray[np.integer], *, overwrite: bool = False
+) -> None:
     """Writes a submission whole or not at all: ids 1..N in the order of the test rows.
 
     Args:
       path: the file; the folder must exist.
       labels_N: integers [N] in 0..9, N at least 1.
+      overwrite: a file that was not written here may be replaced.
 
     Raises:
-      UserError: the file cannot be written; nothing is left behind.
+      UserError: another file is there, or it cannot be written; nothing is left behind.
       ValueError: labels of another shape, type or range.
 
     Examples:
@@ -41,20 +45,25 @@ def write(path: str | os.PathLike[str], labels_N: NDArray[np.integer]) -> None:
     if labels_N.min() < 0 or labels_N.max() > 9:
         raise ValueError("labels must lie in 0..9")
     rows = (f"{number},{label}\n" for number, label in enumerate(labels_N.tolist(), 1))
-    write_atomically(path, f"{HEADER}\n{''.join(rows)}")
+    written.write(path, f"{HEADER}\n{''.join(rows)}", overwrite=overwrite)
 
 
 def write_probabilities(
-    path: str | os.PathLike[str], probabilities_NxK: NDArray[np.floating]
+    path: str | os.PathLike[str],
+    probabilities_NxK: NDArray[np.floating],
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Writes `ImageId,p0..p9`, each number as short as gives the same float32 back.
 
     Args:
       path: the file; the folder must exist.
       probabilities_NxK: [N, K] in [0, 1], in the order of the test rows.
+      overwrite: a file that was not written here may be replaced.
 
     Raises:
-      UserError: the file cannot be written (nothing is left behind), or a row is not finite.
+      UserError: another file is there, or it cannot be written (nothing is left behind), or a row
+        is not finite.
       ValueError: an array of another shape or range.
     """
     table_NxK = np.asarray(probabilities_NxK, dtype=np.float32)
@@ -71,11 +80,15 @@ def write_probabilities(
     header = ",".join(["ImageId", *(f"p{digit}" for digit in range(table_NxK.shape[1]))])
     cells = table_NxK.astype("U").tolist()
     rows = (f"{number},{','.join(row)}\n" for number, row in enumerate(cells, 1))
-    write_atomically(path, f"{header}\n{''.join(rows)}")
+    written.write(path, f"{header}\n{''.join(rows)}", overwrite=overwrite)
 
 
 def write_doubtful(
-    path: str | os.PathLike[str], probabilities_NxK: NDArray[np.floating], rows: int = 100
+    path: str | os.PathLike[str],
+    probabilities_NxK: NDArray[np.floating],
+    rows: int = 100,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Writes the rows with the least confident predictions, the least confident first.
 
@@ -85,9 +98,10 @@ def write_doubtful(
       path: the file; the folder must exist.
       probabilities_NxK: [N, K] in the order of the test rows.
       rows: how many to write, or all if there are fewer.
+      overwrite: a file that was not written here may be replaced.
 
     Raises:
-      UserError: the file cannot be written; nothing is left behind.
+      UserError: another file is there, or it cannot be written; nothing is left behind.
     """
     order_NxK = np.argsort(-probabilities_NxK, axis=1, kind="stable")
     sorted_NxK = np.take_along_axis(probabilities_NxK, order_NxK, axis=1)
@@ -98,7 +112,7 @@ def write_doubtful(
             for label, p in zip(order_NxK[row, :2], sorted_NxK[row, :2], strict=True)
         )
         lines.append(f"{row + 1},{first},{second}")
-    write_atomically(path, "\n".join(lines) + "\n")
+    written.write(path, "\n".join(lines) + "\n", overwrite=overwrite)
 
 
 def validate(

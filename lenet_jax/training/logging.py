@@ -4,24 +4,19 @@ import os
 import shutil
 import sys
 
-import numpy as np
+from jax.sharding import Mesh
 from tqdm import tqdm
 
-from lenet_jax import metrics
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
+from lenet_jax.distributed import backend, multihost
+from lenet_jax.distributed import mesh as meshes
+from lenet_jax.models import summary
+from lenet_jax.runs.columns import COLUMNS
 from lenet_jax.runs.workdir import Row
 
 # Characters of the bar itself.
 NARROWEST_BAR = 8
-
-
-def training_columns(sums: metrics.Metrics) -> Row:
-    """The training loss and accuracy of an epoch so far, the mean of the members."""
-    return {
-        "train_loss": float(np.mean(sums.loss / sums.count)),
-        "train_accuracy": float(np.mean(sums.correct / sums.count)),
-    }
 
 
 class Bar:
@@ -78,16 +73,10 @@ def text(row: Row, room: int | None = None) -> str:
       >>> text(row, room=30)
       'accuracy 97.00%, 9,000 img/s'
     """
-    # In the order in which they stand, with that in which they are left out.
-    told = (
-        (0, "train_loss", "loss {:.4f}"),
-        (1, "train_accuracy", "accuracy {:.2%}"),
-        (3, "holdout_accuracy", "hold-out {:.2%}"),
-        (4, "ensemble_accuracy", "ensemble {:.2%}"),
-        (2, "images_per_second", "{:,.0f} img/s"),
-    )
     parts = [
-        (rank, form.format(row[name])) for rank, name, form in told if row.get(name) is not None
+        (column.rank, column.told.format(row[column.name]))
+        for column in COLUMNS
+        if column.told and row.get(column.name) is not None
     ]
     while True:
         line = ", ".join(part for _, part in parts)
@@ -101,17 +90,40 @@ def columns() -> int | None:
 
     One is left out: some terminals begin a new line after the last one.
     """
-    if not sys.stderr.isatty():
+    # There may be none, and one that has gone cannot be asked.
+    try:
+        if sys.stderr is None or not sys.stderr.isatty():
+            return None
+        # A terminal that does not know its width says 0.
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
         return None
-    # A terminal that does not know its width says 0.
-    width = os.get_terminal_size(sys.stderr.fileno()).columns
     return (width or shutil.get_terminal_size().columns) - 1
 
 
-def what(dataset: Dataset, trained_on: int, held: Dataset | None, config: Config) -> str:
-    """One line: how many networks are trained on which digits."""
+def introduction(
+    config: Config, mesh: Mesh, dataset: Dataset, num_examples: int, held: Dataset | None
+) -> list[str]:
+    """Lines that tell on what devices which networks are trained on which digits.
+
+    Args:
+      config: of the run.
+      mesh: over which it runs.
+      dataset: all digits.
+      num_examples: of them that each network is trained on.
+      held: those held out, None if there are none.
+    """
+    unused = meshes.unused_accelerator(mesh)
+    lines = [] if unused is None else [f"WARNING: {unused}"]
+    lines.append(f"Devices: {backend.describe(mesh, config)}")
+    if multihost.several():
+        lines.append(f"If a process is lost the others end; {multihost.AGAIN}")
+    return [*lines, summary.summary(config), _digits(config, dataset, num_examples, held)]
+
+
+def _digits(config: Config, dataset: Dataset, num_examples: int, held: Dataset | None) -> str:
     held_out = f", {len(held):,} held out" if held is not None else ", none held out"
     if config.folds:
         held_out = f", each without one of {config.folds} folds"
     networks = f"{config.networks} networks" if config.networks > 1 else "one network"
-    return f"Training {networks} on {trained_on:,} digits of {dataset.name}{held_out}"
+    return f"Training {networks} on {num_examples:,} digits of {dataset.name}{held_out}"

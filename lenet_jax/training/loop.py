@@ -1,6 +1,6 @@
 """The host loop: epochs, evaluation, checkpoints and progress.
 
-Everything that computes is one of the compiled programs of `compilation.py`; this room calls them,
+Everything that computes is in the compiled programs of `trainer.Trainer`; this module calls them,
 shows numbers and writes files.
 
 The same command goes on where a run was cut off, from the first of these that holds:
@@ -17,7 +17,9 @@ The same command goes on where a run was cut off, from the first of these that h
 import contextlib
 import dataclasses
 import os
+import time
 from collections.abc import Callable
+from typing import NoReturn
 
 import numpy as np
 
@@ -28,18 +30,19 @@ from lenet_jax.distributed import mesh as meshes
 from lenet_jax.errors import UserError
 from lenet_jax.files import place, shown
 from lenet_jax.models import summary
-from lenet_jax.runs import checkpoint, mirror, resume, workdir
+from lenet_jax.runs import checkpoint, mirror, occupied, resume, workdir
 from lenet_jax.training import (
     compilation,
     distillation,
+    history,
     logging,
     optimizer,
     population,
     preemption,
-    trainer,
 )
 from lenet_jax.training.population import Population
 from lenet_jax.training.state import TrainState
+from lenet_jax.training.trainer import Evaluation, Piece, Trainer, step_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,6 +102,7 @@ def train(
     say: Callable[[str], None] = print,
     log: Callable[[workdir.Row], None] | None = None,
     kept_in: mirror.Mirror | None = None,
+    overwrite: bool = False,
 ) -> Result | None:
     """Trains, or goes on training, until the last epoch.
 
@@ -112,15 +116,16 @@ def train(
       say: is given what people should read.
       log: is given each row of `metrics.csv` when it is written.
       kept_in: the run's mirror. Whoever writes a report afterwards calls its `copy` then.
+      overwrite: files of the folder that no run has written may be replaced.
 
     Returns:
       The result, or None if the run in the folder was finished before. Of several processes all
       must call this and the first one is given the result; the others are given None.
 
     Raises:
-      UserError: the folder belongs to a run of another config or of other data, is in use by
-        another process, or cannot be written; or the loss is not finite; or there is a sweep and
-        nothing held out.
+      UserError: the folder belongs to a run of another config or of other data, or holds files that
+        no run has written where this one would write, is in use by another process, or cannot be
+        written; or the loss is not finite; or there is a sweep and nothing held out.
       Stopped: a signal asked for it; the state is saved.
     """
     if dataset.labels_N is None:
@@ -140,6 +145,8 @@ def train(
         multihost.check_same(record.teacher_fingerprint, "another teacher")
     if kept_in is not None and multihost.several():
         raise UserError(f"{shown(kept_in.folder)}: a mirror is for a run of one process")
+    if not overwrite:
+        occupied.check_free(folder)
     try:
         with workdir.locked(folder) if multihost.first() else contextlib.nullcontext():
             return _train(record, dataset, people, taught, folder, say, log, kept_in)
@@ -151,17 +158,65 @@ def train(
 def _train(
     record: workdir.Record,
     dataset: Dataset,
-    people: Population,
-    taught: distillation.Teacher | None,
+    members: Population,
+    teacher: distillation.Teacher | None,
     folder: str | os.PathLike[str],
     say: Callable[[str], None],
     log: Callable[[workdir.Row], None] | None,
     kept_in: mirror.Mirror | None,
 ) -> Result | None:
     config = record.config
-    steps = optimizer.steps_per_epoch(config, people.images)
+    steps = optimizer.steps_per_epoch(config, members.images)
     if not multihost.first():
-        say = _nothing
+        say = _silent
+    start, finished = _begin_or_resume(folder, record, steps, say, kept_in)
+    if finished:
+        say(f"{shown(folder)}: this run has finished its {config.epochs} epochs")
+        return None
+    mesh = meshes.make(len(members), sizes=config.mesh)
+    held = dataset.take(members.held_rows) if len(members.held_rows) else None
+    for line in logging.introduction(config, mesh, dataset, members.images, held):
+        say(line)
+    if multihost.first():
+        workdir.create(folder, record)
+    trainer = Trainer(config, mesh, dataset, members, teacher)
+    done = 0 if start is None else start // steps
+    rows = history.History(folder, done, log, write=multihost.first())
+    checkpoints = checkpoint.Checkpoints(place(folder) / workdir.CHECKPOINTS)
+    copying = contextlib.nullcontext() if kept_in is None else kept_in.copying()
+    with copying, contextlib.closing(checkpoints):
+        if start is None:
+            state = trainer.create()
+        else:
+            state = checkpoints.restore(start, trainer.abstract_state())
+            checkpoints.drop_after(start)
+            say(f"Going on from epoch {start / steps:g} of {config.epochs}")
+        with preemption.asked() as request:
+            state, evaluation = _run(config, trainer, state, rows, checkpoints, request, folder)
+    if not multihost.first():
+        return None
+    return Result(
+        record=record,
+        state=state,
+        rows=rows.rows,
+        training=dataset.take(members.member.rows_R[0]),
+        holdout=held,
+        probabilities_NxK=None if evaluation is None else evaluation.probabilities_NxK,
+        population=members,
+        accuracy_M=None if evaluation is None else evaluation.accuracy_M,
+        devices=backend.describe(mesh, config),
+        parameters=sum(layer.trainable for layer in summary.layers(config)),
+    )
+
+
+def _begin_or_resume(
+    folder: str | os.PathLike[str],
+    record: workdir.Record,
+    steps_per_epoch: int,
+    say: Callable[[str], None],
+    kept_in: mirror.Mirror | None,
+) -> tuple[int | None, bool]:
+    """The step to resume from, None to begin; and whether the run is finished."""
     start = resume.newest(folder)
     if kept_in is not None:
         kept_in.check_same_run(record)
@@ -172,55 +227,84 @@ def _train(
     finished = False
     if start is not None:
         resume.check_same_run(folder, record)
-        finished = start >= config.epochs * steps and workdir.is_finished(folder)
+        last = record.config.epochs * steps_per_epoch
+        finished = start >= last and workdir.is_finished(folder)
     # No process writes anything before all have looked.
     multihost.check_same(f"{start} {finished}", "another --workdir, or one that it does not share,")
-    if finished:
-        say(f"{shown(folder)}: this run has finished its {config.epochs} epochs")
-        return None
+    return start, finished
 
-    mesh = meshes.make(len(people), sizes=config.mesh)
-    unused = meshes.unused_accelerator(mesh)
-    if unused is not None:
-        say(f"WARNING: {unused}")
-    say(f"Devices: {backend.describe(mesh, config)}")
-    if multihost.several():
-        say(f"If a process is lost the others end; {multihost.AGAIN}")
-    say(summary.summary(config))
-    held_rows = people.held_rows
-    held = dataset.take(held_rows) if len(held_rows) else None
-    say(logging.what(dataset, people.images, held, config))
 
-    if multihost.first():
-        workdir.create(folder, record)
-    run = trainer.Epochs(config, mesh, dataset, people, taught, place(folder), log)
-    checkpoints = checkpoint.Checkpoints(place(folder) / workdir.CHECKPOINTS)
-    copying = contextlib.nullcontext() if kept_in is None else kept_in.copying()
-    with copying, contextlib.closing(checkpoints):
-        current = run.begin(checkpoints, start)
-        if start is not None:
-            say(f"Going on from epoch {start / steps:g} of {config.epochs}")
-        with preemption.asked() as request:
-            for epoch in range(trainer.current_step(current) // steps, config.epochs):
-                current = run.epoch(epoch, current, checkpoints, request)
-        if run.probabilities_NxK is None:
-            # Cut off between its last checkpoint and its report.
-            run.evaluate(current)
-    if not multihost.first():
-        return None
-    return Result(
-        record=record,
-        state=current,
-        rows=run.rows,
-        training=dataset.take(people.member.rows_R[0]),
-        holdout=held,
-        probabilities_NxK=run.probabilities_NxK,
-        population=people,
-        accuracy_M=run.accuracy_M,
-        devices=backend.describe(mesh, config),
-        parameters=sum(layer.trainable for layer in summary.layers(config)),
+def _run(
+    config: Config,
+    trainer: Trainer,
+    state: TrainState,
+    rows: history.History,
+    checkpoints: checkpoint.Checkpoints,
+    request: preemption.Request,
+    folder: str | os.PathLike[str],
+) -> tuple[TrainState, Evaluation | None]:
+    """The epochs that are left; returns the last state and its evaluation."""
+    evaluation, steps, proved = None, trainer.steps_per_epoch, False
+    for epoch in range(step_of(state) // steps + 1, config.epochs + 1):
+        begun = time.perf_counter()
+        label = f"Epoch {epoch}/{config.epochs}"
+        bar = logging.Bar(label, trainer.num_examples, first=multihost.first())
+        with contextlib.closing(bar):
+            for piece in trainer.pieces(state):
+                state = piece.state
+                _check_finite(piece, config, checkpoints)
+                bar.show(int(piece.sums.count[0]), history.training_columns(piece))
+                if multihost.any_of(request.came) and piece.step < epoch * steps:
+                    checkpoints.save(piece.step, state, None)
+                    _stop(checkpoints, piece, steps, config, folder)
+            evaluation = trainer.evaluate(state)
+            row: workdir.Row = dict.fromkeys(workdir.COLUMNS)
+            row |= {"epoch": epoch, "step": piece.step, "learning_rate": piece.learning_rate}
+            row |= history.training_columns(piece) | history.holdout_columns(evaluation)
+            row["seconds"] = time.perf_counter() - begun
+            bar.end(row)
+        rows.append(row)
+        checkpoints.save(piece.step, state, history.accuracy(row))
+        if not proved or epoch == config.epochs:
+            # A path or a disk that gives back something else is found out in the first epoch, and
+            # no run says that it is done whose work is not there.
+            checkpoints.prove(piece.step, state)
+            proved = True
+        if multihost.any_of(request.came):
+            _stop(checkpoints, piece, steps, config, folder)
+    if evaluation is None:
+        # Cut off between its last checkpoint and its report.
+        evaluation = trainer.evaluate(state)
+    return state, evaluation
+
+
+def _stop(
+    checkpoints: checkpoint.Checkpoints,
+    piece: Piece,
+    steps: int,
+    config: Config,
+    folder: str | os.PathLike[str],
+) -> NoReturn:
+    """Waits until what was saved is on the disk, and raises Stopped."""
+    checkpoints.prove(piece.step, piece.state)
+    done = f"{piece.step / steps:.2f} of {config.epochs} epochs"
+    raise preemption.Stopped(f"{done} are done and saved in {shown(folder)}")
+
+
+def _check_finite(piece: Piece, config: Config, checkpoints: checkpoint.Checkpoints) -> None:
+    """Raises UserError at a loss that is not finite, before its state can be saved."""
+    finite_M = np.isfinite(piece.sums.loss)
+    # A point of a sweep may diverge without an end to the others.
+    if finite_M.all() or (config.sweep and finite_M.any()):
+        return
+    good, rate = checkpoints.latest(), piece.learning_rate
+    last = "there is no checkpoint yet" if good is None else f"the last good checkpoint is {good}"
+    at = f"step {piece.step}" + ("" if rate is None else f", learning rate {rate:.3g}")
+    raise UserError(
+        f"the loss is not finite at {at}; {last}; "
+        f"try a config.learning_rate below {config.learning_rate:g}"
     )
 
 
-def _nothing(_: str) -> None:
+def _silent(_: str) -> None:
     pass

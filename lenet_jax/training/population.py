@@ -11,8 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lenet_jax import sweep
-from lenet_jax.config import Config
+from lenet_jax.config import SWEPT, Config
 from lenet_jax.data import folds, holdout
 from lenet_jax.sweep import Array, Hyperparameters
 
@@ -84,14 +83,14 @@ def common(config: Config) -> Config:
     """What the members have in common; see `Population.config`."""
     configs = configs_of_points(config)
     largest: dict[str, Any] = {
-        name: max(getattr(one, name) for one in configs) for name in sweep.points(config.sweep)[0]
+        name: max(getattr(one, name) for one in configs) for name in config.points[0]
     }
     return config.without_sweep(**largest)
 
 
 def configs_of_points(config: Config) -> list[Config]:
     """The config of each point of the sweep."""
-    return [config.without_sweep(**point) for point in sweep.points(config.sweep)]
+    return [config.without_sweep(**point) for point in config.points]
 
 
 def make(config: Config, labels_N: np.ndarray) -> Population:
@@ -100,7 +99,7 @@ def make(config: Config, labels_N: np.ndarray) -> Population:
     Raises:
       UserError: a point of the sweep is out of range, or there are too few rows to split.
     """
-    points, configs = sweep.points(config.sweep), configs_of_points(config)
+    points, configs = config.points, configs_of_points(config)
     if config.folds:
         splits = folds(labels_N, config.folds, config.split_seed)
     else:
@@ -110,14 +109,14 @@ def make(config: Config, labels_N: np.ndarray) -> Population:
     point_M = np.tile(np.repeat(np.arange(len(points)), config.members), len(splits))
     values = {
         name: np.array([getattr(configs[point], name) for point in point_M], np.float32)
-        for name in sweep.FIELDS
+        for name in SWEPT
     }
     return Population(
         config=common(config),
         # Every member has a seed of its own, in another fold too.
         seeds_M=np.arange(config.seed, config.seed + len(fold_M), dtype=np.uint32),
         member=Member(
-            hyper=Hyperparameters(**values),
+            hyper=Hyperparameters(values),
             rows_R=_filled([rows for rows, _ in splits])[fold_M],
             fold=fold_M,
         ),
@@ -131,7 +130,7 @@ def abstract(members: int, images: int) -> Any:
     """Shapes and dtypes of `Population.member`."""
     one = jax.ShapeDtypeStruct((members,), np.float32)
     return Member(
-        hyper=Hyperparameters(**dict.fromkeys(sweep.FIELDS, one)),
+        hyper=Hyperparameters(dict.fromkeys(SWEPT, one)),
         rows_R=jax.ShapeDtypeStruct((members, images), np.int32),
         fold=jax.ShapeDtypeStruct((members,), np.int32),
     )

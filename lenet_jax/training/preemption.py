@@ -9,8 +9,10 @@ the first signal is only noted, for the loop to see at its next look; the second
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
+
+from lenet_jax.environment import startup
 
 # EX_TEMPFAIL of sysexits.h: the same command goes on.
 STOPPED = 75
@@ -39,9 +41,20 @@ class Request:
 
 
 def listen() -> None:
-    """Lets SIGTERM end the program as Ctrl-C does, so that temporary files are removed."""
-    for number in TERMINATION:
+    """Lets SIGTERM end the program as Ctrl-C does, so that temporary files are removed.
+
+    Nothing changes where somebody sits at a prompt, and what the process was started to ignore, in
+    the background of a script for instance, it goes on to ignore.
+    """
+    startup.ready()
+    if startup.is_interactive():
+        return
+    for number in _heeded(TERMINATION):
         signal.signal(number, _at_once)
+
+
+def _heeded(numbers: Sequence[signal.Signals]) -> list[signal.Signals]:
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextlib.contextmanager
@@ -60,7 +73,7 @@ def asked() -> Iterator[Request]:
             _at_once(number, frame)
         request.came = True
 
-    before = {number: signal.signal(number, note) for number in SIGNALS}
+    before = {number: signal.signal(number, note) for number in _heeded(SIGNALS)}
     try:
         yield request
     finally:

@@ -1,7 +1,7 @@
 """The pure training step of one member.
 
 It runs inside `shard_map`: along the mesh axis `batch_axis` each device holds all of the state and
-computes its share of every batch. A mesh of one device is no special case.
+computes its part of every batch. A mesh of one device is no special case.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Targets = Callable[[jax.Array], jax.Array]
 
 
 class Batch(NamedTuple):
-    """A device's share of a batch; `mask_B` is 0 for the padding of an epoch's last batch.
+    """A device's part of a batch; `mask_B` is 0 for the padding of an epoch's last batch.
 
     `draws_BxD` decide about the augmentation and `units_BxF`, uniform in [0, 1), about dropout.
     """
@@ -38,48 +38,49 @@ class Batch(NamedTuple):
 
 def train_step(
     config: Config,
-    images: int,
+    num_examples: int,
     state: TrainState,
     hyper: Hyperparameters,
     batch: Batch,
     *,
     batch_axis: str,
-    turns: int = 1,
+    microbatches: int = 1,
     targets: Targets | None = None,
 ) -> TrainState:
     """One step of the optimiser on one batch.
 
     Args:
       config: of the run.
-      images: that an epoch trains on.
+      num_examples: that an epoch trains on.
       state: of one member.
       hyper: of this member.
-      batch: this device's share.
+      batch: this device's part.
       batch_axis: mesh axis over which the batch is split.
-      turns: equal parts of the share that go through the network one after the other.
+      microbatches: equal parts of the batch that go through the network one after the other.
       targets: what the teacher says of augmented images, if there is one.
 
     Returns:
       The state after the step; its loss is added to `epoch_metrics`.
     """
     parts = jax.tree.map(
-        lambda rows: rows.reshape(turns, rows.shape[0] // turns, *rows.shape[1:]), batch
+        lambda rows: rows.reshape(microbatches, rows.shape[0] // microbatches, *rows.shape[1:]),
+        batch,
     )
     # One vector, one all-reduce: between CPU devices each costs a rendezvous of its own.
-    nothing, unravel = ravel_pytree((jax.tree.map(jnp.zeros_like, state.params), metrics.zeros()))
+    zeros, unravel = ravel_pytree((jax.tree.map(jnp.zeros_like, state.params), metrics.zeros()))
 
-    def add(turn: int | jax.Array, total: jax.Array) -> jax.Array:
-        part = jax.tree.map(lambda rows: rows[turn], parts)
+    def add(index: int | jax.Array, total: jax.Array) -> jax.Array:
+        part = jax.tree.map(lambda rows: rows[index], parts)
         return total + ravel_pytree(_gradients(config, state.params, hyper, part, targets))[0]
 
-    vector = add(0, nothing) if turns == 1 else lax.fori_loop(0, turns, add, nothing)
+    vector = add(0, zeros) if microbatches == 1 else lax.fori_loop(0, microbatches, add, zeros)
     grads, sums = unravel(lax.psum(vector, batch_axis))
-    # A batch may hold nothing but the filling of a shorter fold. One reciprocal, for XLA would take
+    # A batch may hold nothing but the padding of a shorter fold. One reciprocal, for XLA would take
     # it in some programs and divide in others: a member's bits would depend on the others.
-    share = 1 / jnp.maximum(sums.count, 1)
-    grads = jax.tree.map(lambda grad: grad * share, grads)
+    inv_count = 1 / jnp.maximum(sums.count, 1)
+    grads = jax.tree.map(lambda grad: grad * inv_count, grads)
     params, opt_state = optimizer.update(
-        config, images, grads, state.opt_state, state.params, hyper
+        config, num_examples, grads, state.opt_state, state.params, hyper
     )
     step = state.step + 1
     return TrainState(
@@ -112,22 +113,44 @@ def _gradients(
         keep_BxF = jnp.where(batch.units_BxF < hyper.dropout, 0, 1 / (1 - hyper.dropout))
     soft_BxK = None if targets is None else lax.optimization_barrier(targets(pixels))
 
-    def loss(params: models.Params) -> tuple[jax.Array, metrics.Metrics]:
-        logits_BxK = models.apply(config, params, pixels, keep_BxF)
-        losses_B = metrics.losses(
-            logits_BxK,
-            batch.labels_B,
-            label_smoothing=hyper.label_smoothing,
-            rubbish_class=config.rubbish_class,
-        )
-        if soft_BxK is not None:
-            taught_B = metrics.taught_losses(logits_BxK, soft_BxK, hyper.teacher_temperature)
-            losses_B = losses_B + hyper.teacher_weight * (taught_B - losses_B)
-        sums = metrics.masked(losses_B, logits_BxK, batch.labels_B, batch.mask_B)
-        return sums.loss, sums
-
-    grads: tuple[models.Params, metrics.Metrics] = jax.grad(loss, has_aux=True)(params)
+    grads: tuple[models.Params, metrics.Metrics] = jax.grad(loss, argnums=1, has_aux=True)(
+        config, params, hyper, batch, pixels, keep_BxF, soft_BxK
+    )
     return grads
+
+
+def loss(
+    config: Config,
+    params: models.Params,
+    hyper: Hyperparameters,
+    batch: Batch,
+    pixels_BxHxW: jax.Array,
+    keep_BxF: jax.Array | None = None,
+    soft_BxK: jax.Array | None = None,
+) -> tuple[jax.Array, metrics.Metrics]:
+    """The summed cross-entropy of a batch, that with soft targets mixed in, and all sums.
+
+    Args:
+      config: of the run.
+      params: of one member.
+      hyper: of this member.
+      batch: gives labels and mask.
+      pixels_BxHxW: float32, its images as the augmentation left them.
+      keep_BxF: what dropout multiplies the units of F6 with.
+      soft_BxK: softened probabilities that the teacher gives.
+    """
+    logits_BxK = models.apply(config, params, pixels_BxHxW, keep_BxF)
+    losses_B = metrics.losses(
+        logits_BxK,
+        batch.labels_B,
+        label_smoothing=hyper.label_smoothing,
+        rubbish_class=config.rubbish_class,
+    )
+    if soft_BxK is not None:
+        taught_B = metrics.taught_losses(logits_BxK, soft_BxK, hyper.teacher_temperature)
+        losses_B = losses_B + hyper.teacher_weight * (taught_B - losses_B)
+    sums = metrics.masked(losses_B, logits_BxK, batch.labels_B, batch.mask_B)
+    return sums.loss, sums
 
 
 def _averaging_rate(decay: float | jax.Array, step: jax.Array) -> jax.Array:

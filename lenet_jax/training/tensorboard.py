@@ -7,19 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lenet_jax.environment import packages
+from lenet_jax.runs.columns import COLUMNS
 from lenet_jax.runs.workdir import Row
 
 FOLDER = "tensorboard"
-# TensorBoard puts scalars of one prefix in one section.
-_TAGS = {
-    "train_loss": "loss/train",
-    "holdout_loss": "loss/holdout",
-    "train_accuracy": "accuracy/train",
-    "holdout_accuracy": "accuracy/holdout",
-    "ensemble_accuracy": "accuracy/ensemble",
-    "learning_rate": "schedule/learning_rate",
-    "images_per_second": "speed/images_per_second",
-}
 
 
 @contextlib.contextmanager
@@ -47,9 +38,9 @@ def writer(workdir: str | os.PathLike[str] | None) -> Iterator[Callable[[Row], N
         step = int(row["step"] or 0)
         if events is None:
             events = tensorboardx.SummaryWriter(folder, purge_step=step, flush_secs=2)
-        for column, tag in _TAGS.items():
-            if row[column] is not None:
-                events.add_scalar(tag, row[column], step)
+        for column in COLUMNS:
+            if column.tag and row[column.name] is not None:
+                events.add_scalar(column.tag, row[column.name], step)
 
     try:
         yield write

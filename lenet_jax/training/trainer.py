@@ -1,10 +1,8 @@
-"""The epochs of one run: pieces of steps, evaluation, the bar, rows and checkpoints."""
+"""The networks and digits of a run on the devices: epochs and evaluations, without any file."""
 
-import contextlib
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -15,11 +13,9 @@ from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.distributed import multihost
-from lenet_jax.errors import UserError
-from lenet_jax.files import shown
-from lenet_jax.runs import checkpoint, workdir
-from lenet_jax.training import compilation, distillation, logging, optimizer, preemption
-from lenet_jax.training.population import Member, Population
+from lenet_jax.training import compilation, optimizer
+from lenet_jax.training.distillation import Teacher
+from lenet_jax.training.population import Population
 from lenet_jax.training.state import TrainState
 
 # An epoch is cut into pieces of about this many seconds, between which the host can look up.
@@ -28,200 +24,165 @@ PIECE_SECONDS = 1.0
 FIRST_PIECE = 64
 
 
-class Epochs:
-    """The arrays and files that the epochs of one run share."""
+class Piece(NamedTuple):
+    """Some steps of an epoch, done.
+
+    Attributes:
+      state: after them.
+      step: that it is at.
+      sums: metrics of each member over the epoch so far, NumPy arrays [M].
+      learning_rate: of its last step; None where members differ in it.
+      images_per_second: of all networks together, since the first of these pieces.
+    """
+
+    state: TrainState
+    step: int
+    sums: metrics.Metrics
+    learning_rate: float | None
+    images_per_second: float
+
+
+class Evaluation(NamedTuple):
+    """What the averaged parameters make of the digits that were held out.
+
+    Attributes:
+      loss: mean of the members.
+      accuracy_M: of each member on its held-out digits.
+      ensemble_accuracy: of the average of each fold's members, all folds together; None where a
+        fold has one member.
+      probabilities_NxK: of that average, in the order of `Population.held_rows`.
+    """
+
+    loss: float
+    accuracy_M: np.ndarray
+    ensemble_accuracy: float | None
+    probabilities_NxK: np.ndarray
+
+
+class Trainer:
+    """Trains the members of a population on digits that are put on the devices once."""
 
     def __init__(
         self,
         config: Config,
         mesh: Mesh,
         dataset: Dataset,
-        people: Population,
-        taught: distillation.Teacher | None,
-        folder: Path,
-        log: Callable[[workdir.Row], None] | None,
+        population: Population,
+        teacher: Teacher | None = None,
     ) -> None:
-        self.config, self.mesh, self.folder, self.people = config, mesh, folder, people
-        self.images, self.log = people.images, log
-        self.steps = optimizer.steps_per_epoch(config, self.images)
+        """Compiles, and puts the digits and members on the devices.
+
+        Args:
+          config: of the run.
+          mesh: over which it runs.
+          dataset: labelled digits, those that are held out included.
+          population: made for the config and the labels.
+          teacher: whose networks give soft targets, if there is one.
+        """
+        self._mesh, self._population, self._averaged = mesh, population, config.averaged
+        self.num_examples = population.images
+        self.steps_per_epoch = optimizer.steps_per_epoch(config, population.images)
         sizes = compilation.Sizes(
-            members=len(people),
+            members=len(population),
             rows=len(dataset),
-            images=people.images,
+            images=population.images,
             # Nothing held out: compiled for one image, and never called.
-            held=max(1, people.held_MxH.shape[1]),
-            taught_by=0 if taught is None else taught.networks,
+            held=max(1, population.held_MxH.shape[1]),
+            taught_by=0 if teacher is None else teacher.networks,
         )
-        self.programs = compilation.compile_ahead(
-            people.config, mesh, sizes, None if taught is None else taught.config
+        self._compiled = compilation.compile_ahead(
+            population.config, mesh, sizes, None if teacher is None else teacher.config
         )
-        self.data = self._whole((dataset.images_NxHxW, dataset.labels_N))
-        self.member_M = self._split(people.member)
-        self.held_MxH = self._split(people.held_MxH)
-        self.taught = None if taught is None else self._whole(taught.params_FxT)
-        self.rows: list[workdir.Row] = []
-        self.probabilities_NxK: np.ndarray | None = None
-        self.accuracy_M: np.ndarray | None = None
-        self.piece = FIRST_PIECE
+        self._digits: tuple[jax.Array, jax.Array] = multihost.replicate(
+            (dataset.images_NxHxW, dataset.labels_N), meshes.replicated(mesh)
+        )
+        self._member_M = self._stack(population.member)
+        self._held_MxH = self._stack(population.held_MxH)
+        self._teacher_params = None if teacher is None else self._replicate(teacher.params_FxT)
+        self._piece_steps = FIRST_PIECE
         # One program in place of a dozen, each compiled for an operation.
-        self.rate = jax.jit(optimizer.schedule(config, self.images))
+        self._schedule = jax.jit(optimizer.schedule(config, population.images))
 
-    def _whole(self, tree: Any) -> Any:
-        return multihost.put(tree, meshes.replicated(self.mesh))
+    def _replicate(self, tree: Any) -> Any:
+        return multihost.put(tree, meshes.replicated(self._mesh))
 
-    def _split(self, tree: Any) -> Any:
-        return multihost.put(tree, meshes.stacked(self.mesh))
+    def _stack(self, tree: Any) -> Any:
+        return multihost.put(tree, meshes.stacked(self._mesh))
 
-    def begin(self, checkpoints: checkpoint.Checkpoints, start: int | None) -> TrainState:
-        """The first state, or the one of the checkpoint at step `start`."""
-        if start is None:
-            seeds_M = self._split(self.people.seeds_M)
-            return jax.block_until_ready(self.programs.create(seeds_M))
-        target = compilation.abstract_state(
-            self.people.config, self.mesh, len(self.people), self.images
+    def create(self) -> TrainState:
+        """The state before the first step."""
+        return jax.block_until_ready(self._compiled.create(self._stack(self._population.seeds_M)))
+
+    def abstract_state(self) -> TrainState:
+        """Shapes, dtypes and shardings of the state, for whoever restores one."""
+        population = self._population
+        return compilation.abstract_state(
+            population.config, self._mesh, len(population), population.images
         )
-        done = start // self.steps
-        # A row is written before its checkpoint; those the crash left without one are done again.
-        self.rows = workdir.read_metrics(self.folder)[:done]
-        current = checkpoints.restore(start, target)
-        checkpoints.drop_after(start)
-        return current
 
-    def epoch(
-        self,
-        epoch: int,
-        current: TrainState,
-        checkpoints: checkpoint.Checkpoints,
-        request: preemption.Request,
-    ) -> TrainState:
-        """Trains to the end of an epoch, evaluates, and writes a row and a checkpoint."""
+    def pieces(self, state: TrainState) -> Iterator[Piece]:
+        """Trains to the end of an epoch, some `PIECE_SECONDS` at a time.
+
+        Where the epoch is cut changes no number. A piece's state is used up by the next one.
+
+        Args:
+          state: anywhere in the epoch; it is used up.
+        """
+        step = first = step_of(state)
+        end = (first // self.steps_per_epoch + 1) * self.steps_per_epoch
         begun = time.perf_counter()
-        first = current_step(current)
-        stop = (epoch + 1) * self.steps
-        label = f"Epoch {epoch + 1}/{self.config.epochs}"
         # Once, for a sort takes a core as long as hundreds of images: with many networks a piece
         # has few steps.
-        shuffled_M = jax.block_until_ready(self.programs.shuffle(current, self.member_M))
-        bar = logging.Bar(label, self.images, first=multihost.first())
+        shuffled_M = jax.block_until_ready(self._compiled.shuffle(state, self._member_M))
+        while step < end:
+            left = end - step
+            # Not a full piece and then a scrap.
+            stop = end if left < 1.5 * self._piece_steps else step + self._piece_steps
+            span = self._replicate((np.int32(step), np.int32(stop)))
+            clock = time.perf_counter()
+            state = jax.block_until_ready(
+                self._compiled.train_until(
+                    state, shuffled_M, *self._digits, span[0], span[1], self._teacher_params
+                )
+            )
+            now = time.perf_counter()
+            self._piece_steps = multihost.from_first(
+                max(1, round(PIECE_SECONDS * (stop - step) / (now - clock)))
+            )
+            step = stop
+            done = self.num_examples * len(self._population) / self.steps_per_epoch
+            speed = done * (step - first) / (now - begun)
+            sums = multihost.to_host(state.epoch_metrics)
+            yield Piece(state, step, sums, self._learning_rate(step), speed)
 
-        def speed(at: int) -> float:
-            """Images per second of all networks, so far."""
-            done = self.images * len(self.people) * (at - first) / self.steps
-            return done / (time.perf_counter() - begun)
+    def _learning_rate(self, step: int) -> float | None:
+        """Of the last of so many steps."""
+        if "learning_rate" in self._population.points[0]:
+            return None
+        return float(self._schedule(step - 1))
 
-        with contextlib.closing(bar):
-            while (at := current_step(current)) < stop:
-                current = self._piece(current, shuffled_M, at, stop)
-                sums = multihost.whole(current.epoch_metrics)
-                _check_finite(sums, current, self.config, self.images, checkpoints)
-                asked = self._asked(request)
-                so_far = logging.training_columns(sums)
-                so_far["images_per_second"] = speed(current_step(current))
-                bar.show(int(sums.count[0]), so_far)
-                if asked and current_step(current) < stop:
-                    self._stop(current, checkpoints)
-            trained = speed(stop)
-            row = self._row(epoch + 1, sums, current)
-            row["images_per_second"] = trained
-            row["seconds"] = time.perf_counter() - begun
-            bar.end(row)
-        self.rows.append(row)
-        if multihost.first():
-            workdir.write_metrics(self.folder, self.rows)
-            if self.log is not None:
-                self.log(row)
-        best = (
-            row["holdout_accuracy"]
-            if row["ensemble_accuracy"] is None
-            else row["ensemble_accuracy"]
+    def run_epoch(self, state: TrainState) -> TrainState:
+        """The state at the end of its epoch."""
+        for piece in self.pieces(state):
+            state = piece.state
+        return state
+
+    def evaluate(self, state: TrainState) -> Evaluation | None:
+        """How good the averaged parameters are; None where nothing is held out."""
+        if not len(self._population.held_rows):
+            return None
+        per_member, ensemble, probabilities_FxHxK = multihost.to_host(
+            self._compiled.evaluate(state.averaged_params, self._held_MxH, *self._digits)
         )
-        checkpoints.save(stop, current, best)
-        if self._asked(request):
-            self._stop(current, checkpoints)
-        return current
-
-    def _asked(self, request: preemption.Request) -> bool:
-        """Whether a signal came to any process; the size of pieces is agreed on as well."""
-        # Never the flag of one process alone, which may have come since the others looked.
-        asked, self.piece = multihost.agree(request.came, self.piece)
-        return asked
-
-    def _stop(self, current: TrainState, checkpoints: checkpoint.Checkpoints) -> NoReturn:
-        """Saves, unless the end of an epoch has, and waits until it is on the disk."""
-        at = current_step(current)
-        if at % self.steps:
-            checkpoints.save(at, current, None)
-        checkpoints.wait()
-        epochs = f"{at / self.steps:.2f} of {self.config.epochs} epochs"
-        raise preemption.Stopped(f"{epochs} are done and saved in {shown(self.folder)}")
-
-    def _piece(self, current: TrainState, shuffled_M: Member, at: int, stop: int) -> TrainState:
-        """Some steps of an epoch, about `PIECE_SECONDS` of them."""
-        left = stop - at
-        # Not a full piece and then a scrap.
-        until = stop if left < 1.5 * self.piece else at + self.piece
-        begun = time.perf_counter()
-        current = self.programs.train_until(
-            current,
-            shuffled_M,
-            *self.data,
-            *self._whole((np.int32(at), np.int32(until))),
-            self.taught,
+        accuracy = float(ensemble.correct / ensemble.count)
+        return Evaluation(
+            loss=float(np.mean(per_member.loss / per_member.count)),
+            accuracy_M=per_member.correct / per_member.count,
+            ensemble_accuracy=accuracy if self._averaged > 1 else None,
+            probabilities_NxK=self._population.in_held_rows(probabilities_FxHxK),
         )
-        jax.block_until_ready(current)
-        seconds_per_step = (time.perf_counter() - begun) / (until - at)
-        self.piece = max(1, round(PIECE_SECONDS / seconds_per_step))
-        return current
-
-    def _row(self, epoch: int, sums: metrics.Metrics, current: TrainState) -> workdir.Row:
-        row: workdir.Row = dict.fromkeys(workdir.COLUMNS)
-        row |= logging.training_columns(sums)
-        row |= {"epoch": epoch, "step": epoch * self.steps}
-        # Of a sweep over it networks.csv tells it.
-        if "learning_rate" not in self.people.points[0]:
-            row["learning_rate"] = float(self.rate(epoch * self.steps - 1))
-        return row | self.evaluate(current)
-
-    def evaluate(self, current: TrainState) -> workdir.Row:
-        """Columns about the hold-out, none if there is none."""
-        if not len(self.people.held_rows):
-            return {}
-        each, ensemble, probabilities_FxHxK = multihost.whole(
-            self.programs.evaluate(current.averaged_params, self.held_MxH, *self.data)
-        )
-        self.accuracy_M = each.correct / each.count
-        self.probabilities_NxK = self.people.in_held_rows(probabilities_FxHxK)
-        row: workdir.Row = {
-            "holdout_loss": float(np.mean(each.loss / each.count)),
-            "holdout_accuracy": float(np.mean(self.accuracy_M)),
-        }
-        if self.config.averaged > 1:
-            row["ensemble_accuracy"] = float(ensemble.correct / ensemble.count)
-        return row
 
 
-def current_step(current: TrainState) -> int:
+def step_of(state: TrainState) -> int:
     """Steps done; the members march together, so those on this host tell of all."""
-    return int(np.asarray(current.step.addressable_data(0))[0])
-
-
-def _check_finite(
-    sums: metrics.Metrics,
-    current: TrainState,
-    config: Config,
-    images: int,
-    checkpoints: checkpoint.Checkpoints,
-) -> None:
-    """Raises UserError at a loss that is not finite, before its state can be saved."""
-    finite_M = np.isfinite(sums.loss)
-    # A point of a sweep may diverge without an end to the others.
-    if finite_M.all() or (config.sweep and finite_M.any()):
-        return
-    at = current_step(current)
-    rate = float(optimizer.schedule(config, images)(at - 1))
-    good = checkpoints.latest()
-    last = "there is no checkpoint yet" if good is None else f"the last good checkpoint is {good}"
-    raise UserError(
-        f"the loss is not finite at step {at}, learning rate {rate:.3g}; {last}; "
-        f"try a config.learning_rate below {config.learning_rate:g}"
-    )
+    return int(np.asarray(state.step.addressable_data(0))[0])

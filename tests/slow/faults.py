@@ -1,9 +1,11 @@
 """Every fault of disk and files, each with its promised outcome."""
 
 import json
+import os
 import re
 import shutil
 import time
+from pathlib import Path
 
 from programs import assert_same_run, ended, mistake, newest, predict, rows, train
 
@@ -121,7 +123,35 @@ def another_version(place, reference):
     mistake(predict(work, place / "s.csv"), "cannot be read")
 
 
+def cut_cache_entries(place, reference):
+    """Compiled anew without a word, the same bits, and whole at the next start."""
+    compiled = Path(os.environ["LENET_JAX_CACHE"]) / "compiled"
+    entries = {path: path.stat().st_size for path in compiled.glob("jit_train_until-*-cache")}
+    assert entries
+    for path in entries:
+        path.write_bytes(path.read_bytes()[:1000])
+    told = ended(train(place / "w", EPOCHS), 0).splitlines()
+    assert all(line.startswith(("Epoch", "Compil")) for line in told), told
+    assert_same_run(reference, place / "w")
+    assert max(map(_size, compiled.glob("jit_train_until-*-cache"))) > 1000
+
+
+def files_of_the_user(place, reference):
+    """One line each, and nothing is touched: README.md, submission.csv, the digits, a mirror."""
+    mine = {"README.md": "mine", "submission.csv": "ImageId,Label\n1,2\n", "drive/2024/x.jpg": "x"}
+    for name, text in mine.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text)
+    mistake(train(place, EPOCHS), "holds README.md")
+    mistake(train(place / "w", EPOCHS, f"--mirror={place}/drive"), "2024: is no copy of a run")
+    mistake(predict(reference, place / "submission.csv"), "is there already")
+    itself = (f"--data={place}/submission.csv", "--overwrite")
+    ended(predict(reference, place / "submission.csv", *itself), 2)
+    for name, text in mine.items():
+        assert (place / name).read_text() == text, name
+
+
 ALL = (
     full_disk, read_only_workdir, workdir_in_use, flipped_byte, missing_file,
-    every_checkpoint_damaged, another_config, another_version,
+    every_checkpoint_damaged, another_config, another_version, cut_cache_entries, files_of_the_user,
 )  # fmt: skip

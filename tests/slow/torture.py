@@ -23,6 +23,7 @@ from pathlib import Path
 
 import faults
 import kept
+import silence
 from programs import (
     ROOT,
     after,
@@ -46,6 +47,9 @@ KILLS_OF_A_RUN = 5
 FUZZED = ("test_data_csv.py", "test_data_zip.py", "test_data_idx.py", "test_submission.py")
 # Examples of these tests in `make test`.
 EXAMPLES = 690
+# Folder names that are drawn in `make test`.
+NAMES = 16
+DEVICES, BATCHES = 4, 200
 SAVED_WITHIN = 5.0
 
 
@@ -125,6 +129,27 @@ def fuzz(examples):
     return times * EXAMPLES
 
 
+def folders(names):
+    """Saves and restores in so many folders of any name; returns their number."""
+    times = -(-names // NAMES)
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", "0", "-k", "any_name", "tests/test_folder_names.py"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "LENET_JAX_FUZZ": str(times)},
+        check=True,
+    )
+    return times * NAMES
+
+
+def agree(devices, rounds):
+    """Compares what each of several CPU devices, and all together, make of many batches."""
+    subprocess.run(
+        [sys.executable, ROOT / "tests/slow/agreement.py", str(devices), str(rounds)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+
+
 def many(job, least, place):
     """Calls `job(folder, seed)` two at a time until its counts come to `least`."""
     results, seed, begun = [], 0, time.monotonic()
@@ -164,6 +189,7 @@ def main():
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--signals", type=int, default=20)
     parser.add_argument("--examples", type=int, default=10_000)
+    parser.add_argument("--names", type=int, default=500)
     parser.add_argument("--report", default=str(ROOT / "docs" / "reliability.md"))
     arguments = parser.parse_args()
     begun = time.monotonic()
@@ -208,12 +234,16 @@ def main():
             f"({sum(took) / len(took):.1f} s on average), the same bits after going on |"
         )
         undisturbed(tiny, faults.EPOCHS)
-        for fault in faults.ALL:
+        for fault in (*faults.ALL, *silence.ALL):
             folder = place / fault.__name__
             folder.mkdir()
             fault(folder, tiny)
             outcome = fault.__doc__.strip().removesuffix(".")
             add(f"| {fault.__name__.replace('_', ' ')} | 1 | {outcome} |")
+    names = folders(arguments.names)
+    add(f"| folder names of any characters | {names} | 0 checkpoints that could not be restored |")
+    agree(DEVICES, BATCHES)
+    add(f"| {BATCHES} batches on each of {DEVICES} CPU devices | 1 | The same bits on each |")
     examples = fuzz(arguments.examples)
     add(
         f"| fuzzed CSV, zip, gzip and IDX files and submissions | {examples:,} examples | 0 "

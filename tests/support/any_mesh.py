@@ -19,7 +19,7 @@ import numpy as np
 from lenet_jax.config import Config
 from lenet_jax.distributed import mesh, multihost
 from lenet_jax.runs.checkpoint import Checkpoints
-from lenet_jax.training import compilation, population
+from lenet_jax.training import compilation, epoch, population
 
 mesh.prepare()
 STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
@@ -49,7 +49,7 @@ def begun():
     """The first state, made on one device, on none."""
     on = mesh_of("1,1")
     seeds = multihost.put(np.arange(CONFIG.members, dtype=np.uint32), mesh.stacked(on))
-    state = compilation.compile_lazily(CONFIG, on, IMAGES).create(seeds)
+    state = epoch.programs(CONFIG, on, IMAGES).create(seeds)
     return jax.tree.map(np.asarray, dataclasses.replace(state, key=jax.random.key_data(state.key)))
 
 
@@ -60,13 +60,13 @@ def trained(first, on):
     images, labels = digits(IMAGES, 0)
     member = multihost.put(population.make(CONFIG, labels).member, mesh.stacked(on))
     shared = multihost.put((images, labels, np.int32(0), STEPS), mesh.replicated(on))
-    run = compilation.compile_lazily(CONFIG, on, IMAGES)
+    run = epoch.programs(CONFIG, on, IMAGES)
     shuffled = jax.block_until_ready(run.shuffle(state, member))
     return jax.block_until_ready(run.train_until(state, shuffled, *shared, None))
 
 
 def evaluated(state, on):
-    run = compilation.compile_lazily(CONFIG, on, IMAGES)
+    run = epoch.programs(CONFIG, on, IMAGES)
     rows = np.tile(np.arange(HELD, dtype=np.int32), (CONFIG.members, 1))
     held = multihost.put(digits(HELD, 1), mesh.replicated(on))
     return jax.block_until_ready(

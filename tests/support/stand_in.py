@@ -35,7 +35,8 @@ class Answers(BaseHTTPRequestHandler):
         asked = json.loads(body or b"{}")
         self.server.asked.append((name, asked))
         if self.server.status != 200:
-            self.answer(self.server.status, {"code": self.server.status, "message": "refused"})
+            refusal = {"code": self.server.status, "message": self.server.sentence}
+            self.answer(self.server.status, refusal)
         elif name == "DownloadDataFiles":
             self.answer(200, self.server.archive)
         elif name == "StartSubmissionUpload":
@@ -43,7 +44,8 @@ class Answers(BaseHTTPRequestHandler):
         elif name == "CreateSubmission":
             self.answer(200, {"message": "Successfully submitted", "ref": 7})
         elif name == "GetSubmission":
-            self.answer(*self.server.verdicts.pop(0))
+            verdicts = self.server.verdicts
+            self.answer(*(verdicts.pop(0) if len(verdicts) > 1 else verdicts[0]))
         else:
             self.answer(404, {"code": 404, "message": f"no such call: {name}"})
 
@@ -72,14 +74,16 @@ class Answers(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def stand_in(folder, archive=b"", status=200, verdicts=()):
+def stand_in(folder, archive=b"", status=200, sentence="refused", verdicts=()):
     """Runs the server; gives it, with `environment` for the programs that are to meet it.
 
     Args:
       folder: for the certificate, the clients' caches and their credentials.
       archive: what is downloaded.
       status: of every answer; if it is not 200, of a refusal.
-      verdicts: (status, content) of what is asked about the submission, one after the other.
+      sentence: that a refusal gives for its reason.
+      verdicts: (status, content) of what is asked about the submission, one after the other; the
+        last one again and again.
     """
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -89,6 +93,7 @@ def stand_in(folder, archive=b"", status=200, verdicts=()):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     server.daemon_threads = True
     server.tls, server.archive, server.status = tls, archive, status
+    server.sentence = sentence
     server.verdicts, server.asked, server.uploads = list(verdicts), [], []
     address = f"http://127.0.0.1:{server.server_port}"
     server.environment = {

@@ -1,0 +1,52 @@
+"""Whether a folder may become a workdir: nothing in it that no run has written is replaced."""
+
+import os
+from pathlib import Path
+
+from lenet_jax.errors import UserError
+from lenet_jax.files import place, shown
+from lenet_jax.runs import workdir
+
+# What a run writes there; the lock, which it leaves as it is, is not among them.
+_NAMES = (
+    workdir.CONFIG,
+    workdir.CHECKPOINTS,
+    workdir.METRICS,
+    workdir.NETWORKS,
+    workdir.CALIBRATION,
+    workdir.REPORT,
+    workdir.CARD,
+)
+
+
+def files(folder: str | os.PathLike[str]) -> list[Path]:
+    """The files and folders of a run that prediction, export or training read again."""
+    return [place(folder) / name for name in (*_NAMES, workdir.LOCK) if name != workdir.REPORT]
+
+
+def check_free(folder: str | os.PathLike[str]) -> None:
+    """Refuses a workdir in which a run would replace what no run has written.
+
+    What stands beside the `config.json` of a run is the run's, but for a `README.md` that is no
+    model card: people write those too. Files of other names are in nobody's way.
+
+    Args:
+      folder: that is to be the workdir; it need not be there.
+
+    Raises:
+      UserError: it holds such files, which are named, or a `config.json` of something else.
+    """
+    there = place(folder)
+    names = _NAMES if workdir.read(folder) is None else (workdir.CARD,)
+    taken = [name for name in names if _is_taken(there / name)]
+    if taken:
+        raise UserError(
+            f"{shown(folder)}: holds {', '.join(taken)}, which no run has written; give another "
+            "--workdir, or --overwrite to replace what is there"
+        )
+
+
+def _is_taken(path: Path) -> bool:
+    if path.is_dir():
+        return any(path.iterdir())
+    return path.exists() and not (path.name == workdir.CARD and workdir.is_card(path))

@@ -1,0 +1,141 @@
+"""Which files this product has written, so that it replaces no other without being asked.
+
+What is written is noted by its SHA-256, as the name of an empty file in the user's cache folder. So
+a file that somebody has changed since is somebody's, wherever it lies and whatever it is called.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lenet_jax.data import cache
+from lenet_jax.errors import UserError
+from lenet_jax.files import is_remote, place, shown, write_atomically
+
+_FOLDER = "written"
+# Notes that are kept, the newest: a few bytes each.
+MOST = 10_000
+# Nothing that is written here is as large.
+_LARGEST = 2**30
+
+
+def write(path: str | os.PathLike[str], content: str | bytes, *, overwrite: bool = False) -> None:
+    """Writes a file whole or not at all, in the place of none or of one that was written here.
+
+    Args:
+      path: where to write; the folder must exist.
+      content: text is written as UTF-8.
+      overwrite: replaces any file.
+
+    Raises:
+      UserError: it is not to be replaced, or as `files.write_atomically` says.
+    """
+    if not overwrite and not _may_replace(path):
+        raise UserError(_refusal("", path))
+    data = content.encode() if isinstance(content, str) else content
+    # Before, for a process that is killed in between must be able to write it again.
+    _note(data)
+    write_atomically(path, data)
+
+
+def check(
+    outputs: Sequence[tuple[str, str | os.PathLike[str] | None]],
+    *,
+    overwrite: bool,
+    inputs: Sequence[tuple[str, str | os.PathLike[str]]] = (),
+) -> None:
+    """Refuses outputs that would replace what they must not; call it before work is done for them.
+
+    Args:
+      outputs: the flag that names a file, and the file, None for none.
+      overwrite: files that were not written here may be replaced.
+      inputs: the flag that names a file or folder that is read, and its path: no file of it is
+        replaced but those that were written here, whatever `overwrite` says.
+
+    Raises:
+      UserError: with the first that is wrong.
+    """
+    files = [(flag, path) for flag, path in outputs if path is not None]
+    for index, (flag, path) in enumerate(files):
+        for other, before in files[:index]:
+            if _same(before, path):
+                raise UserError(f"{other} and {flag}: both name {shown(path)}; give two names")
+        for asker, read in inputs:
+            if _lies_in(path, read) and not _may_replace(path):
+                raise UserError(
+                    f"{flag}: {shown(path)} belongs to what {asker} reads, which is never "
+                    "replaced; give another name"
+                )
+        if not overwrite and not _may_replace(path):
+            raise UserError(_refusal(f"{flag}: ", path))
+
+
+def _may_replace(path: str | os.PathLike[str]) -> bool:
+    """Whether nothing is there, or what was written here; folders and devices are refused later."""
+    there = place(path)
+    try:
+        if not there.is_file():
+            return True
+        if not is_remote(path) and there.stat().st_size > _LARGEST:
+            return False
+        notes = _notes()
+        return notes is not None and (notes / _sum(there.read_bytes())).exists()
+    # What cannot be read is not known.
+    except (OSError, ValueError):
+        return False
+
+
+def _refusal(before: str, path: str | os.PathLike[str]) -> str:
+    line = (
+        f"{before}{shown(path)} is there already, and this program has not written it, or it was "
+        "changed since; give another name, or --overwrite to replace it"
+    )
+    if _notes() is None:
+        line += f"; without a cache folder ({cache.VARIABLE}) nothing that was written is known"
+    return line
+
+
+def _note(content: bytes) -> None:
+    """Notes a file's content; a folder that takes no notes is one without."""
+    folder = _notes()
+    if folder is None:
+        return
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _sum(content)).touch()
+        notes = list(folder.iterdir())
+        if len(notes) > MOST:
+            notes.sort(key=lambda note: note.stat().st_mtime)
+            for note in notes[: len(notes) - MOST]:
+                note.unlink(missing_ok=True)
+
+
+def _notes() -> Path | None:
+    folder = cache.folder()
+    return None if folder is None else folder / _FOLDER
+
+
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _same(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    if is_remote(one) or is_remote(other):
+        return os.fspath(one) == os.fspath(other)
+    with contextlib.suppress(OSError):
+        return Path(one).samefile(other)
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _lies_in(path: str | os.PathLike[str], above: str | os.PathLike[str]) -> bool:
+    """Whether a path is another one, or lies below it."""
+    if is_remote(path) or is_remote(above):
+        return os.fspath(path).startswith(os.fspath(above))
+    return any(_same(folder, above) for folder in _with_parents(Path(os.path.realpath(path))))
+
+
+def _with_parents(path: Path) -> Iterator[Path]:
+    yield path
+    yield from path.parents

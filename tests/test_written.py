@@ -1,0 +1,218 @@
+"""No file that this product has not written is replaced without being asked."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lenet_jax.errors import UserError
+from lenet_jax.runs import mirror, occupied, workdir, written
+from lenet_jax.submission import writer
+from support import recipe
+
+ROOT = Path(__file__).parent.parent
+
+
+def call(name, *flags, cwd, status=0, environment=()):
+    done = subprocess.run(
+        [sys.executable, ROOT / f"run_{name}.py", *flags],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=recipe.ENVIRONMENT | dict(environment),
+    )
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def told(done):
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def place(trained, tmp_path):
+    """A folder with a finished run in `run`."""
+    shutil.copytree(trained, tmp_path / "run")
+    return tmp_path
+
+
+PREDICT = ("predict", "--workdir=run", "--data=sample")
+
+
+def test_a_submission_is_written_again_but_for_one_that_somebody_has_changed(place):
+    call(*PREDICT, cwd=place)
+    whole = (place / "submission.csv").read_bytes()
+    call(*PREDICT, cwd=place)
+    assert (place / "submission.csv").read_bytes() == whole
+    (place / "submission.csv").write_bytes(whole + b"1001,3\n")
+    before = files(place)
+    line = told(call(*PREDICT, cwd=place, status=2))
+    assert "submission.csv is there already" in line
+    assert "--overwrite" in line
+    assert files(place) == before
+    call(*PREDICT, "--overwrite", cwd=place)
+    assert (place / "submission.csv").read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--output=digits.csv",),
+        ("--output=x.csv", "--probabilities=digits.csv"),
+        ("--output=x.csv", "--show=digits.csv"),
+        ("--output=link.csv",),
+    ],
+    ids=["output", "probabilities", "show", "link"],
+)
+def test_the_input_is_never_replaced(place, flags):
+    header = ",".join(f"pixel{index}" for index in range(784))
+    (place / "digits.csv").write_text(f"{header}\n" + ",".join(["0"] * 784) + "\n")
+    (place / "link.csv").symlink_to("digits.csv")
+    before = files(place)
+    command = ("predict", "--workdir=run", "--data=digits.csv", "--overwrite", *flags)
+    assert "belongs to what --data reads" in told(call(*command, cwd=place, status=2))
+    assert files(place) == before
+
+
+def test_an_export_replaces_its_own_and_nothing_else(place):
+    export = ("export", "--workdir=run", "--output=site")
+    for _ in range(2):
+        call(*export, cwd=place)
+    (place / "site/icon.svg").write_text("mine")
+    before = files(place)
+    assert "site/icon.svg is there already" in told(call(*export, cwd=place, status=2))
+    assert files(place) == before
+    config = ("export", "--workdir=run", "--format=c", "--output=run/x.h", "--overwrite")
+    (place / "run/x.h").write_text("mine")
+    call(*config, cwd=place)
+    # In the run's own folder for it, whoever has made it.
+    (place / "run/export/web").mkdir(parents=True)
+    (place / "run/export/web/index.html").write_text("of a version before")
+    call("export", "--workdir=run", cwd=place)
+
+
+TRAIN = ("train", f"--config={ROOT}/configs/smoke.py", "--data=sample", "--config.epochs=1")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("README.md", "mine"), ("config.json", "{}"), ("report/x.png", ""), ("metrics.csv", "a,b")],
+)
+def test_what_no_run_has_written_is_kept(tmp_path, name, content):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=name.partition("/")[0]):
+        occupied.check_free(tmp_path)
+
+
+def test_a_folder_with_other_files_or_with_a_run_is_free(trained, tmp_path):
+    occupied.check_free(tmp_path / "nowhere")
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "checkpoints").mkdir()
+    occupied.check_free(tmp_path)
+    occupied.check_free(trained)
+    run = shutil.copytree(trained, tmp_path / "run")
+    card = run / workdir.CARD
+    card.write_text(card.read_text() + "\nMy own words.\n")
+    assert workdir.is_finished(run)
+    card.write_text("My own words.\n")
+    assert not workdir.is_finished(run)
+    with pytest.raises(UserError, match=r"holds README\.md, which no run has written"):
+        occupied.check_free(run)
+
+
+def test_the_current_folder_does_not_lose_its_readme(tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    assert "holds README.md" in told(call(*TRAIN, "--workdir=.", cwd=tmp_path, status=2))
+    assert files(tmp_path) == {tmp_path / "README.md": b"mine"}
+
+
+@pytest.mark.slow
+def test_the_current_folder_can_be_given_up(tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    call(*TRAIN, "--workdir=.", "--overwrite", cwd=tmp_path)
+    assert workdir.is_finished(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (("--workdir=",), "--workdir: its value is empty"),
+        (("--data=",), "--data: its value is empty"),
+        (("--workdir", "--data=sample"), "--workdir: its value is missing, for --data=sample"),
+        (("--workdir",), "--workdir: its value is missing"),
+        (("--workdir=~nobody-of-this-name/x",), "there is no such home"),
+        (("--flagfile=nowhere",), "--flagfile=nowhere: No such file"),
+        (("--config.elastic=nan",), "config.elastic=nan: must be a finite number"),
+        (("--config.epochs=1.5",), "config.epochs"),
+    ],
+)
+def test_forgotten_values_are_refused(tmp_path, flags, expected):
+    assert expected in told(call("train", *flags, cwd=tmp_path, status=2))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_flags_given_twice_are_told_and_files_of_flags_are_read(tmp_path):
+    (tmp_path / "flags").write_text("--data=nowhere.csv\n")
+    done = call("train", "--data=x", "--flagfile=flags", "--workdir=w", cwd=tmp_path, status=2)
+    twice, error = done.stderr.splitlines()
+    assert twice == "WARNING: --data is given 2 times; the last one counts, nowhere.csv"
+    assert error.startswith("error: nowhere.csv: no such file")
+
+
+def test_a_tilde_is_the_home(place):
+    flags = ("--workdir=~/run", "--data=sample", "--output", "~/s.csv", "--probabilities=~/p.csv")
+    call("predict", *flags, cwd="/", environment={"HOME": str(place)})
+    assert (place / "s.csv").is_file()
+    assert (place / "p.csv").is_file()
+
+
+def test_two_outputs_are_two_files(place):
+    flags = ("--output=x.csv", "--doubtful=./x.csv")
+    assert "both name ./x.csv" in told(call(*PREDICT, *flags, cwd=place, status=2))
+
+
+def test_functions_replace_no_other_file_either(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text("mine")
+    with pytest.raises(UserError, match=r"s\.csv is there already"):
+        writer.write(path, np.array([1, 2]))
+    assert path.read_text() == "mine"
+    path.unlink()
+    for labels in ([1, 2], [3]):
+        writer.write(path, np.array(labels))
+
+
+def test_without_a_cache_folder_nothing_is_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(written.cache, "folder", lambda: None)
+    written.write(tmp_path / "a", "1")
+    with pytest.raises(UserError, match="without a cache folder"):
+        written.write(tmp_path / "a", "2")
+    written.write(tmp_path / "a", "2", overwrite=True)
+
+
+def test_notes_have_a_bound(tmp_path, monkeypatch):
+    monkeypatch.setenv("LENET_JAX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(written, "MOST", 3)
+    for number in range(5):
+        written.write(tmp_path / "a", str(number))
+        os.utime(next(iter(tmp_path.glob("cache/written/*"))))
+    assert len(list((tmp_path / "cache/written").iterdir())) == 3
+
+
+def test_a_mirror_takes_no_folder_of_others_for_a_copy(tmp_path):
+    (tmp_path / "drive/2024").mkdir(parents=True)
+    (tmp_path / "drive/2024/photo.jpg").write_text("mine")
+    with pytest.raises(UserError, match="2024: is no copy of a run"):
+        mirror.Mirror(tmp_path / "run", tmp_path / "drive")
