@@ -22,7 +22,7 @@ def port():
         return probe.getsockname()[1]
 
 
-def start(folder, port, number, of, *flags, ignoring=()):
+def start(folder, port, number, of, *flags):
     """Process `number` of a run of so many."""
     return subprocess.Popen(
         [
@@ -32,7 +32,6 @@ def start(folder, port, number, of, *flags, ignoring=()):
         ],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-        preexec_fn=lambda: [signal.signal(each, signal.SIG_IGN) for each in ignoring],
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def numbers(folder):
 def test_a_run_ends_well_without_a_stream_a_backend_or_a_report(trained, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run/report").touch()
-    command = (*recipe.COMMAND, "--workdir=run")
+    command = (*recipe.COMMAND, "--workdir=run", "--overwrite")
     done = shell(">&-", *command, cwd=tmp_path, environment=NO_BACKEND)
     assert done.returncode == 0, done.stderr
     (line,) = (line for line in done.stderr.splitlines() if not line.startswith("Epoch"))

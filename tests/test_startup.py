@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from support.runs import wait_until
+from support import runs
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
 
-def start(*flags, cwd, ignoring=()):
+def start(*flags, cwd):
     return subprocess.Popen(
         [sys.executable, ROOT / "run_train.py", *flags],
         cwd=cwd,
@@ -23,7 +23,6 @@ def start(*flags, cwd, ignoring=()):
         stderr=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
-        preexec_fn=lambda: [signal.signal(each, signal.SIG_IGN) for each in ignoring],
     )
 
 
@@ -40,7 +39,7 @@ def test_an_interrupt_during_imports_is_one_word(tmp_path):
         text=True,
         env=ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}:{ROOT}"},
     )
-    wait_until((tmp_path / "importing").exists, [process])
+    runs.wait_until((tmp_path / "importing").exists, [process])
     begun = time.monotonic()
     process.send_signal(signal.SIGINT)
     told = process.communicate(timeout=60)[1]
@@ -64,13 +63,10 @@ print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)
 
 def test_what_was_ignored_stays_ignored(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", IGNORED],
+        [*runs.ignoring("INT", "TERM"), sys.executable, "-c", IGNORED],
         capture_output=True,
         text=True,
         env=ENVIRONMENT,
-        preexec_fn=lambda: [
-            signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)
-        ],
     )
     assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr
 

@@ -13,8 +13,8 @@ from lenet_jax.files import home, shown
 OVERWRITE = flags.DEFINE_bool(
     "overwrite",
     False,
-    "Replace files that are there and that this program has not written, or that were changed "
-    "since; what is read is never replaced.",
+    "Replace files that this program has not written or that were changed since, never what is "
+    "read.",
 )
 # Flags whose value is the path of a file or folder; --data has its own words for some.
 PATHS = (

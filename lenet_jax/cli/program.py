@@ -43,8 +43,7 @@ _version = flags.DEFINE_bool("version", False, "Show the versions of the project
 _keep = flags.DEFINE_bool(
     "compilation_cache",
     True,
-    "Keep compiled programs in the user's cache folder, for the next start; --nocompilation_cache "
-    "keeps none.",
+    "Keep compiled programs in the user's cache folder, for the next start.",
 )
 _platform = flags.DEFINE_enum(
     "platform",
@@ -59,14 +58,14 @@ _coordinator = flags.DEFINE_string(
     "under Slurm, Open MPI, Kubernetes (indexed jobs) and on TPU pods.",
 )
 _num_processes = flags.DEFINE_integer(
-    "num_processes", None, "How many processes the run has; 1 looks for no others.", 1
+    "num_processes", None, "How many the run has; 1 looks for no others.", 1
 )
 _process_id = flags.DEFINE_integer("process_id", None, "Which of them this one is, from 0.", 0)
 _heartbeat = flags.DEFINE_integer(
     "heartbeat_timeout", 30, "Seconds after which a silent process counts as lost.", 1
 )
 _timeout = flags.DEFINE_integer(
-    "initialization_timeout", 300, "Seconds that processes wait for each other at the start.", 1
+    "initialization_timeout", 300, "Seconds to wait for each other at the start.", 1
 )
 SHARED = (command_line.OVERWRITE, _platform, _keep, _help, _help_full, _version)
 SEVERAL = (_timeout, _coordinator, _num_processes, _process_id, _heartbeat)

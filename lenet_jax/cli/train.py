@@ -26,8 +26,8 @@ WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.", F
 MIRROR = flags.DEFINE_string(
     "mirror",
     None,
-    "Folder that outlives this machine, Google Drive for one: checkpoints and compiled programs "
-    "are copied there, and the run goes on from there where its workdir is empty.",
+    "Folder that outlives this machine, on Google Drive for one: checkpoints and compiled programs "
+    "are copied there, an empty workdir is restored from there.",
     FLAGS,
 )
 TRANSPOSED = flags.DEFINE_bool("transposed", False, data.HELP_TRANSPOSED, FLAGS)

@@ -60,11 +60,11 @@ def programs(
         order_MxR = every_member((state_M.key, state_M.step, member_M.rows_R))
         return dataclasses.replace(member_M, rows_R=order_MxR)
 
-    def train_all_until(
+    def train_until(
         state_M: TrainState, member_M: Member, images_NxHxW: jax.Array, *shared: Any
     ) -> TrainState:
         one_member = functools.partial(
-            train_until,
+            train_member_until,
             config,
             teacher_config,
             batch_axis=meshes.BATCH,
@@ -97,7 +97,7 @@ def programs(
     return Programs(
         create=jax.jit(meshes.over_members(mesh, create, (), stacked), compiler_options=quick),
         shuffle=jax.jit(shuffle, compiler_options=quick),
-        train_until=jax.jit(exactly(train_all_until), donate_argnums=0, compiler_options=less),
+        train_until=jax.jit(exactly(train_until), donate_argnums=0, compiler_options=less),
         evaluate=jax.jit(exactly(evaluate), compiler_options=less),
     )
 
@@ -121,7 +121,7 @@ def shuffled(config: Config, key: jax.Array, step: jax.Array, rows_R: jax.Array)
     return order_R
 
 
-def train_until(
+def train_member_until(
     config: Config,
     teacher_config: Config | None,
     state_and_member: tuple[TrainState, Member],

@@ -19,3 +19,11 @@ def whole_checkpoints(folder):
 def newest(folder):
     """The newest whole checkpoint, None where there is none."""
     return max(whole_checkpoints(folder), key=lambda path: int(path.name), default=None)
+
+
+def ignoring(*names):
+    """What a command begins with to inherit signals that are ignored, "INT" for one.
+
+    A shell does it, for JAX warns of a fork in a process that it has threads in.
+    """
+    return ("sh", "-c", f'trap "" {" ".join(names)}; exec "$@"', "sh") if names else ()
