@@ -194,8 +194,20 @@ def test_functions_replace_no_other_file_either(tmp_path):
         writer.write(path, np.array(labels))
 
 
-def test_without_a_cache_folder_nothing_is_known(tmp_path, monkeypatch):
+@pytest.mark.parametrize("cache", [None, Path("/dev/null/nowhere")])
+def test_without_a_cache_folder_notes_are_temporary_files(tmp_path, monkeypatch, cache):
+    monkeypatch.setattr(written.cache, "folder", lambda: cache)
+    monkeypatch.setattr(written.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    for text in ("1", "2"):
+        written.write(tmp_path / "a", text)
+    (tmp_path / "a").write_text("mine")
+    with pytest.raises(UserError, match="has not written it"):
+        written.write(tmp_path / "a", "3")
+
+
+def test_without_any_folder_nothing_is_known(tmp_path, monkeypatch):
     monkeypatch.setattr(written.cache, "folder", lambda: None)
+    monkeypatch.setattr(written.tempfile, "gettempdir", lambda: "/dev/null")
     written.write(tmp_path / "a", "1")
     with pytest.raises(UserError, match="without a cache folder"):
         written.write(tmp_path / "a", "2")

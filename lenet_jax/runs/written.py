@@ -1,12 +1,14 @@
 """Which files this product has written, so that it replaces no other without being asked.
 
-What is written is noted by its SHA-256, as the name of an empty file in the user's cache folder. So
-a file that somebody has changed since is somebody's, wherever it lies and whatever it is called.
+What is written is noted by its SHA-256, as the name of an empty file in the user's cache folder, or
+in that for temporary files where there is no other. So a file that somebody has changed since is
+somebody's, wherever it lies and whatever it is called.
 """
 
 import contextlib
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -103,7 +105,6 @@ def _note(content: bytes) -> None:
     if folder is None:
         return
     with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
         (folder / _sum(content)).touch()
         notes = list(folder.iterdir())
         if len(notes) > MOST:
@@ -113,8 +114,17 @@ def _note(content: bytes) -> None:
 
 
 def _notes() -> Path | None:
-    folder = cache.folder()
-    return None if folder is None else folder / _FOLDER
+    """The folder of the notes, None where there is none that takes any."""
+    owner = getattr(os, "getuid", lambda: 0)()
+    for above in (cache.folder(), Path(tempfile.gettempdir()) / f"lenet-jax-{owner}"):
+        if above is None:
+            continue
+        folder = above / _FOLDER
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
+    return None
 
 
 def _sum(content: bytes) -> str:
