@@ -22,7 +22,7 @@ from lenet_jax.inference import calibration, predict
 from lenet_jax.report import only_shown
 from lenet_jax.runs import workdir
 from lenet_jax.training import population
-from lenet_jax.training.loop import Result
+from lenet_jax.training.result import Result
 
 
 def write(
