@@ -13,6 +13,7 @@ import warnings
 import zipfile
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from support.digit_files import PIXELS, csv_bytes, idx_bytes, table, zip_bytes
@@ -289,15 +290,19 @@ def libsvm(folder, images, labels):
 # --- the Hub
 
 
-def hub_features():
-    from datasets import ClassLabel, Features
-    from datasets import Image as Picture
+def the_hubs():
+    """The package `datasets`, which does not go with the oldest packages that we allow."""
+    return pytest.importorskip("datasets")
 
-    return Features({"image": Picture(), "label": ClassLabel(num_classes=10)})
+
+def hub_features():
+    datasets = the_hubs()
+    digit = datasets.ClassLabel(num_classes=10)
+    return datasets.Features({"image": datasets.Image(), "label": digit})
 
 
 def hub(pictures, labels):
-    from datasets import Dataset
+    Dataset = the_hubs().Dataset
 
     columns = {"image": list(pictures), "label": labels.tolist()}
     with warnings.catch_warnings():
@@ -343,11 +348,9 @@ def hub_floats(folder, images, labels):
 
 
 def save_to_disk(folder, images, labels):
-    from datasets import DatasetDict
-
     parts = {"train": (images, labels), "test": (images[:1], labels[:1])}
     data = {part: hub(as_pictures(pair[0]), pair[1]) for part, pair in parts.items()}
-    DatasetDict(data).save_to_disk(folder / "saved")
+    the_hubs().DatasetDict(data).save_to_disk(folder / "saved")
     return folder / "saved"
 
 
