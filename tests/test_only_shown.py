@@ -1,6 +1,5 @@
 """What only shows never fails what counts: streams, pictures, the report and the card."""
 
-import csv
 import shlex
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from lenet_jax.report import only_shown
 from lenet_jax.runs import workdir
 from lenet_jax.training import logging
 from support import recipe
+from support.runs import numbers
 
 ROOT = Path(__file__).parent.parent
 # A notebook's, of a package that this environment has not.
@@ -30,12 +30,6 @@ def shell(redirections, *command, cwd, environment=()):
         text=True,
         timeout=240,
     )
-
-
-def numbers(folder):
-    """The rows of metrics.csv without their times."""
-    with (folder / "metrics.csv").open() as file:
-        return [{k: v for k, v in row.items() if "second" not in k} for row in csv.DictReader(file)]
 
 
 def test_a_run_ends_well_without_a_stream_a_backend_or_a_report(trained, tmp_path):

@@ -1,6 +1,5 @@
 """Settings of JAX that people have in their shell: obeyed, or told; never other numbers."""
 
-import csv
 import json
 import os
 import subprocess
@@ -12,6 +11,7 @@ import pytest
 
 from lenet_jax.distributed import settings
 from support import recipe
+from support.runs import numbers
 
 ROOT = Path(__file__).parent.parent
 OTHER = {
@@ -99,11 +99,6 @@ def train(*flags, cwd, environment):
         text=True,
         timeout=240,
     )
-
-
-def numbers(folder):
-    with (folder / "metrics.csv").open() as file:
-        return [{k: v for k, v in row.items() if "second" not in k} for row in csv.DictReader(file)]
 
 
 def test_a_run_has_its_numbers_whatever_the_shell_has_set(trained, tmp_path):

@@ -13,33 +13,10 @@ import pytest
 
 from lenet_jax.training import logging
 from support import recipe
+from support.commands import call, program, told
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = ("run_train.py", "run_predict.py", "run_export.py")
-
-
-def call(*command, cwd, status=0, environment=()):
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env=recipe.ENVIRONMENT | dict(environment),
-    )
-    assert done.returncode == status, done.stderr
-    return done
-
-
-def program(name, *flags, cwd, status=0, environment=()):
-    command = (sys.executable, ROOT / f"run_{name}.py", *flags)
-    return call(*command, cwd=cwd, status=status, environment=environment)
-
-
-def told(done):
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,28 +10,9 @@ import pytest
 from lenet_jax.errors import UserError
 from lenet_jax.runs import mirror, occupied, workdir, written
 from lenet_jax.submission import writer
-from support import recipe
+from support.commands import program, told
 
 ROOT = Path(__file__).parent.parent
-
-
-def call(name, *flags, cwd, status=0, environment=()):
-    done = subprocess.run(
-        [sys.executable, ROOT / f"run_{name}.py", *flags],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env=recipe.ENVIRONMENT | dict(environment),
-    )
-    assert done.returncode == status, done.stderr
-    return done
-
-
-def told(done):
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 def files(folder):
@@ -51,17 +30,17 @@ PREDICT = ("predict", "--workdir=run", "--data=sample")
 
 
 def test_a_submission_is_written_again_but_for_one_that_somebody_has_changed(place):
-    call(*PREDICT, cwd=place)
+    program(*PREDICT, cwd=place)
     whole = (place / "submission.csv").read_bytes()
-    call(*PREDICT, cwd=place)
+    program(*PREDICT, cwd=place)
     assert (place / "submission.csv").read_bytes() == whole
     (place / "submission.csv").write_bytes(whole + b"1001,3\n")
     before = files(place)
-    line = told(call(*PREDICT, cwd=place, status=2))
+    line = told(program(*PREDICT, cwd=place, status=2))
     assert "submission.csv is there already" in line
     assert "--overwrite" in line
     assert files(place) == before
-    call(*PREDICT, "--overwrite", cwd=place)
+    program(*PREDICT, "--overwrite", cwd=place)
     assert (place / "submission.csv").read_bytes() == whole
 
 
@@ -81,25 +60,25 @@ def test_the_input_is_never_replaced(place, flags):
     (place / "link.csv").symlink_to("digits.csv")
     before = files(place)
     command = ("predict", "--workdir=run", "--data=digits.csv", "--overwrite", *flags)
-    assert "belongs to what --data reads" in told(call(*command, cwd=place, status=2))
+    assert "belongs to what --data reads" in told(program(*command, cwd=place, status=2))
     assert files(place) == before
 
 
 def test_an_export_replaces_its_own_and_nothing_else(place):
     export = ("export", "--workdir=run", "--output=site")
     for _ in range(2):
-        call(*export, cwd=place)
+        program(*export, cwd=place)
     (place / "site/icon.svg").write_text("mine")
     before = files(place)
-    assert "site/icon.svg is there already" in told(call(*export, cwd=place, status=2))
+    assert "site/icon.svg is there already" in told(program(*export, cwd=place, status=2))
     assert files(place) == before
     config = ("export", "--workdir=run", "--format=c", "--output=run/x.h", "--overwrite")
     (place / "run/x.h").write_text("mine")
-    call(*config, cwd=place)
+    program(*config, cwd=place)
     # In the run's own folder for it, whoever has made it.
     (place / "run/export/web").mkdir(parents=True)
     (place / "run/export/web/index.html").write_text("of a version before")
-    call("export", "--workdir=run", cwd=place)
+    program("export", "--workdir=run", cwd=place)
 
 
 TRAIN = ("train", f"--config={ROOT}/configs/smoke.py", "--data=sample", "--config.epochs=1")
@@ -134,14 +113,14 @@ def test_a_folder_with_other_files_or_with_a_run_is_free(trained, tmp_path):
 
 def test_the_current_folder_does_not_lose_its_readme(tmp_path):
     (tmp_path / "README.md").write_text("mine")
-    assert "holds README.md" in told(call(*TRAIN, "--workdir=.", cwd=tmp_path, status=2))
+    assert "holds README.md" in told(program(*TRAIN, "--workdir=.", cwd=tmp_path, status=2))
     assert files(tmp_path) == {tmp_path / "README.md": b"mine"}
 
 
 @pytest.mark.slow
 def test_the_current_folder_can_be_given_up(tmp_path):
     (tmp_path / "README.md").write_text("mine")
-    call(*TRAIN, "--workdir=.", "--overwrite", cwd=tmp_path)
+    program(*TRAIN, "--workdir=.", "--overwrite", cwd=tmp_path)
     assert workdir.is_finished(tmp_path)
 
 
@@ -159,13 +138,13 @@ def test_the_current_folder_can_be_given_up(tmp_path):
     ],
 )
 def test_forgotten_values_are_refused(tmp_path, flags, expected):
-    assert expected in told(call("train", *flags, cwd=tmp_path, status=2))
+    assert expected in told(program("train", *flags, cwd=tmp_path, status=2))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_flags_given_twice_are_told_and_files_of_flags_are_read(tmp_path):
     (tmp_path / "flags").write_text("--data=nowhere.csv\n")
-    done = call("train", "--data=x", "--flagfile=flags", "--workdir=w", cwd=tmp_path, status=2)
+    done = program("train", "--data=x", "--flagfile=flags", "--workdir=w", cwd=tmp_path, status=2)
     twice, error = done.stderr.splitlines()
     assert twice == "WARNING: --data is given 2 times; the last one counts, nowhere.csv"
     assert error.startswith("error: nowhere.csv: no such file")
@@ -173,14 +152,14 @@ def test_flags_given_twice_are_told_and_files_of_flags_are_read(tmp_path):
 
 def test_a_tilde_is_the_home(place):
     flags = ("--workdir=~/run", "--data=sample", "--output", "~/s.csv", "--probabilities=~/p.csv")
-    call("predict", *flags, cwd="/", environment={"HOME": str(place)})
+    program("predict", *flags, cwd="/", environment={"HOME": str(place)})
     assert (place / "s.csv").is_file()
     assert (place / "p.csv").is_file()
 
 
 def test_two_outputs_are_two_files(place):
     flags = ("--output=x.csv", "--doubtful=./x.csv")
-    assert "both name ./x.csv" in told(call(*PREDICT, *flags, cwd=place, status=2))
+    assert "both name ./x.csv" in told(program(*PREDICT, *flags, cwd=place, status=2))
 
 
 def test_functions_replace_no_other_file_either(tmp_path):

@@ -30,18 +30,18 @@ _UNREADABLE = re.compile("Error reading persistent compilation cache entry for '
 def tend(cache: str | os.PathLike[str]) -> None:
     """Keeps a cache below `MOST`, and has JAX compile anew what it cannot read.
 
-    Entries used longest ago are removed first. A cache that cannot be written stays as it is.
+    Entries used longest ago are removed first. A cache that cannot be written stays as it is. Of a
+    process only the first call does anything.
 
     Args:
       cache: JAX's; one of gs:// is left alone.
     """
-    if is_remote(cache):
+    if is_remote(cache) or getattr(warnings.showwarning, "heals", None) == os.fspath(cache):
         return
     with contextlib.suppress(OSError):
         _prune(Path(cache))
     # JAX tells of an entry by a warning alone, before it compiles the program and writes it again.
-    if getattr(warnings.showwarning, "heals", None) != os.fspath(cache):
-        warnings.showwarning = _healing(Path(cache), warnings.showwarning)
+    warnings.showwarning = _healing(Path(cache), warnings.showwarning)
 
 
 def _prune(cache: Path) -> None:

@@ -161,12 +161,6 @@ class Trainer:
             return None
         return float(self._schedule(step - 1))
 
-    def run_epoch(self, state: TrainState) -> TrainState:
-        """The state at the end of its epoch."""
-        for piece in self.pieces(state):
-            state = piece.state
-        return state
-
     def evaluate(self, state: TrainState) -> Evaluation | None:
         """How good the averaged parameters are; None where nothing is held out."""
         if not len(self._population.held_rows):

@@ -1,5 +1,6 @@
 """What tests ask of a run that goes on in other processes."""
 
+import csv
 import time
 
 
@@ -27,3 +28,9 @@ def ignoring(*names):
     A shell does it, for JAX warns of a fork in a process that it has threads in.
     """
     return ("sh", "-c", f'trap "" {" ".join(names)}; exec "$@"', "sh") if names else ()
+
+
+def numbers(folder):
+    """The rows of metrics.csv without their times."""
+    with (folder / "metrics.csv").open() as file:
+        return [{k: v for k, v in row.items() if "second" not in k} for row in csv.DictReader(file)]
