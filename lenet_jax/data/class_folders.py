@@ -91,7 +91,7 @@ def _small(content: bytes) -> NDArray[np.uint8] | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content), formats=pictures.FORMATS) as opened:
+            with Image.open(io.BytesIO(content), formats=pictures.known()) as opened:
                 if opened.size != (SIDE, SIDE) or opened.mode not in ("1", "L", "P", "RGB"):
                     return None
                 return np.array(opened.convert("L"))

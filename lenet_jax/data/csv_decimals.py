@@ -19,6 +19,7 @@ from lenet_jax.files import shown
 MOST_CELLS = 2**28
 _ROWS = 2**11
 _CELL = re.compile(rb" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *")
+_HIGHEST = 255
 _LETTERS = b"0123456789,.+-eE \r\n"
 
 
@@ -108,7 +109,8 @@ def _table(
 def _first_wrong(content: bytes, end: int, form: Form, name: str) -> UserError:
     for row, cells in enumerate(_cells(content, end, form)):
         for column, cell in enumerate(cells):
-            if not _CELL.fullmatch(cell):
+            # Some releases of pandas refuse what is beyond float64, too.
+            if not _CELL.fullmatch(cell) or abs(float(cell)) > _HIGHEST:
                 return wrong_cell(cell, form, row, column, name)
     return UserError(f"{name}: has a cell that is no number; correct it")
 

@@ -122,7 +122,7 @@ def decoded(content: bytes, name: str) -> Iterator[tuple[str, Grey]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content), formats=_known(heic)) as opened:
+            with Image.open(io.BytesIO(content), formats=known(heic)) as opened:
                 frames = getattr(opened, "n_frames", 1)
                 if frames > MOST_PAGES:
                     raise UserError(
@@ -171,8 +171,8 @@ def _know_heic(name: str) -> None:
         ) from None
 
 
-def _known(heic: bool) -> list[str]:
-    """What of `FORMATS` the Pillow that is installed reads."""
+def known(heic: bool = False) -> list[str]:
+    """What of `FORMATS` the installed Pillow reads; of others it knows not even the name."""
     from PIL import Image
 
     Image.init()
