@@ -58,8 +58,9 @@ def logits(
     padded = jnp.pad(rows_MxN, ((0, 0), (0, steps * share * shards - images)))
     rows_MxSxB = jnp.maximum(padded, 0).reshape(members, steps, share * shards)
 
-    def one_member(params_and_rows: Any, images_NxHxW: jax.Array) -> jax.Array:
-        params, rows_SxB = params_and_rows
+    def one_member(
+        params: models.Params, rows_SxB: jax.Array, images_NxHxW: jax.Array
+    ) -> jax.Array:
         first = lax.axis_index(meshes.BATCH) * share
 
         def one_batch(rows_B: jax.Array) -> jax.Array:
@@ -72,9 +73,9 @@ def logits(
         return lax.map(one_batch, rows_SxB)
 
     every_member = meshes.over_members(
-        mesh, one_member, (P(),), P(meshes.MEMBER, None, meshes.BATCH)
+        mesh, one_member, (P(),), P(meshes.MEMBER, None, meshes.BATCH), own=2
     )
-    logits_MxSxBxK = every_member((params_M, rows_MxSxB), images_NxHxW)
+    logits_MxSxBxK = every_member(params_M, rows_MxSxB, images_NxHxW)
     return logits_MxSxBxK.reshape(members, steps * share * shards, -1)[:, :images]
 
 
