@@ -66,6 +66,11 @@ class Record:
     train_rows: int
     teacher_fingerprint: str = ""
 
+    @property
+    def held_rows(self) -> int:
+        """How many digits are held out of the training of some member."""
+        return self.data_rows - (0 if self.config.folds else self.train_rows)
+
     @classmethod
     def of(cls, config: Config, dataset: Dataset, train_rows: int) -> "Record":
         """The record of a run that is about to start."""

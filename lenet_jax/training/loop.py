@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+import jax
 import numpy as np
 
 from lenet_jax.config import Config
@@ -29,7 +30,6 @@ from lenet_jax.distributed import backend, multihost
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.errors import UserError
 from lenet_jax.files import place, shown
-from lenet_jax.models import summary
 from lenet_jax.runs import checkpoint, mirror, occupied, resume, workdir
 from lenet_jax.training import (
     compilation,
@@ -130,15 +130,16 @@ def train(
         return None
     return Result(
         record=record,
-        state=state,
         rows=rows.rows,
+        networks=[] if evaluation is None else history.networks(people, evaluation.accuracy_M),
         training=dataset.take(people.member.rows_R[0]),
         holdout=held,
         probabilities_NxK=None if evaluation is None else evaluation.probabilities_NxK,
-        population=people,
-        accuracy_M=None if evaluation is None else evaluation.accuracy_M,
+        # The first shard holds member 0; no other is fetched for it.
+        params=jax.tree.map(
+            lambda leaf: np.asarray(leaf.addressable_data(0))[0], state.averaged_params
+        ),
         devices=backend.describe(mesh, config),
-        parameters=sum(layer.trainable for layer in summary.layers(config)),
     )
 
 
