@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import jax
@@ -130,7 +130,8 @@ def probabilities(
       views: of each image that are averaged, see `view_maps`.
     """
     members = jax.tree.leaves(params_M)[0].shape[0]
-    program = _program(config, mesh, members, len(images_NxHxW), views)
+    sizes = members, len(images_NxHxW), views
+    program = compilation_progress.once(_program, config, mesh, *sizes)
     params_M = multihost.put(params_M, meshes.stacked(mesh))
     return np.asarray(program(params_M, multihost.replicate(images_NxHxW, meshes.replicated(mesh))))
 
@@ -138,12 +139,11 @@ def probabilities(
 def compile_ahead(config: Config, views: int, rows: int) -> None:
     """Compiles what `from_run` will call for so many images, while they are read."""
     mesh = meshes.make(config.networks)
-    _program(config, mesh, config.networks, rows, views)
+    compilation_progress.once(_program, config, mesh, config.networks, rows, views)
 
 
-@lru_cache(maxsize=1)
 def _program(
-    config: Config, mesh: Mesh, members: int, rows: int, views: int, /
+    config: Config, mesh: Mesh, members: int, rows: int, views: int
 ) -> Callable[..., jax.Array]:
     """(params, images) -> probabilities, for arrays of just these shapes and shardings."""
     whole = meshes.replicated(mesh)
