@@ -1,5 +1,6 @@
 """Logits of a run's members, and the average they predict with."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -243,8 +244,8 @@ def restore(
     Raises:
       UserError: there is no checkpoint, or all are damaged.
     """
-    checkpoints = checkpoint.Checkpoints(place(folder) / workdir.CHECKPOINTS, read_only=True)
-    try:
+    below = place(folder) / workdir.CHECKPOINTS
+    with contextlib.closing(checkpoint.Checkpoints(below, read_only=True)) as checkpoints:
         at = checkpoints.choose(which)
         if at is None:
             raise UserError(
@@ -253,5 +254,3 @@ def restore(
             )
         target = models.shapes(record.config, (record.config.networks,))
         return checkpoints.restore_averaged(at, target)
-    finally:
-        checkpoints.close()
