@@ -614,8 +614,10 @@ def test_a_sweep_is_on_the_page(tmp_path):
         {"network": k, "seed": k, "fold": 0, "shift": k // 2, "holdout_accuracy": 0.9 + 0.01 * k}
         for k in range(4)
     ]
-    run = some_run(networks=rows, config=Config(sweep="shift=0,1", members=2))
-    report.write_report(run, inside(), tmp_path)
+    config = Config(sweep="shift=0,1", members=2)
+    without = report.list_sections(some_run(config=config), inside())
+    assert "sweep" not in {section.name for section in without}
+    report.write_report(some_run(networks=rows, config=config), inside(), tmp_path)
     assert (tmp_path / "sweep.png").exists()
     text = (tmp_path / report.PAGE).read_text()
     assert "Hold-out accuracy against what was swept; best on average is shift=1." in text

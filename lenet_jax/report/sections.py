@@ -97,7 +97,8 @@ def list_sections(result: "Result", inside: Sequence[Section]) -> list[Section]:
     sections = [_curves(result.rows)] if result.rows else []
     config = result.record.config
     if result.holdout is not None and result.held is not None:
-        if config.sweep:
+        # A run from before there was `networks.csv`, or one that somebody has removed it from.
+        if config.sweep and result.networks:
             sections.append(_sweep(config.sweep, result.networks))
         sections += [
             _confusion(*result.held),
