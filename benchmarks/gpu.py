@@ -143,7 +143,7 @@ def steps_per_second(run: Run, epochs: int = 3) -> float:
     for _ in range(epochs):
         begun = time.perf_counter()
         state = run.epoch(state)
-        rates.append(run.steps / (time.perf_counter() - begun))
+        rates.append(run.steps_per_epoch / (time.perf_counter() - begun))
     return statistics.median(rates)
 
 

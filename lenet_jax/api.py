@@ -21,9 +21,7 @@ Examples:
 
 import contextlib
 import dataclasses
-import difflib
 import functools
-import logging
 import os
 import platform
 import warnings
@@ -35,11 +33,12 @@ import numpy as np
 
 from lenet_jax import data, export
 from lenet_jax.config import Config
+from lenet_jax.config.arguments import check_fields, check_type, to_path
 from lenet_jax.data import Dataset
 from lenet_jax.distributed import mesh, settings
 from lenet_jax.environment import runtime, wording
 from lenet_jax.errors import UserError
-from lenet_jax.files import home, place
+from lenet_jax.files import place
 from lenet_jax.inference import predict as predicting
 from lenet_jax.report import build
 from lenet_jax.runs import compilation_cache, workdir
@@ -76,7 +75,7 @@ def load_data(
     if part not in ("train", "test"):
         raise ValueError(f"part must be train or test, not {part!r}")
     load = data.load_train if part == "train" else data.load_test
-    with _in_python():
+    with wording.errors_in_python():
         return load(
             os.fspath(source),
             say=lambda line: print(wording.in_python(line)),
@@ -124,13 +123,17 @@ def train(
       Traceback (most recent call last):
       TypeError: there is no argument epoch; did you mean epochs or warmup_epochs or teacher?
     """
-    _check_type("dataset", dataset, Dataset, _DIGITS)
-    _check_type("run", run, str | os.PathLike, "a path")
-    _check_type("config", config, Config | None, "a lenet_jax.Config, or fields as epochs=5")
-    _check_type("mirror", mirror, str | os.PathLike | None, "a path")
-    _check_fields(fields)
-    with _in_python():
-        run, mirror = _to_path("run", run), None if mirror is None else _to_path("mirror", mirror)
+    check_type("dataset", dataset, Dataset, _DIGITS)
+    check_type("run", run, str | os.PathLike, "a path")
+    check_type("config", config, Config | None, "a lenet_jax.Config, or fields as epochs=5")
+    check_type("mirror", mirror, str | os.PathLike | None, "a path")
+    check_fields(fields)
+
+    def tell(line: str) -> None:
+        say(wording.in_python(line))
+
+    with wording.errors_in_python():
+        run, mirror = to_path("run", run), None if mirror is None else to_path("mirror", mirror)
         recipe = dataclasses.replace(config or Config(), **fields)
         with _prepared():
             kept_in = None
@@ -138,15 +141,10 @@ def train(
                 cache: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
                 kept_in = mirrors.begin(run, mirror, cache)
             result = training.train(
-                recipe,
-                dataset,
-                run,
-                say=lambda line: say(wording.in_python(line)),
-                kept_in=kept_in,
-                overwrite=overwrite,
+                recipe, dataset, run, say=tell, kept_in=kept_in, overwrite=overwrite
             )
             if result is not None:
-                build.write(run, result, say=lambda line: say(wording.in_python(line)))
+                build.write(run, result, say=tell)
             if kept_in is not None:
                 kept_in.copy()
             return workdir.read_metrics(run) if result is None else result.rows
@@ -172,18 +170,16 @@ def predict(
       ValueError: images of another shape or type, or no such checkpoint.
       TypeError: an argument is of another type.
     """
-    _check_type("run", run, str | os.PathLike, "a path")
+    check_type("run", run, str | os.PathLike, "a path")
     if checkpoint not in ("latest", "best"):
         raise ValueError(f"checkpoint must be latest or best, not {checkpoint!r}")
     if isinstance(images, str | os.PathLike):
         raise TypeError(f"images: {_DIGITS}, or an array, not {images!r}")
-    dataset = (
-        images
-        if isinstance(images, Dataset)
-        else Dataset(images_NxHxW=np.asarray(images), labels_N=None, source="csv", name="")
-    )
-    with _in_python():
-        run = _to_path("run", run)
+    dataset = images
+    if not isinstance(dataset, Dataset):
+        dataset = Dataset(images_NxHxW=np.asarray(images), labels_N=None, source="csv", name="")
+    with wording.errors_in_python():
+        run = to_path("run", run)
         told: list[str] = []
         record = workdir.read_run(run, say=told.append)
         if dataset is images:
@@ -211,8 +207,8 @@ def load(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.ndarray]:
     """
     with contextlib.suppress(RuntimeError):
         _prepare()
-    with _quiet(), _in_python(), settings.taken_over():
-        path = _to_path("path", path)
+    with wording.quiet_orbax(), wording.errors_in_python(), settings.taken_over():
+        path = to_path("path", path)
         if place(path).is_dir():
             workdir.read_run(path, say=lambda line: warnings.warn(line, stacklevel=4))
         read = export.load(path)
@@ -223,45 +219,6 @@ def load(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.ndarray]:
             return read(images_BxHxW)
 
     return probabilities
-
-
-def _check_type(name: str, value: object, wanted: Any, told: str) -> None:
-    if not isinstance(value, wanted):
-        raise TypeError(f"{name}: {told}, not {_brief(value)}")
-
-
-def _to_path(name: str, given: str | os.PathLike[str]) -> str:
-    path = os.fspath(given)
-    if not path:
-        raise UserError(f"{name} is empty; give a path, '.' for the current folder")
-    return home(path)
-
-
-def _brief(value: object) -> str:
-    """A value as it may stand in one line."""
-    text = repr(value)
-    return text if len(text) <= 60 and "\n" not in text else f"a {type(value).__name__}"
-
-
-def _check_fields(fields: dict[str, Any]) -> None:
-    """Raises TypeError, as Python does of arguments, for what is no field of the config."""
-    known = [field.name for field in dataclasses.fields(Config)]
-    for name in fields:
-        if name not in known:
-            near = difflib.get_close_matches(
-                name, [*known, "config", "overwrite", "run", "say"], cutoff=0.5
-            )
-            told = f"did you mean {' or '.join(near)}?" if near else "see lenet_jax.Config"
-            raise TypeError(f"there is no argument {name}; {told}")
-
-
-@contextlib.contextmanager
-def _in_python() -> Iterator[None]:
-    """Lets messages speak of arguments, where those of the programs speak of flags."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(wording.in_python(str(error))) from error.__cause__
 
 
 def check_runtime(root: str = "/") -> str:
@@ -315,7 +272,7 @@ def _prepared() -> Iterator[None]:
             "CPU takes up to twice as long",
             stacklevel=4,
         )
-    with _quiet(), settings.taken_over() as lines:
+    with wording.quiet_orbax(), settings.taken_over() as lines:
         for line in lines:
             warnings.warn(line, stacklevel=4)
         yield
@@ -328,15 +285,3 @@ def _prepare() -> None:
     if folder is not None:
         compilation_cache.tend(folder)
     mesh.prepare(folder)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    # Orbax warns of what is asked of it on purpose.
-    orbax = logging.getLogger("absl")
-    level = orbax.level
-    orbax.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        orbax.setLevel(level)

@@ -63,7 +63,6 @@ def test_every_program_is_compiled_so(monkeypatch):
     monkeypatch.setattr(jax, "jit", lambda *a, **k: asked.append(k) or jit(*a, **k))
     config, made = Config(), mesh.make(1)
     epoch.programs(population.common(config), made, 100)
-    predict._program.cache_clear()
     predict._program(config, made, 1, 3, 1)
     wanted = backend.options(made)
     assert len(asked) >= 5

@@ -149,3 +149,37 @@ def test_the_size_of_a_digit_stands_in_one_place():
         and "2**28" not in path.read_text()
     }
     assert found == {"data/dataset.py"}
+
+
+# From the command line to `jax.grad`: file and functions, in the order they call each other.
+WAY = (
+    ("cli/train.py", "main"),
+    ("cli/train.py", "_train"),
+    ("training/loop.py", "train"),
+    ("training/loop.py", "_run"),
+    ("training/trainer.py", "pieces"),
+    ("training/epoch.py", "train_until"),
+    ("training/epoch.py", "body"),
+    ("training/step.py", "train_step"),
+    ("training/step.py", "add"),
+    ("training/step.py", "loss"),
+)
+
+
+def test_the_way_from_main_to_the_gradient_is_short():
+    assert len(WAY) <= 10
+    assert len({file for file, _ in WAY}) <= 5
+    sources, lines = [], set()
+    for file, name in WAY:
+        text = (PACKAGE / file).read_text()
+        (node,) = (
+            node
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, ast.FunctionDef) and node.name == name
+        )
+        sources.append(ast.get_source_segment(text, node))
+        lines |= {(file, line) for line in range(node.lineno, node.end_lineno + 1)}
+    for source, (_, following) in zip(sources, WAY[1:], strict=False):
+        assert re.search(rf"\b{following}\b", source.partition("\n")[2])
+    assert "jax.grad(loss" in sources[-2]
+    assert len(lines) <= 400

@@ -1,5 +1,4 @@
 import base64
-import dataclasses
 import io
 import os
 import subprocess
@@ -15,33 +14,42 @@ from PIL import Image
 
 from lenet_jax import report
 from lenet_jax.config import Config
+from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
 from lenet_jax.inference import calibration
 from lenet_jax.report.figures import signed
 from lenet_jax.report.galleries import ZOOM
 from lenet_jax.report.page import page as draw_page
 from lenet_jax.report.reliability import wilson
+from lenet_jax.runs.workdir import Record
+from lenet_jax.training.result import Result
 
 ROW = {"epoch": 1.0, "train_loss": 0.5, "train_accuracy": 0.8}
 HELD = {"holdout_loss": 0.1, "holdout_accuracy": 0.97, "ensemble_accuracy": 0.98}
 
-CARD = report.Card(
-    workdir="runs/first",
-    config=Config(members=4, seed=3, epochs=17).as_dict(),
-    parameters=61_706,
-    networks=4,
-    held_rows=4_200,
-    data_source="kaggle-train",
-    data_name="digit-recognizer.zip",
-    data_fingerprint="0123456789abcdef",
-    data_rows=42_000,
-    train_rows=37_800,
-    holdout_accuracy=0.98765,
-    ensemble_accuracy=0.99123,
-    seconds=185.0,
-    device="2 x cpu",
-    versions=report.versions(),
-)
+
+def a_result(config, rows, *, data_rows=42_000, train_rows=37_800, **fields):
+    """What a run has come to; fields of the record, too."""
+    record = Record(
+        config=config,
+        data_source=fields.pop("data_source", "kaggle-train"),
+        data_name=fields.pop("data_name", "digit-recognizer.zip"),
+        data_fingerprint="0123456789abcdef",
+        data_rows=data_rows,
+        train_rows=train_rows,
+    )
+    nothing = dict.fromkeys(("training", "holdout", "probabilities_NxK", "params"))
+    return Result(
+        **nothing | {"record": record, "rows": rows, "networks": [], "devices": "2 x cpu"} | fields
+    )
+
+
+LAST = {"holdout_accuracy": 0.98765, "ensemble_accuracy": 0.99123, "seconds": 185.0}
+MEMBERS = Config(members=4, seed=3, epochs=17)
+
+
+def a_card(config=MEMBERS, workdir="runs/first", *, last=LAST, **fields):
+    return report.model_card(a_result(config, [last], **fields), workdir)
 
 
 def pixels(figure):
@@ -317,30 +325,22 @@ def test_colours_of_numbers():
 # The page
 
 
-def some_run(held=True, **fields):
+def some_run(held=True, config=Config(), **fields):  # noqa: B008
     images_NxHxW, labels_N, probabilities_NxK = digits(40)
     rows = [ROW | {"seconds": 1.5} | (HELD if held else dict.fromkeys(HELD))]
-    return report.Run(
-        **{
-            "title": "LeNet-5 on <digits>",
-            "data_name": "digits & co.zip",
-            "train_rows": 360,
-            "config": Config().as_dict(),
-            "networks": 1,
-            "rows": rows,
-            "swept": [],
-            "held": report.Held(
-                images_NxHxW=images_NxHxW, labels_N=labels_N, probabilities_NxK=probabilities_NxK
-            )
-            if held
-            else None,
-            "augmented_NxHxW": images_NxHxW[:10],
-            "filters_CxHxW": np.ones((6, 5, 5)),
-            "digit_HxW": images_NxHxW[0],
-            "maps": {"C1": np.ones((6, 28, 28)), "S2": np.ones((6, 14, 14))},
-        }
-        | fields
-    )
+    holdout = Dataset(images_NxHxW=images_NxHxW, labels_N=labels_N, source="csv", name="")
+    seen = {"holdout": holdout, "probabilities_NxK": probabilities_NxK} if held else {}
+    name = {"data_name": "<digits>/digits & co.zip", "train_rows": 360}
+    return a_result(**{"config": config, "rows": rows} | seen | name | fields)
+
+
+FILTERS = np.ones((6, 5, 5))
+MAPS = {"C1": np.ones((6, 28, 28)), "S2": np.ones((6, 14, 14))}
+
+
+def inside():
+    images_NxHxW = digits(40)[0]
+    return report.layers(FILTERS, images_NxHxW[0], MAPS), report.augmented(images_NxHxW[:10])
 
 
 class Reader(HTMLParser):
@@ -375,7 +375,7 @@ def read(page):
 
 def test_the_page_needs_nothing_beside_itself(tmp_path):
     run = some_run()
-    report.write_report(run, tmp_path / "report")
+    report.write_report(run, inside(), tmp_path / "report")
     files = {path.name: path for path in (tmp_path / "report").iterdir()}
     names = ["curves", "confusion", "mistakes", "reliability", "layers", "augmented"]
     assert set(files) == {"report.html", *(f"{name}.png" for name in names)}
@@ -394,22 +394,24 @@ def test_the_page_needs_nothing_beside_itself(tmp_path):
 
 def test_the_numbers_of_the_page_are_text():
     run = some_run()
-    right = int((run.held.probabilities_NxK.argmax(1) == run.held.labels_N).sum())
-    sections = report.list_sections(run)
-    text = "\n".join(read(draw_page(run.title, report.facts(run), sections)).text)
+    labels_N, probabilities_NxK = run.held
+    right = int((probabilities_NxK.argmax(1) == labels_N).sum())
+    sections = report.list_sections(run, inside())
+    text = "\n".join(read(draw_page(report.title(run), report.facts(run), sections)).text)
     assert f"{right / 40:.2%} ({right} of 40 digits)" in text
     assert "LeNet-5 on <digits>" in text
     assert "digits & co.zip" in text
     assert "360 digits" in text
-    chosen_N = run.held.probabilities_NxK[np.arange(40), run.held.labels_N]
+    chosen_N = probabilities_NxK[np.arange(40), labels_N]
     assert f"{-np.log(chosen_N).mean():.4f}" in text
-    for name, value in run.config.items():
+    for name, value in run.record.config.as_dict().items():
         assert name in text
         assert str(value) in text
 
 
 def test_a_run_without_a_holdout_or_an_epoch_has_a_report_too():
-    names = [section.name for section in report.list_sections(some_run(held=False, rows=[]))]
+    run = some_run(held=False, rows=[])
+    names = [section.name for section in report.list_sections(run, inside())]
     assert names == ["layers", "augmented", ""]
     facts = dict(report.facts(some_run(held=False)).rows)
     assert facts["hold-out"] == "none, so no accuracy is claimed"
@@ -462,7 +464,7 @@ assert not {"jax", "matplotlib.pyplot", "tkinter"} & set(sys.modules)
 
 
 def test_the_card_tells_the_numbers():
-    text = report.model_card(CARD)
+    text = a_card()
     for part in (
         "# 4 x LeNet-5",
         "61,706",
@@ -480,21 +482,21 @@ def test_the_card_tells_the_numbers():
         "--output=submission.csv",
     ):
         assert part in text
-    for name, value in CARD.config.items():
+    for name, value in MEMBERS.as_dict().items():
         assert f"| `{name}` | `{value}` |" in text
     for name in ("python", "jax", "jaxlib", "flax", "optax", "numpy"):
-        assert f"| {name} | {CARD.versions[name]} |" in text
+        assert f"| {name} | {report.versions()[name]} |" in text
     assert f"{np.__version__} |" in text
 
 
 def head_of(card):
-    start, head, _ = report.model_card(card).split("---\n", 2)
+    start, head, _ = card.split("---\n", 2)
     assert start == ""
     return yaml.safe_load(head)
 
 
 def test_the_head_of_the_card_is_what_hugging_face_reads():
-    fields = head_of(dataclasses.replace(CARD, data_name='my "digits": #1'))
+    fields = head_of(a_card(data_name='my "digits": #1'))
     assert fields["license"] == "apache-2.0"
     assert fields["library_name"] == "flax"
     assert fields["metrics"] == ["accuracy"]
@@ -513,16 +515,16 @@ def test_the_head_of_the_card_is_what_hugging_face_reads():
 
 
 def test_the_head_claims_no_more_than_the_card():
-    fields = head_of(dataclasses.replace(CARD, train_rows=42_000, data_source="idx"))
+    fields = head_of(a_card(train_rows=42_000, data_source="idx"))
     assert "model-index" not in fields
     assert "datasets" not in fields
-    assert head_of(dataclasses.replace(CARD, ensemble_accuracy=None))["model-index"][0]["results"][
-        0
-    ]["metrics"][0]["value"] == pytest.approx(0.98765)
+    assert head_of(a_card(last=LAST | {"ensemble_accuracy": None}))["model-index"][0]["results"][0][
+        "metrics"
+    ][0]["value"] == pytest.approx(0.98765)
 
 
 def test_the_card_has_the_sections_of_hugging_faces_template():
-    text = report.model_card(CARD)
+    text = a_card()
     template = [
         "## Model Details",
         "## Uses",
@@ -552,36 +554,22 @@ def test_the_card_has_the_sections_of_hugging_faces_template():
     ],
 )
 def test_the_card_owns_up_to_having_seen_the_test_set(source, line):
-    text = report.model_card(dataclasses.replace(CARD, data_source=source))
+    text = a_card(data_source=source)
     assert ("Kaggle's test set" in text) == (line is not None)
     assert line is None or line in text
 
 
 def test_a_card_without_a_holdout_claims_nothing():
-    card = dataclasses.replace(
-        CARD,
-        config=Config().as_dict(),
-        networks=1,
-        held_rows=0,
-        train_rows=42_000,
-        holdout_accuracy=None,
-        ensemble_accuracy=None,
-    )
-    text = report.model_card(card)
+    none = dict.fromkeys(("holdout_accuracy", "ensemble_accuracy"))
+    text = a_card(Config(), train_rows=42_000, last=LAST | none)
     assert "claims no accuracy" in text
     assert "%" not in text
     assert "ensemble" not in text.lower()
 
 
 def test_a_single_network_is_no_ensemble():
-    text = report.model_card(
-        dataclasses.replace(
-            CARD,
-            config=Config(model="lecun1998", seed=5).as_dict(),
-            networks=1,
-            ensemble_accuracy=None,
-        )
-    )
+    alone = Config(model="lecun1998", seed=5)
+    text = a_card(alone, last=LAST | {"ensemble_accuracy": None})
     assert "# LeNet-5 of 1998\n" in text
     assert "| one network | 98.77% |" in text
     assert "- seed 5\n" in text
@@ -589,8 +577,7 @@ def test_a_single_network_is_no_ensemble():
 
 
 def test_foreign_text_cannot_break_the_card():
-    card = dataclasses.replace(CARD, workdir="my `runs`; ls", data_name="a`b\n# c|d")
-    text = report.model_card(card)
+    text = a_card(workdir="my `runs`; ls", data_name="a`b\n# c|d")
     assert "--workdir='my `runs`; ls' " in text
     assert "\n# c" not in text
     assert text.endswith("|\n")
@@ -607,7 +594,7 @@ def test_foreign_text_cannot_break_the_card():
     ],
 )
 def test_durations_round_as_people_do(seconds, told):
-    assert f"in {told}\n" in report.model_card(dataclasses.replace(CARD, seconds=seconds))
+    assert f"in {told}\n" in a_card(last=LAST | {"seconds": seconds})
 
 
 def test_a_sweep_has_a_panel_for_each_field():
@@ -627,8 +614,10 @@ def test_a_sweep_is_on_the_page(tmp_path):
         {"network": k, "seed": k, "fold": 0, "shift": k // 2, "holdout_accuracy": 0.9 + 0.01 * k}
         for k in range(4)
     ]
-    config = Config(sweep="shift=0,1", members=2).as_dict()
-    report.write_report(some_run(swept=rows, networks=4, config=config), tmp_path)
+    config = Config(sweep="shift=0,1", members=2)
+    without = report.list_sections(some_run(config=config), inside())
+    assert "sweep" not in {section.name for section in without}
+    report.write_report(some_run(networks=rows, config=config), inside(), tmp_path)
     assert (tmp_path / "sweep.png").exists()
     text = (tmp_path / report.PAGE).read_text()
     assert "Hold-out accuracy against what was swept; best on average is shift=1." in text
@@ -647,30 +636,23 @@ def test_a_sweep_is_on_the_page(tmp_path):
     ],
 )
 def test_what_is_averaged_is_said(networks, folds, told):
-    run = some_run(networks=networks, config=Config(folds=folds).as_dict())
+    run = some_run(config=Config(folds=folds, members=networks // max(1, folds)))
     assert dict(report.facts(run).rows)["networks"] == told
-    texts = [section.text for section in report.list_sections(run)]
+    texts = [section.text for section in report.list_sections(run, inside())]
     assert any("calibration.json" in text for text in texts) != bool(folds)
 
 
 def test_a_card_says_what_the_networks_are():
     config = Config(width=2, folds=5, sweep="shift=1,2", teacher="runs/wise")
-    text = report.model_card(dataclasses.replace(CARD, config=config.as_dict(), networks=10))
+    text = a_card(config)
     assert "# 10 x LeNet-5, 2 times as wide\n" in text
     assert "Taught by the networks of the run in `runs/wise`" in text
     assert "seeds and folds that they were not trained on and hyperparameters (`shift=1,2`)" in text
 
 
 def test_a_card_of_folds_says_what_was_held_out():
-    folds = dataclasses.replace(
-        CARD,
-        config=Config(folds=5, epochs=17).as_dict(),
-        networks=5,
-        held_rows=42_000,
-        train_rows=33_600,
-        ensemble_accuracy=None,
-    )
-    text = report.model_card(folds)
+    folds, alone = Config(folds=5, epochs=17), LAST | {"ensemble_accuracy": None}
+    text = a_card(folds, train_rows=33_600, last=alone)
     assert "trained without one of 5 folds, 33,600 digits" in text
     assert "| one network, mean of the members | 98.77% | 42,000 | 17 |" in text
 
@@ -705,12 +687,12 @@ def test_curves_stand_one_below_the_other_on_a_phone():
 
 def test_no_heading_stands_twice():
     run = some_run()
-    sections = report.list_sections(run)
+    sections = report.list_sections(run, inside())
     headings = [section.heading for section in sections]
     assert len(set(headings)) == len(headings)
     drawn = [
-        *texts(report.draw_augmented(run.augmented_NxHxW)),
-        *texts(report.draw_layers(run.filters_CxHxW, run.digit_HxW, run.maps)),
+        *texts(report.draw_augmented(digits(10)[0])),
+        *texts(report.draw_layers(FILTERS, digits(1)[0][0], MAPS)),
         *texts(report.draw_curves(run.rows)),
     ]
     assert not set(headings) & set(drawn)
@@ -718,13 +700,13 @@ def test_no_heading_stands_twice():
 
 def test_the_page_has_pictures_for_a_phone_and_for_the_night():
     run = some_run()
-    sections = report.list_sections(run)
+    sections = report.list_sections(run, inside())
     narrow = {section.name: section.narrow_png for section in sections if section.narrow_png}
     assert set(narrow) == {"curves", "mistakes", "layers"}
     for png in narrow.values():
         with Image.open(io.BytesIO(png)) as picture:
             assert picture.width <= 640
-    page = draw_page(run.title, report.facts(run), sections)
+    page = draw_page(report.title(run), report.facts(run), sections)
     assert read(page)
     assert page.count("<source media=") == 3
     assert "color-scheme: light dark" in page

@@ -11,7 +11,7 @@ import pytest
 from lenet_jax import metrics, models, sweep
 from lenet_jax.config import Config
 from lenet_jax.distributed import mesh as meshes
-from lenet_jax.training import compilation, epoch, population, step
+from lenet_jax.training import epoch, population, step
 
 # 150 images in batches of 64: the last batch holds 22, which no number of devices divides.
 IMAGES, BATCH = 150, 64
@@ -186,7 +186,7 @@ def test_one_device_and_two_agree_to_rounding(config):
 def test_a_batch_in_several_turns_gives_the_same_to_rounding(monkeypatch, config):
     # 32 images on each of two devices, in turns of at most 10: some slots stay empty.
     whole = train(config, 2, [2])
-    monkeypatch.setattr(compilation, "AT_ONCE", 10)
+    monkeypatch.setattr(epoch, "CPU_MICROBATCH", 10)
     mesh = meshes.make(1, jax.devices()[:2])
     compiled = epoch.programs(config, mesh, IMAGES)
     in_turns = steps(compiled, begin(config, 2), *arrays(config, mesh), 2)

@@ -16,6 +16,7 @@ import pytest
 
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
+from lenet_jax.distributed import compilation_progress
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.errors import UserError
 from lenet_jax.inference import predict
@@ -68,14 +69,14 @@ def test_every_epoch_has_its_row(finished):
 def test_what_is_compiled_while_digits_are_read_is_what_training_calls(monkeypatch):
     compiled = []
     monkeypatch.setattr(compilation, "_compiled", lambda *arguments: compiled.append(arguments))
-    compilation._compile_ahead.cache_clear()
+    compilation_progress.once.cache_clear()
     loop.compile_ahead(CONFIG, 150)
     assert len(compiled) == 4
     people = population.make(CONFIG, digits().labels_N)
     mesh = meshes.make(len(people))
     trainer.Trainer(CONFIG, mesh, digits(), people)
     assert len(compiled) == 4
-    compilation._compile_ahead.cache_clear()
+    compilation_progress.once.cache_clear()
 
 
 def test_the_result_is_what_prediction_gives(finished):

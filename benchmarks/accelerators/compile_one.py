@@ -122,13 +122,11 @@ def compile_recipe(
             return compiled
 
     def compiled(program: Any, *given: Any) -> Any:
-        # What jit calls the program that creates the first state.
-        name = program.__name__.replace("block", "create")
-        return timed(name, lambda: program.lower(*given).compile())
+        return timed(program.__name__, lambda: program.lower(*given).compile())
 
     with _replaced(compilation, "_compiled", compiled):
         compilation.compile_ahead(population.common(config), mesh, sizes, teacher)
-    predicted = config, mesh, config.networks, TEST_ROWS, VIEWS, "probabilities"
+    predicted = config, mesh, config.networks, TEST_ROWS, VIEWS
     timed("predict", lambda: predict._program(*predicted))
     along = (f"{size} along {axis}" for axis, size in mesh.shape.items())
     return {

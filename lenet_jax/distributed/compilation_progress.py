@@ -1,16 +1,19 @@
-"""What is being compiled, and for how long already, while people wait for it."""
+"""What is being compiled, and for how long already, while people wait for it; what is kept."""
 
 import concurrent.futures
+import functools
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from lenet_jax.distributed import multihost
 
 # A compilation that takes less is not worth a line.
 FIRST_SECONDS = 10.0
+
+T = TypeVar("T")
 
 
 def wait(**programs: Future[Any]) -> None:
@@ -61,6 +64,20 @@ def compiled(name: str, compile_: Callable[[], Any]) -> Any:
         return program.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+# What a process calls: the programs of one training, and the one that predicts.
+@functools.lru_cache(maxsize=2)
+def once(compile_: Callable[..., T], *what: Any) -> T:
+    """What a function compiles, the last ones kept for whoever asks for the same again.
+
+    So whoever knows early what will be asked for can have it compiled early.
+
+    Args:
+      compile_: of `what`.
+      *what: hashable, all that decides what is compiled.
+    """
+    return compile_(*what)
 
 
 def _tell(line: str) -> None:

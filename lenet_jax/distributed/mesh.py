@@ -1,6 +1,5 @@
 """Devices, the (member, batch) mesh and the shardings of members over it."""
 
-import functools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -175,34 +174,40 @@ def abstract(tree: Any, sharding: Sharding) -> Any:
 
 
 def over_members(
-    mesh: Mesh, function: Callable[..., Any], shared: Sequence[P], out: P
+    mesh: Mesh, function: Callable[..., Any], shared: Sequence[P], out: P, *, own: int = 1
 ) -> Callable[..., Any]:
     """Lifts a function of one member to all members of an ensemble, over the whole mesh.
 
     Args:
       mesh: as `make` makes it.
-      function: (member's arrays, *shared arrays) -> arrays; runs on each device of the batch axis
+      function: (*member's arrays, *shared arrays) -> arrays; runs on each device of the batch axis
         with its part of the shared arrays.
       shared: how each shared array is split.
       out: how the results are split; the first axis is `MEMBER`.
+      own: how many arguments, or trees of them, are a member's own; the first ones.
 
     Returns:
-      (arrays with a leading member axis, *shared arrays) -> arrays with a leading member axis
+      (*arrays with a leading member axis, *shared arrays) -> arrays with a leading member axis;
+      its name, which its compiled program has, is the function's.
     """
     on = platform(mesh)
 
-    def block(members: Any, *rest: Any) -> Any:
-        each = functools.partial(_swap, function, rest)
+    def block(*arguments: Any) -> Any:
+        members, rest = arguments[:own], arguments[own:]
+
+        def one_member(member: Any) -> Any:
+            return function(*member, *rest)
+
         several = len(jax.tree.leaves(members)[0]) > 1
         # One after the other on a CPU core, where a batched product of small matrices is slower
         # than the products one by one, and on a TPU, where a convolution with groups is. All at
         # once on a GPU, whose steps are bound by the number of kernels.
         one_by_one = on == "cpu" or (on == "tpu" and several)
-        return _in_turn(each, members) if one_by_one else jax.vmap(each)(members)
+        return _in_turn(one_member, members) if one_by_one else jax.vmap(one_member)(members)
 
-    return jax.shard_map(
-        block, mesh=mesh, in_specs=(P(MEMBER), *shared), out_specs=out, check_vma=False
-    )
+    block.__name__ = getattr(function, "func", function).__name__
+    specs = (*(P(MEMBER),) * own, *shared)
+    return jax.shard_map(block, mesh=mesh, in_specs=specs, out_specs=out, check_vma=False)
 
 
 def _in_turn(function: Callable[[Any], Any], members: Any) -> Any:
@@ -222,7 +227,3 @@ def _in_turn(function: Callable[[Any], Any], members: Any) -> Any:
         return jax.tree.map(lambda all_, one: all_.at[turn].set(one), results, function(member))
 
     return lax.fori_loop(0, lax.optimization_barrier(jnp.int32(turns)), body, empty)
-
-
-def _swap(function: Callable[..., Any], rest: tuple[Any, ...], member: Any) -> Any:
-    return function(member, *rest)

@@ -1,8 +1,12 @@
 """Messages of the programs in the words of a notebook, where there are no flags to give."""
 
+import contextlib
+import logging
 import re
+from collections.abc import Iterator
 
 from lenet_jax.environment import commands
+from lenet_jax.errors import UserError
 
 _WORDS = (
     (r"--data=(\w+)", r"load_data('\1')"),
@@ -37,3 +41,24 @@ def in_python(message: str) -> str:
     for pattern, words in _WORDS:
         parts[::2] = [re.sub(pattern, words, part) for part in parts[::2]]
     return "".join(parts)
+
+
+@contextlib.contextmanager
+def errors_in_python() -> Iterator[None]:
+    """Lets the errors of its body speak of arguments, where those of the programs tell of flags."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(in_python(str(error))) from error.__cause__
+
+
+@contextlib.contextmanager
+def quiet_orbax() -> Iterator[None]:
+    """Keeps Orbax, which warns of what is asked of it on purpose, silent inside the body."""
+    orbax = logging.getLogger("absl")
+    level = orbax.level
+    orbax.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        orbax.setLevel(level)

@@ -1,9 +1,10 @@
 """Logits of a run's members, and the average they predict with."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import jax
@@ -58,8 +59,9 @@ def logits(
     padded = jnp.pad(rows_MxN, ((0, 0), (0, steps * share * shards - images)))
     rows_MxSxB = jnp.maximum(padded, 0).reshape(members, steps, share * shards)
 
-    def one_member(params_and_rows: Any, images_NxHxW: jax.Array) -> jax.Array:
-        params, rows_SxB = params_and_rows
+    def one_member(
+        params: models.Params, rows_SxB: jax.Array, images_NxHxW: jax.Array
+    ) -> jax.Array:
         first = lax.axis_index(meshes.BATCH) * share
 
         def one_batch(rows_B: jax.Array) -> jax.Array:
@@ -72,9 +74,9 @@ def logits(
         return lax.map(one_batch, rows_SxB)
 
     every_member = meshes.over_members(
-        mesh, one_member, (P(),), P(meshes.MEMBER, None, meshes.BATCH)
+        mesh, one_member, (P(),), P(meshes.MEMBER, None, meshes.BATCH), own=2
     )
-    logits_MxSxBxK = every_member((params_M, rows_MxSxB), images_NxHxW)
+    logits_MxSxBxK = every_member(params_M, rows_MxSxB, images_NxHxW)
     return logits_MxSxBxK.reshape(members, steps * share * shards, -1)[:, :images]
 
 
@@ -129,7 +131,8 @@ def probabilities(
       views: of each image that are averaged, see `view_maps`.
     """
     members = jax.tree.leaves(params_M)[0].shape[0]
-    program = _program(config, mesh, members, len(images_NxHxW), views)
+    sizes = members, len(images_NxHxW), views
+    program = compilation_progress.once(_program, config, mesh, *sizes)
     params_M = multihost.put(params_M, meshes.stacked(mesh))
     return np.asarray(program(params_M, multihost.replicate(images_NxHxW, meshes.replicated(mesh))))
 
@@ -137,12 +140,11 @@ def probabilities(
 def compile_ahead(config: Config, views: int, rows: int) -> None:
     """Compiles what `from_run` will call for so many images, while they are read."""
     mesh = meshes.make(config.networks)
-    _program(config, mesh, config.networks, rows, views)
+    compilation_progress.once(_program, config, mesh, config.networks, rows, views)
 
 
-@lru_cache(maxsize=1)
 def _program(
-    config: Config, mesh: Mesh, members: int, rows: int, views: int, /
+    config: Config, mesh: Mesh, members: int, rows: int, views: int
 ) -> Callable[..., jax.Array]:
     """(params, images) -> probabilities, for arrays of just these shapes and shardings."""
     whole = meshes.replicated(mesh)
@@ -242,8 +244,8 @@ def restore(
     Raises:
       UserError: there is no checkpoint, or all are damaged.
     """
-    checkpoints = checkpoint.Checkpoints(place(folder) / workdir.CHECKPOINTS, read_only=True)
-    try:
+    below = place(folder) / workdir.CHECKPOINTS
+    with contextlib.closing(checkpoint.Checkpoints(below, read_only=True)) as checkpoints:
         at = checkpoints.choose(which)
         if at is None:
             raise UserError(
@@ -252,5 +254,3 @@ def restore(
             )
         target = models.shapes(record.config, (record.config.networks,))
         return checkpoints.restore_averaged(at, target)
-    finally:
-        checkpoints.close()

@@ -5,7 +5,7 @@ this package costs no more than NumPy; matplotlib is imported where a picture is
 through pyplot, so that nothing here has global state or needs a display.
 """
 
-from lenet_jax.report.card import Card, model_card, model_name, versions
+from lenet_jax.report.card import model_card, model_name, versions
 from lenet_jax.report.confusion import draw_confusion
 from lenet_jax.report.curves import draw_curves, draw_narrow_curves
 from lenet_jax.report.figures import png, write
@@ -19,16 +19,22 @@ from lenet_jax.report.galleries import (
 from lenet_jax.report.layer_maps import draw_layers
 from lenet_jax.report.page import Section, Table
 from lenet_jax.report.reliability import draw_reliability
-from lenet_jax.report.sections import PAGE, Held, Run, facts, list_sections, write_report
+from lenet_jax.report.sections import (
+    PAGE,
+    augmented,
+    facts,
+    layers,
+    list_sections,
+    title,
+    write_report,
+)
 from lenet_jax.report.sweeps import draw_sweep
 
 __all__ = [
     "PAGE",
-    "Card",
-    "Held",
-    "Run",
     "Section",
     "Table",
+    "augmented",
     "confidence",
     "draw_augmented",
     "draw_confusion",
@@ -40,10 +46,12 @@ __all__ = [
     "draw_seen",
     "draw_sweep",
     "facts",
+    "layers",
     "list_sections",
     "model_card",
     "model_name",
     "png",
+    "title",
     "versions",
     "worst_mistakes",
     "write",

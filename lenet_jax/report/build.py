@@ -44,63 +44,20 @@ def write(
     Raises:
       UserError: `networks.csv` or `calibration.json` cannot be written.
     """
-    record = result.record
-    held = _held(result.holdout, result.probabilities_NxK)
-    if held is not None and len(result.population) > 1:
-        workdir.write_networks(folder, _networks(result))
+    config = result.record.config
+    if result.networks and config.networks > 1:
+        workdir.write_networks(folder, result.networks)
     # What predicts after folds is the average of them all, and there is no digit that it has not
     # seen. A network of a sweep may have diverged.
-    if held is not None and not record.config.folds and np.isfinite(held.probabilities_NxK).all():
-        workdir.write_calibration(
-            folder, calibration.summary(held.probabilities_NxK, held.labels_N)
-        )
+    if result.held is not None and not config.folds:
+        labels_N, probabilities_NxK = result.held
+        if np.isfinite(probabilities_NxK).all():
+            workdir.write_calibration(folder, calibration.summary(probabilities_NxK, labels_N))
     with only_shown.telling("the report", again.report, say):
-        # The first shard holds member 0, whose maps are shown; no other is fetched for it.
-        params = jax.tree.map(
-            lambda leaf: np.asarray(leaf.addressable_data(0))[0], result.state.averaged_params
-        )
-        _write_report(folder, record, result.training, held, params)
+        _write_report(folder, result)
     with only_shown.telling("the model card", again.card, say):
-        card = report.model_card(_card(folder, result))
+        card = report.model_card(result, shown(folder), settings.deciding())
         write_atomically(place(folder) / workdir.CARD, card)
-
-
-def _card(folder: str | os.PathLike[str], result: Result) -> report.Card:
-    last, record = result.rows[-1], result.record
-    return report.Card(
-        workdir=shown(folder),
-        config=record.config.as_dict(),
-        parameters=result.parameters,
-        networks=len(result.population),
-        held_rows=0 if result.holdout is None else len(result.holdout),
-        data_source=record.data_source,
-        data_name=record.data_name,
-        data_fingerprint=record.data_fingerprint,
-        data_rows=record.data_rows,
-        train_rows=record.train_rows,
-        holdout_accuracy=last["holdout_accuracy"],
-        ensemble_accuracy=last["ensemble_accuracy"],
-        seconds=result.seconds,
-        device=result.devices,
-        versions=report.versions(),
-        settings=settings.deciding(),
-    )
-
-
-def _networks(result: Result) -> list[dict[str, Any]]:
-    """A row for each network."""
-    people = result.population
-    assert result.accuracy_M is not None
-    return [
-        {
-            "network": index,
-            "seed": int(people.seeds_M[index]),
-            "fold": int(people.member.fold[index]),
-            **people.points[people.point_M[index]],
-            "holdout_accuracy": round(float(result.accuracy_M[index]), 6),
-        }
-        for index in range(len(people))
-    ]
 
 
 def _points(folder: str, config: Config) -> list[str]:
@@ -145,68 +102,49 @@ def rewrite_report(
     config = record.config
     people = population.make(config, dataset.labels_N)
     params_M = predict.restore(folder, record, which)
-    probabilities_NxK, aside = None, None
+    probabilities_NxK, aside, devices = None, None, mesh.make(len(people))
     if len(people.held_rows):
         aside = dataset.take(people.held_rows)
-        devices = mesh.make(len(people))
         probabilities_NxK = people.in_held_rows(
             predict.out_of_fold(config, devices, params_M, people.held_MxH, dataset.images_NxHxW)
         )
     page = _write_report(
         folder,
-        record,
-        dataset.take(people.member.rows_R[0]),
-        _held(aside, probabilities_NxK),
-        jax.tree.map(lambda leaf: leaf[0], params_M),
+        Result(
+            record=record,
+            rows=[],
+            networks=[],
+            training=dataset.take(people.member.rows_R[0]),
+            holdout=aside,
+            probabilities_NxK=probabilities_NxK,
+            params=jax.tree.map(lambda leaf: leaf[0], params_M),
+            devices=backend.describe(devices, config),
+        ),
     )
     return f"Wrote {page}"
 
 
-def _held(digits: Dataset | None, probabilities_NxK: np.ndarray | None) -> report.Held | None:
-    if digits is None or probabilities_NxK is None:
-        return None
-    assert digits.labels_N is not None
-    return report.Held(
-        images_NxHxW=digits.images_NxHxW,
-        labels_N=digits.labels_N,
-        probabilities_NxK=probabilities_NxK,
+def _write_report(folder: str | os.PathLike[str], result: Result) -> Path:
+    config, held = result.record.config, result.holdout
+    digit_1xHxW = _telling_digit(result.training if held is None else held)
+    filters, maps = jax.tree.map(np.asarray, _seen_inside(config)(result.params, digit_1xHxW))
+    inside = (
+        report.layers(filters, digit_1xHxW[0], {layer: maps[layer][0] for layer in models.MAPPED}),
+        report.augmented(_augmented(config, result.training)),
     )
-
-
-def _write_report(
-    folder: str | os.PathLike[str],
-    record: workdir.Record,
-    training: Dataset,
-    held: report.Held | None,
-    params: models.Params,
-) -> Path:
-    config = record.config
-    digit_1xHxW = _telling_digit(training if held is None else held)
-    filters, maps = jax.tree.map(np.asarray, _seen_inside(config)(params, digit_1xHxW))
     # As the files have them, so that a report that is drawn again is the same to the last byte.
-    rows, swept = workdir.read_metrics(folder), []
-    if config.sweep and held is not None:
-        swept = workdir.read_networks(folder, tuple(config.points[0]))
-    run = report.Run(
-        title=f"{report.model_name(config.as_dict(), config.networks)} on {record.data_name}",
-        data_name=record.data_name,
-        train_rows=record.train_rows,
-        config=config.as_dict(),
-        networks=config.networks,
-        rows=rows,
-        swept=swept,
-        held=held,
-        augmented_NxHxW=_augmented(record, training),
-        filters_CxHxW=filters,
-        digit_HxW=digit_1xHxW[0],
-        maps={layer: maps[layer][0] for layer in models.MAPPED},
+    swept = config.sweep and held is not None
+    result = dataclasses.replace(
+        result,
+        rows=workdir.read_metrics(folder),
+        networks=workdir.read_networks(folder, tuple(config.points[0])) if swept else [],
     )
     pictures = place(folder) / workdir.REPORT
-    report.write_report(run, pictures)
+    report.write_report(result, inside, pictures)
     return pictures / report.PAGE
 
 
-def _telling_digit(digits: Dataset | report.Held) -> np.ndarray:
+def _telling_digit(digits: Dataset) -> np.ndarray:
     """The first 3, whose curves and ends the filters tell apart, or else the first digit."""
     assert digits.labels_N is not None
     index = int(np.argmax(digits.labels_N == 3))
@@ -234,9 +172,9 @@ def _seen_inside(config: Config) -> Callable[..., Any]:
     return _run_once(look)
 
 
-def _augmented(record: workdir.Record, training: Dataset) -> np.ndarray:
+def _augmented(config: Config, training: Dataset) -> np.ndarray:
     """A hundred training digits of all classes as member 0 might see them, [100, 28, 28]."""
-    config = population.configs_of_points(record.config)[0]
+    config = population.configs_of_points(config)[0]
     assert training.labels_N is not None
     images_NxHxW = training.images_NxHxW[_of_all_classes(training.labels_N, 100)]
     # Drawn by NumPy, for JAX would compile its generator.
@@ -271,9 +209,10 @@ def _numbers(folder: str, record: workdir.Record) -> list[str]:
     lines = [f"Done: {config.epochs} epochs in {seconds:.1f} s"]
     last: workdir.Row = rows[-1] if rows else {}
     if last.get("holdout_accuracy") is not None:
-        held = record.data_rows - (0 if config.folds else record.train_rows)
         each = "the members' mean accuracy is " if config.networks > 1 else ""
-        lines.append(f"Hold-out: {each}{last['holdout_accuracy']:.2%} of {held:,} digits")
+        lines.append(
+            f"Hold-out: {each}{last['holdout_accuracy']:.2%} of {record.held_rows:,} digits"
+        )
         if last["ensemble_accuracy"] is not None:
             lines[-1] += f", that of their average {last['ensemble_accuracy']:.2%}"
     return lines + _points(folder, config)

@@ -1,64 +1,23 @@
 """The model card: a workdir's `README.md`."""
 
-import dataclasses
 import json
 import math
 import platform
 import shlex
-from collections.abc import Mapping
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING
 
+from lenet_jax.config import Config
 from lenet_jax.data import leakage
 from lenet_jax.environment import commands
 from lenet_jax.files import shown
 from lenet_jax.report.markdown import code, table
-from lenet_jax.runs import workdir
+from lenet_jax.runs.workdir import CARD_TAGS, Record
+
+if TYPE_CHECKING:
+    from lenet_jax.training.result import Result
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Card:
-    """What a model card tells.
-
-    Attributes:
-      workdir: folder of the run, as the user gives it to `--workdir`.
-      config: every field of the run's config.
-      parameters: trainable, of one member.
-      networks: number of members.
-      held_rows: how many digits were held out of some member's training.
-      data_source: what the digits are known to be, `Dataset.source`.
-      data_name: where they were read from.
-      data_fingerprint: of every pixel and label, the hold-out included.
-      data_rows: their number, the hold-out included.
-      train_rows: how many of them were trained on; the rest was held out.
-      holdout_accuracy: after the last epoch, mean of the members, in [0, 1]; None if nothing was
-        held out.
-      ensemble_accuracy: the same of the averaged members; None if nothing was held out or there is
-        one member.
-      seconds: spent in training.
-      device: a line that names the devices.
-      versions: of the software, name -> version, see `versions`.
-      settings: variables that the run obeyed and that may decide its numbers, empty for none.
-    """
-
-    workdir: str
-    config: Mapping[str, Any]
-    parameters: int
-    networks: int
-    held_rows: int
-    data_source: str
-    data_name: str
-    data_fingerprint: str
-    data_rows: int
-    train_rows: int
-    holdout_accuracy: float | None
-    ensemble_accuracy: float | None
-    seconds: float
-    device: str
-    versions: Mapping[str, str]
-    settings: str = ""
 
 
 def versions() -> dict[str, str]:
@@ -72,35 +31,41 @@ def versions() -> dict[str, str]:
     return found
 
 
-def model_name(config: Mapping[str, Any], networks: int) -> str:
+def model_name(config: Config) -> str:
     """What a run's model is called.
 
     Examples:
-      >>> model_name({"model": "lenet5", "width": 1}, networks=4)
+      >>> model_name(Config(members=4))
       '4 x LeNet-5'
     """
-    model = "LeNet-5 of 1998" if config["model"] == "lecun1998" else "LeNet-5"
-    if config["width"] > 1:
-        model += f", {config['width']} times as wide"
-    return model if networks == 1 else f"{networks} x {model}"
+    model = "LeNet-5 of 1998" if config.model == "lecun1998" else "LeNet-5"
+    if config.width > 1:
+        model += f", {config.width} times as wide"
+    return model if config.networks == 1 else f"{config.networks} x {model}"
 
 
-def model_card(card: Card) -> str:
+def model_card(result: "Result", workdir: str, settings: str = "") -> str:
     """The text of a workdir's `README.md`, in Hugging Face's format: YAML head, then Markdown.
 
     The sections are those of the template of `huggingface_hub`; those that there is nothing to say
     in are left out.
+
+    Args:
+      result: of the run.
+      workdir: its folder, as the user gives it to `--workdir`.
+      settings: variables that the run obeyed and that may decide its numbers, empty for none.
     """
-    seed, members = card.config["seed"], card.networks
-    config = [(f"`{name}`", code(str(value))) for name, value in card.config.items()]
+    record, config = result.record, result.record.config
+    seed, members = config.seed, config.networks
+    fields = [(f"`{name}`", code(str(value))) for name, value in config.as_dict().items()]
     return f"""\
 ---
-{_head(card)}
+{_head(result)}
 ---
 
-# {model_name(card.config, card.networks)}
+# {model_name(config)}
 
-{_what(card)}
+{_what(result)}
 
 ## Model Details
 
@@ -130,7 +95,7 @@ mistakes and for how far a confidence can be trusted.
 ## How to Get Started with the Model
 
 ```sh
-{commands.usual("predict")} --workdir={shlex.quote(shown(card.workdir))} \
+{commands.usual("predict")} --workdir={shlex.quote(workdir)} \
 --data=digit-recognizer.zip --output=submission.csv
 ```
 
@@ -138,75 +103,82 @@ mistakes and for how far a confidence can be trusted.
 
 ### Training Data
 
-- name: {code(card.data_name)}
-- digits: {card.data_rows:,}, {_shares(card)}
-- source: {code(card.data_source)}
-- fingerprint: {code(card.data_fingerprint)}{_warned(card.data_source)}
+- name: {code(record.data_name)}
+- digits: {record.data_rows:,}, {_shares(record)}
+- source: {code(record.data_source)}
+- fingerprint: {code(record.data_fingerprint)}{_warned(record.data_source)}
 
 ### Training Procedure
 
 - {f"seed {seed}" if members == 1 else f"seeds {seed} to {seed + members - 1}"}
-- {card.config["epochs"]} epochs in {_duration(card.seconds)}
+- {config.epochs} epochs in {_duration(result.seconds)}
 
 #### Training Hyperparameters
 
-{table(("field", "value"), config)}
+{table(("field", "value"), fields)}
 
 ## Evaluation
 
-{_evaluation(card)}
+{_evaluation(result)}
 
 ## Technical Specifications
 
 ### Hardware
 
-- devices: {card.device}{f"{chr(10)}- settings: {code(card.settings)}" if card.settings else ""}
+- devices: {result.devices}{f"{chr(10)}- settings: {code(settings)}" if settings else ""}
 
 ### Software
 
-{table(("software", "version"), card.versions.items())}
+{table(("software", "version"), versions().items())}
 """
 
 
-def _head(card: Card) -> str:
+def _head(result: "Result") -> str:
     """The metadata in YAML; foreign text is quoted as in JSON, which is YAML too."""
+    record = result.record
     lines = [
         "license: apache-2.0",
         "library_name: flax",
         "pipeline_tag: image-classification",
-        workdir.CARD_TAGS,
+        CARD_TAGS,
     ]
-    known = card.data_source.startswith(("kaggle", "sample", "mnist"))
+    known = record.data_source.startswith(("kaggle", "sample", "mnist"))
     if known:
         lines.append("datasets: [ylecun/mnist]")
     lines.append("metrics: [accuracy]")
-    accuracy = _claimed(card)
-    if accuracy is not None:
-        dataset = "ylecun/mnist" if known else card.data_source
+    # Of what predicts: the averaged members, or the only one.
+    results = _accuracies(result)
+    if results:
+        dataset = "ylecun/mnist" if known else record.data_source
         lines += [
             "model-index:",
-            f"- name: {json.dumps(model_name(card.config, card.networks))}",
+            f"- name: {json.dumps(model_name(record.config))}",
             "  results:",
             "  - task: {type: image-classification, name: Image Classification}",
             "    dataset:",
             f"      type: {json.dumps(dataset)}",
-            f"      name: {json.dumps(shown(card.data_name))}",
+            f"      name: {json.dumps(shown(record.data_name))}",
             "      split: hold-out",
             "    metrics:",
-            f"    - {{type: accuracy, value: {accuracy:.6f}, name: Hold-out accuracy}}",
+            f"    - {{type: accuracy, value: {results[-1][1]:.6f}, name: Hold-out accuracy}}",
         ]
     return "\n".join(lines)
 
 
-def _claimed(card: Card) -> float | None:
-    """The accuracy of what predicts: of the averaged members, or of the only one."""
-    if card.data_rows == card.train_rows:
-        return None
-    return card.holdout_accuracy if card.ensemble_accuracy is None else card.ensemble_accuracy
+def _accuracies(result: "Result") -> list[tuple[str, float]]:
+    """Whose accuracy is claimed, and it; none if nothing was held out."""
+    record, last = result.record, result.rows[-1]
+    config, alone, together = record.config, last["holdout_accuracy"], last["ensemble_accuracy"]
+    if alone is None or not record.held_rows:
+        return []
+    named = "one network" if config.networks == 1 else "one network, mean of the members"
+    averaged = [] if together is None else [(f"ensemble of {config.averaged}", together)]
+    return [(named, alone), *averaged]
 
 
-def _what(card: Card) -> str:
-    if card.config["model"] == "lecun1998":
+def _what(result: "Result") -> str:
+    config, members = result.record.config, result.record.config.networks
+    if config.model == "lecun1998":
         network = (
             "LeNet-5 to the letter of the paper: scaled tanh, trainable subsampling, the sparse "
             "connection table of C3 and RBF output units"
@@ -214,48 +186,44 @@ def _what(card: Card) -> str:
     else:
         order = {"pool_act": "subsampled, then squashed", "act_pool": "squashed, then subsampled"}
         network = (
-            f"LeNet-5 with `{card.config['activation']}` units, convolutions "
-            f"{order[card.config['subsampling']]}"
+            f"LeNet-5 with `{config.activation}` units, convolutions {order[config.subsampling]}"
         )
     what = (
         "Reads handwritten digits, for Kaggle's Digit Recognizer. "
-        f"{network}, written in JAX and Flax: {card.parameters:,} trainable parameters."
+        f"{network}, written in JAX and Flax: {result.parameters:,} trainable parameters."
     )
-    if teacher := card.config["teacher"]:
-        what += f" Taught by the networks of the run in {code(teacher)}: see `teacher` below."
-    members = card.networks
+    if config.teacher:
+        what += (
+            f" Taught by the networks of the run in {code(config.teacher)}: see `teacher` below."
+        )
     if members == 1:
         return what
     differ = ["seeds"]
-    if card.config["folds"]:
+    if config.folds:
         differ.append("folds that they were not trained on")
-    if card.config["sweep"]:
-        differ.append(f"hyperparameters ({code(card.config['sweep'])})")
+    if config.sweep:
+        differ.append(f"hyperparameters ({code(config.sweep)})")
     return (
         f"{what} An ensemble of {members} such networks, which differ by their "
         f"{' and '.join(differ)}; predictions average the probabilities of them all. "
-        f"Together: {members * card.parameters:,} parameters."
+        f"Together: {members * result.parameters:,} parameters."
     )
 
 
-def _shares(card: Card) -> str:
-    if folds := card.config["folds"]:
-        return f"each network trained without one of {folds} folds, {card.train_rows:,} digits"
-    return f"of which {card.train_rows:,} were trained on and {card.held_rows:,} held out"
+def _shares(record: Record) -> str:
+    if folds := record.config.folds:
+        return f"each network trained without one of {folds} folds, {record.train_rows:,} digits"
+    return f"of which {record.train_rows:,} were trained on and {record.held_rows:,} held out"
 
 
-def _evaluation(card: Card) -> str:
-    held = card.held_rows
-    if card.holdout_accuracy is None or not held:
+def _evaluation(result: "Result") -> str:
+    results, held = _accuracies(result), result.record.held_rows
+    if not results:
         return "Nothing was held out of training, so this card claims no accuracy."
-    members, epochs = card.networks // max(1, card.config["folds"]), card.config["epochs"]
-    alone = "one network" if card.networks == 1 else "one network, mean of the members"
-    results = [(alone, card.holdout_accuracy)]
-    if card.ensemble_accuracy is not None:
-        results.append((f"ensemble of {members}", card.ensemble_accuracy))
+    epochs = f"{result.record.config.epochs}"
     numbers = table(
         ("hold-out", "accuracy", "digits", "epochs"),
-        [(name, f"{value:.2%}", f"{held:,}", f"{epochs}") for name, value in results],
+        [(name, f"{value:.2%}", f"{held:,}", epochs) for name, value in results],
     )
     best = results[-1][1]
     luck = 100 * math.sqrt(best * (1 - best) / held)

@@ -1,16 +1,16 @@
 """A run's whole report: which pictures there are, what is said of them, and their files."""
 
-import dataclasses
 import math
-import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lenet_jax import sweep
-from lenet_jax.files import make_folder, place, write_atomically
+from lenet_jax.files import make_folder, write_atomically
 from lenet_jax.inference import calibration
+from lenet_jax.report.card import model_name
 from lenet_jax.report.confusion import confusion_matrix, draw_confusion
 from lenet_jax.report.curves import draw_curves, draw_narrow_curves
 from lenet_jax.report.figures import png
@@ -20,99 +20,64 @@ from lenet_jax.report.page import Section, Table, page
 from lenet_jax.report.reliability import draw_reliability
 from lenet_jax.report.sweeps import draw_sweep
 
+if TYPE_CHECKING:
+    from lenet_jax.training.result import Result
+
 PAGE = "report.html"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Held:
-    """The held-out digits and what the run makes of them: arrays of the same N, at least one.
-
-    Attributes:
-      images_NxHxW: in 0..255, 0 is background and 255 is ink.
-      labels_N: true classes, integers in [0, K).
-      probabilities_NxK: of the averaged members.
-    """
-
-    images_NxHxW: np.ndarray
-    labels_N: np.ndarray
-    probabilities_NxK: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Run:
-    """What a report tells.
-
-    Attributes:
-      title: names the model.
-      data_name: where the digits were read from.
-      train_rows: how many digits were trained on.
-      config: every field of the run's config.
-      networks: number of members.
-      rows: of `metrics.csv`; none if no epoch is done yet.
-      swept: of `networks.csv`, a row for each network of a sweep; none without a sweep.
-      held: None if nothing was held out.
-      augmented_NxHxW: training digits as the network sees them, at least one.
-      filters_CxHxW: of C1, member 0.
-      digit_HxW: the one that `maps` are of.
-      maps: layer -> maps [C, H, W], of member 0.
-    """
-
-    title: str
-    data_name: str
-    train_rows: int
-    config: Mapping[str, Any]
-    networks: int
-    rows: Sequence[Mapping[str, float | None]]
-    swept: Sequence[Mapping[str, float]]
-    held: Held | None
-    augmented_NxHxW: np.ndarray
-    filters_CxHxW: np.ndarray
-    digit_HxW: np.ndarray
-    maps: Mapping[str, np.ndarray]
-
-
-def write_report(run: Run, folder: str | os.PathLike[str]) -> None:
+def write_report(result: "Result", inside: Sequence[Section], folder: Path) -> None:
     """Writes a picture per section and `report.html`, each whole or not at all.
+
+    Args:
+      result: of the run.
+      inside: what is seen inside its first network, `layers` and `augmented`.
+      folder: of the pictures, made if it is missing.
 
     Raises:
       UserError: the folder or a file cannot be written.
     """
-    folder = place(folder)
     make_folder(folder)
-    sections = list_sections(run)
+    sections = list_sections(result, inside)
     for section in sections:
         if section.png:
             write_atomically(folder / f"{section.name}.png", section.png, sync=False)
-    write_atomically(folder / PAGE, page(run.title, facts(run), sections), sync=False)
+    write_atomically(folder / PAGE, page(title(result), facts(result), sections), sync=False)
 
 
-def facts(run: Run) -> Table:
+def title(result: "Result") -> str:
+    """Of the page: the model and its digits."""
+    return f"{model_name(result.record.config)} on {result.record.data_name}"
+
+
+def facts(result: "Result") -> Table:
     """The numbers that people look for first."""
-    config, held = run.config, run.held
+    record, config = result.record, result.record.config
     rows = []
-    if held is None:
+    if result.held is None:
         rows.append(("hold-out", "none, so no accuracy is claimed"))
     else:
-        digits = len(held.labels_N)
-        right = int((held.probabilities_NxK.argmax(axis=1) == held.labels_N).sum())
+        labels_N, probabilities_NxK = result.held
+        digits = len(labels_N)
+        right = int((probabilities_NxK.argmax(axis=1) == labels_N).sum())
         share = right / digits
         luck = math.sqrt(share * (1 - share) / digits)
-        loss = calibration.cross_entropy(held.probabilities_NxK, held.labels_N)
-        error = calibration.expected_error(held.probabilities_NxK, held.labels_N)
+        loss = calibration.cross_entropy(probabilities_NxK, labels_N)
+        error = calibration.expected_error(probabilities_NxK, labels_N)
         rows += [
             ("hold-out accuracy", f"{share:.2%} ({right:,} of {digits:,} digits)"),
             ("one standard deviation of chance", f"{100 * luck:.2f} points"),
             ("hold-out loss (cross-entropy)", f"{loss:.4f}"),
             ("expected calibration error", f"{error:.2%}"),
         ]
-    members, seed = run.networks, config["seed"]
+    members, seed = config.networks, config.seed
     rows += [
-        ("digits", run.data_name),
-        ("trained on", f"{run.train_rows:,} digits"),
-        ("epochs", f"{len(run.rows)} of {config['epochs']}"),
-        ("networks", _networks(members, config["folds"])),
+        ("digits", record.data_name),
+        ("trained on", f"{record.train_rows:,} digits"),
+        ("epochs", f"{len(result.rows)} of {config.epochs}"),
+        ("networks", _networks(members, config.folds)),
         ("seed", f"{seed}" if members == 1 else f"{seed} to {seed + members - 1}"),
-        ("training", f"{sum(row['seconds'] or 0.0 for row in run.rows):.1f} s"),
+        ("training", f"{result.seconds:.1f} s"),
     ]
     return Table(head=("what", "value"), rows=rows)
 
@@ -127,29 +92,29 @@ def _networks(networks: int, folds: int) -> str:
     return ", ".join(parts)
 
 
-def list_sections(run: Run) -> list[Section]:
-    """Draws the pictures that there is something for."""
-    sections = [_curves(run)] if run.rows else []
-    if run.swept:
-        sections.append(_sweep(run))
-    if run.held is not None:
+def list_sections(result: "Result", inside: Sequence[Section]) -> list[Section]:
+    """Draws the pictures that there is something for; those of `inside` are drawn before."""
+    sections = [_curves(result.rows)] if result.rows else []
+    config = result.record.config
+    if result.holdout is not None and result.held is not None:
+        # A run from before there was `networks.csv`, or one that somebody has removed it from.
+        if config.sweep and result.networks:
+            sections.append(_sweep(config.sweep, result.networks))
         sections += [
-            _confusion(run.held),
-            _mistakes(run.held),
-            _reliability(run.held, run.config["folds"]),
+            _confusion(*result.held),
+            _mistakes(result.holdout.images_NxHxW, *result.held),
+            _reliability(*result.held, config.folds),
         ]
-    sections += [_layers(run), _augmented(run)]
-    config = [(name, str(value)) for name, value in run.config.items()]
-    return [*sections, Section(heading="Config", table=Table(head=("field", "value"), rows=config))]
+    fields = [(name, str(value)) for name, value in config.as_dict().items()]
+    table = Table(head=("field", "value"), rows=fields)
+    return [*sections, *inside, Section(heading="Config", table=table)]
 
 
-def _curves(run: Run) -> Section:
-    last = run.rows[-1]
-    names = [name for name in last if any(row[name] is not None for row in run.rows)]
-    cells = [
-        ["" if row[name] is None else f"{row[name]:.6g}" for name in names] for row in run.rows
-    ]
-    alt = f"Loss and error rate over {len(run.rows)} epochs."
+def _curves(rows: Sequence[Mapping[str, float | None]]) -> Section:
+    last = rows[-1]
+    names = [name for name in last if any(row[name] is not None for row in rows)]
+    cells = [["" if row[name] is None else f"{row[name]:.6g}" for name in names] for row in rows]
+    alt = f"Loss and error rate over {len(rows)} epochs."
     for name, what in (("train_accuracy", "training"), ("holdout_accuracy", "hold-out")):
         if last.get(name) is not None:
             alt += (
@@ -158,21 +123,21 @@ def _curves(run: Run) -> Section:
     return Section(
         heading="Learning curves",
         name="curves",
-        png=png(draw_curves(run.rows)),
-        narrow_png=png(draw_narrow_curves(run.rows)),
+        png=png(draw_curves(rows)),
+        narrow_png=png(draw_narrow_curves(rows)),
         alt=alt,
         table=Table(head=names, rows=cells),
     )
 
 
-def _sweep(run: Run) -> Section:
-    by_point = sweep.accuracies(run.config["sweep"], run.swept)
+def _sweep(swept: str, networks: Sequence[Mapping[str, Any]]) -> Section:
+    by_point = sweep.accuracies(swept, networks)
     fields = list(by_point[0][0])
     best, _ = max(by_point, key=lambda each: np.mean(each[1]))
     return Section(
         heading="Sweep",
         name="sweep",
-        png=png(draw_sweep(run.swept, fields)),
+        png=png(draw_sweep(networks, fields)),
         alt=f"Hold-out accuracy against what was swept; best on average is {sweep.named(best)}.",
         table=Table(
             head=(*fields, "networks", "mean hold-out accuracy"),
@@ -184,8 +149,8 @@ def _sweep(run: Run) -> Section:
     )
 
 
-def _confusion(held: Held) -> Section:
-    matrix_KxK = confusion_matrix(held.labels_N, held.probabilities_NxK)
+def _confusion(labels_N: np.ndarray, probabilities_NxK: np.ndarray) -> Section:
+    matrix_KxK = confusion_matrix(labels_N, probabilities_NxK)
     wrong_KxK = matrix_KxK * (1 - np.eye(len(matrix_KxK), dtype=int))
     true, predicted = np.unravel_index(wrong_KxK.argmax(), wrong_KxK.shape)
     alt = f"{np.trace(matrix_KxK):,} of {matrix_KxK.sum():,} digits are right."
@@ -210,13 +175,15 @@ def _confusion(held: Held) -> Section:
     )
 
 
-def _mistakes(held: Held) -> Section:
-    order = worst_mistakes(held.labels_N, held.probabilities_NxK)
+def _mistakes(
+    images_NxHxW: np.ndarray, labels_N: np.ndarray, probabilities_NxK: np.ndarray
+) -> Section:
+    order = worst_mistakes(labels_N, probabilities_NxK)
     rows = [
-        (f"{index + 1:,}", str(held.labels_N[index]), str(row_K.argmax()), f"{row_K.max():.1%}")
-        for index, row_K in ((index, held.probabilities_NxK[index]) for index in order[:48])
+        (f"{index + 1:,}", str(labels_N[index]), str(row_K.argmax()), f"{row_K.max():.1%}")
+        for index, row_K in ((index, probabilities_NxK[index]) for index in order[:48])
     ]
-    digits = held.images_NxHxW, held.labels_N, held.probabilities_NxK
+    digits = images_NxHxW, labels_N, probabilities_NxK
     return Section(
         heading="The worst mistakes",
         name="mistakes",
@@ -227,8 +194,8 @@ def _mistakes(held: Held) -> Section:
     )
 
 
-def _reliability(held: Held, folds: int) -> Section:
-    bins = calibration.sort_into_bins(held.probabilities_NxK, held.labels_N)
+def _reliability(labels_N: np.ndarray, probabilities_NxK: np.ndarray, folds: int) -> Section:
+    bins = calibration.sort_into_bins(probabilities_NxK, labels_N)
     rows = [
         (
             f"{index / calibration.BINS:.0%} to {(index + 1) / calibration.BINS:.0%}",
@@ -244,7 +211,7 @@ def _reliability(held: Held, folds: int) -> Section:
     return Section(
         heading="Reliability diagram",
         name="reliability",
-        png=png(draw_reliability(held.labels_N, held.probabilities_NxK)),
+        png=png(draw_reliability(labels_N, probabilities_NxK)),
         alt=f"Accuracy against confidence; the expected calibration error is {bins.error:.2%}.",
         text="Where the network says 90%, nine in ten of its answers should be right. "
         + (
@@ -258,23 +225,33 @@ def _reliability(held: Held, folds: int) -> Section:
     )
 
 
-def _layers(run: Run) -> Section:
-    counts = ", ".join(f"{len(maps)} of {name}" for name, maps in run.maps.items())
+def layers(
+    filters_CxHxW: np.ndarray, digit_HxW: np.ndarray, maps: Mapping[str, np.ndarray]
+) -> Section:
+    """What a network has learned to look for, and what it sees.
+
+    Args:
+      filters_CxHxW: of C1.
+      digit_HxW: the one that `maps` are of.
+      maps: layer -> maps [C, H, W].
+    """
+    counts = ", ".join(f"{len(each)} of {name}" for name, each in maps.items())
     return Section(
         heading="Filters and feature maps",
         name="layers",
-        png=png(draw_layers(run.filters_CxHxW, run.digit_HxW, run.maps)),
-        narrow_png=png(draw_layers(run.filters_CxHxW, run.digit_HxW, run.maps, columns=5)),
-        alt=f"The {len(run.filters_CxHxW)} filters of C1, and the maps of one digit: {counts}.",
+        png=png(draw_layers(filters_CxHxW, digit_HxW, maps)),
+        narrow_png=png(draw_layers(filters_CxHxW, digit_HxW, maps, columns=5)),
+        alt=f"The {len(filters_CxHxW)} filters of C1, and the maps of one digit: {counts}.",
         text="C1 and C3 are shown before they are pooled and squashed, S2 and S4 as they are "
         "handed on.",
     )
 
 
-def _augmented(run: Run) -> Section:
+def augmented(images_NxHxW: np.ndarray) -> Section:
+    """Training digits as the network sees them, at least one."""
     return Section(
         heading="Augmented digits",
         name="augmented",
-        png=png(draw_augmented(run.augmented_NxHxW)),
+        png=png(draw_augmented(images_NxHxW)),
         alt="Training digits, each as one of its random distortions.",
     )

@@ -1,5 +1,6 @@
 """Whether and where a run goes on from what its workdir holds."""
 
+import contextlib
 import os
 
 from lenet_jax import config
@@ -17,11 +18,8 @@ def newest(folder: str | os.PathLike[str]) -> int | None:
     below = place(folder) / workdir.CHECKPOINTS
     if not below.is_dir():
         return None
-    checkpoints = checkpoint.Checkpoints(below, read_only=True)
-    try:
+    with contextlib.closing(checkpoint.Checkpoints(below, read_only=True)) as checkpoints:
         return checkpoints.choose("latest")
-    finally:
-        checkpoints.close()
 
 
 def check_same_run(

@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from lenet_jax import __version__, config
@@ -65,6 +66,11 @@ class Record:
     data_rows: int
     train_rows: int
     teacher_fingerprint: str = ""
+
+    @property
+    def held_rows(self) -> int:
+        """How many digits are held out of the training of some member."""
+        return self.data_rows - (0 if self.config.folds else self.train_rows)
 
     @classmethod
     def of(cls, config: Config, dataset: Dataset, train_rows: int) -> "Record":
@@ -211,21 +217,13 @@ def read_metrics(workdir: str | os.PathLike[str]) -> list[Row]:
 
 def write_metrics(workdir: str | os.PathLike[str], rows: Sequence[Row]) -> None:
     """Writes all rows anew, whole or not at all; a run has few epochs and a row is short."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _shortest(value) for name, value in row.items()})
-    write_atomically(place(workdir) / METRICS, text.getvalue())
+    cells = [{name: _shortest(value) for name, value in row.items()} for row in rows]
+    _write_table(place(workdir) / METRICS, COLUMNS, cells)
 
 
 def write_networks(workdir: str | os.PathLike[str], rows: Sequence[dict[str, Any]]) -> None:
     """Writes a row per network: its seed, its fold, its point of the sweep and its accuracy."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomically(place(workdir) / NETWORKS, text.getvalue())
+    _write_table(place(workdir) / NETWORKS, tuple(rows[0]), rows)
 
 
 def read_networks(workdir: str | os.PathLike[str], fields: Sequence[str]) -> list[dict[str, float]]:
@@ -262,6 +260,14 @@ def read_temperature(workdir: str | os.PathLike[str]) -> float:
         if not 0.01 < temperature < 100:
             raise ValueError(f"temperature {temperature}")
         return temperature
+
+
+def _write_table(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue())
 
 
 @contextlib.contextmanager

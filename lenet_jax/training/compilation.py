@@ -53,16 +53,14 @@ def compile_ahead(
 ) -> Programs:
     """The programs of `epoch.programs`, compiled side by side.
 
-    The last ones are kept, so that whoever knows the sizes early can have them compiled early. A
-    compiled program takes arrays of just these shapes and shardings: what has a member axis split
-    over members, all else replicated over the mesh.
+    They are kept, see `compilation_progress.once`. A compiled program takes arrays of just these
+    shapes and shardings: what has a member axis split over members, all else replicated over the
+    mesh.
     """
-    return _compile_ahead(config, mesh, sizes, teacher)
+    return compilation_progress.once(_programs, config, mesh, sizes, teacher)
 
 
-# For a cache `teacher` left out is another call than `teacher=None`.
-@functools.lru_cache(maxsize=1)
-def _compile_ahead(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | None, /) -> Programs:
+def _programs(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | None) -> Programs:
     lazy = epoch.programs(config, mesh, sizes.images, teacher)
     whole = meshes.replicated(mesh)
     split = functools.partial(meshes.abstract, sharding=meshes.stacked(mesh))

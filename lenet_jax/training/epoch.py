@@ -53,26 +53,20 @@ def programs(
     create = functools.partial(states.create, config, num_examples)
 
     def shuffle(state_M: TrainState, member_M: Member) -> Member:
-        def one_member(given: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
-            return shuffled(config, *given)
-
-        every_member = meshes.over_members(mesh, one_member, (), stacked)
-        order_MxR = every_member((state_M.key, state_M.step, member_M.rows_R))
+        every_member = meshes.over_members(
+            mesh, functools.partial(shuffled, config), (), stacked, own=3
+        )
+        order_MxR = every_member(state_M.key, state_M.step, member_M.rows_R)
         return dataclasses.replace(member_M, rows_R=order_MxR)
 
-    def train_until(
-        state_M: TrainState, member_M: Member, images_NxHxW: jax.Array, *shared: Any
-    ) -> TrainState:
-        one_member = functools.partial(
-            train_member_until,
-            config,
-            teacher_config,
-            batch_axis=meshes.BATCH,
-            microbatch_size=CPU_MICROBATCH if platform == "cpu" else None,
-        )
-        every_member = meshes.over_members(mesh, one_member, (P(),) * 5, stacked)
-        trained: TrainState = every_member((state_M, member_M), images_NxHxW, *shared)
-        return trained
+    steps_of_one = functools.partial(
+        train_until,
+        config,
+        teacher_config,
+        batch_axis=meshes.BATCH,
+        microbatch_size=CPU_MICROBATCH if platform == "cpu" else None,
+    )
+    steps = meshes.over_members(mesh, steps_of_one, (P(),) * 5, stacked, own=2)
 
     def evaluate(
         params_M: models.Params, rows_MxH: jax.Array, images_NxHxW: jax.Array, labels_N: jax.Array
@@ -97,7 +91,7 @@ def programs(
     return Programs(
         create=jax.jit(meshes.over_members(mesh, create, (), stacked), compiler_options=quick),
         shuffle=jax.jit(shuffle, compiler_options=quick),
-        train_until=jax.jit(exactly(train_until), donate_argnums=0, compiler_options=less),
+        train_until=jax.jit(exactly(steps), donate_argnums=0, compiler_options=less),
         evaluate=jax.jit(exactly(evaluate), compiler_options=less),
     )
 
@@ -121,15 +115,16 @@ def shuffled(config: Config, key: jax.Array, step: jax.Array, rows_R: jax.Array)
     return order_R
 
 
-def train_member_until(
+def train_until(
     config: Config,
     teacher_config: Config | None,
-    state_and_member: tuple[TrainState, Member],
+    state: TrainState,
+    member: Member,
     images_NxHxW: jax.Array,
     labels_N: jax.Array,
     first: jax.Array,
     stop: jax.Array,
-    teacher_params_FxT: Any = None,
+    teacher_params_FxT: Any,
     *,
     batch_axis: str,
     microbatch_size: int | None = None,
@@ -139,18 +134,17 @@ def train_member_until(
     Args:
       config: of the run.
       teacher_config: of the teacher's networks, None without a teacher.
-      state_and_member: of one member, its rows `shuffled` for the one epoch that the steps between
-        `first` and `stop` lie in.
+      state: of one member.
+      member: its rows `shuffled` for the one epoch that the steps from `first` to `stop` are in.
       images_NxHxW: uint8 [N, 28, 28]; the member says which rows are its own.
       labels_N: int32 [N].
       first: int32 [], the step that the state is at. One number for all members: a loop that each
         might leave at another turn would choose between the old state and the new one in each.
       stop: int32 [], where to stop; the result does not depend on how an epoch is cut in pieces.
-      teacher_params_FxT: of the teacher's networks, leaves [folds, networks, ...].
+      teacher_params_FxT: of the teacher's networks, leaves [folds, networks, ...], None without.
       batch_axis: mesh axis over which each batch is split.
       microbatch_size: as `layout.batch_layout` has it.
     """
-    state, member = state_and_member
     num_examples = member.rows_R.shape[0]
     steps_per_epoch = optimizer.steps_per_epoch(config, num_examples)
     epoch = state.step // steps_per_epoch

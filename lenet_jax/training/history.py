@@ -1,11 +1,13 @@
-"""The rows of `metrics.csv`, one per epoch."""
+"""The rows of `metrics.csv`, one per epoch, and of `networks.csv`, one per network."""
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from lenet_jax.runs import workdir
+from lenet_jax.training.population import Population
 from lenet_jax.training.trainer import Evaluation, Piece
 
 
@@ -69,3 +71,17 @@ def accuracy(row: workdir.Row) -> float | None:
     """What tells the best epoch: of the average of the members, or of the only one."""
     of_average = row["ensemble_accuracy"]
     return row["holdout_accuracy"] if of_average is None else of_average
+
+
+def networks(population: Population, accuracy_M: np.ndarray) -> list[dict[str, Any]]:
+    """What each network was trained with, and its accuracy on what it was held out of."""
+    return [
+        {
+            "network": index,
+            "seed": int(population.seeds_M[index]),
+            "fold": int(population.member.fold[index]),
+            **population.points[population.point_M[index]],
+            "holdout_accuracy": round(float(accuracy_M[index]), 6),
+        }
+        for index in range(len(population))
+    ]

@@ -18,9 +18,10 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+import jax
 import numpy as np
 
 from lenet_jax.config import Config
@@ -29,7 +30,6 @@ from lenet_jax.distributed import backend, multihost
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.errors import UserError
 from lenet_jax.files import place, shown
-from lenet_jax.models import summary
 from lenet_jax.runs import checkpoint, mirror, occupied, resume, workdir
 from lenet_jax.training import (
     compilation,
@@ -95,6 +95,58 @@ def train(
         written; or the loss is not finite; or there is a sweep and nothing held out.
       Stopped: a signal asked for it; the state is saved.
     """
+    record, people, teacher = _plan(config, dataset)
+    if kept_in is not None and multihost.several():
+        raise UserError(f"{shown(kept_in.folder)}: a mirror is for a run of one process")
+    if not overwrite:
+        occupied.check_free(folder)
+    first, steps = multihost.first(), optimizer.steps_per_epoch(config, people.images)
+    say = say if first else _silent
+    with _alone_in(folder):
+        start, finished = _begin_or_resume(folder, record, steps, say, kept_in)
+        if finished:
+            say(f"{shown(folder)}: this run has finished its {config.epochs} epochs")
+            return None
+        mesh = meshes.make(len(people), sizes=config.mesh)
+        held = dataset.take(people.held_rows) if len(people.held_rows) else None
+        for line in logging.introduction(config, mesh, dataset, people.images, held):
+            say(line)
+        if first:
+            workdir.create(folder, record)
+        trainer = Trainer(config, mesh, dataset, people, teacher)
+        rows = history.History(folder, 0 if start is None else start // steps, log, write=first)
+        checkpoints = checkpoint.Checkpoints(place(folder) / workdir.CHECKPOINTS)
+        copying = contextlib.nullcontext() if kept_in is None else kept_in.copying()
+        with copying, contextlib.closing(checkpoints):
+            if start is None:
+                state = trainer.create()
+            else:
+                state = checkpoints.restore(start, trainer.abstract_state())
+                checkpoints.drop_after(start)
+                say(f"Going on from epoch {start / steps:g} of {config.epochs}")
+            with preemption.asked() as request:
+                state, evaluation = _run(config, trainer, state, rows, checkpoints, request, folder)
+    if not first:
+        return None
+    return Result(
+        record=record,
+        rows=rows.rows,
+        networks=[] if evaluation is None else history.networks(people, evaluation.accuracy_M),
+        training=dataset.take(people.member.rows_R[0]),
+        holdout=held,
+        probabilities_NxK=None if evaluation is None else evaluation.probabilities_NxK,
+        # The first shard holds member 0; no other is fetched for it.
+        params=jax.tree.map(
+            lambda leaf: np.asarray(leaf.addressable_data(0))[0], state.averaged_params
+        ),
+        devices=backend.describe(mesh, config),
+    )
+
+
+def _plan(
+    config: Config, dataset: Dataset
+) -> tuple[workdir.Record, Population, distillation.Teacher | None]:
+    """What is trained on what; the same in all processes of a run."""
     if dataset.labels_N is None:
         raise UserError(f"{dataset.name}: has no labels, so nothing can be trained on it")
     people = population.make(config, dataset.labels_N)
@@ -105,75 +157,23 @@ def train(
         )
     record = workdir.Record.of(config, dataset, people.images)
     multihost.check_same(f"{config} {record.data_fingerprint}", "another config or other digits")
-    taught = None
+    teacher = None
     if config.teacher:
-        taught = distillation.restore(record)
-        record = dataclasses.replace(record, teacher_fingerprint=taught.fingerprint)
+        teacher = distillation.restore(record)
+        record = dataclasses.replace(record, teacher_fingerprint=teacher.fingerprint)
         multihost.check_same(record.teacher_fingerprint, "another teacher")
-    if kept_in is not None and multihost.several():
-        raise UserError(f"{shown(kept_in.folder)}: a mirror is for a run of one process")
-    if not overwrite:
-        occupied.check_free(folder)
+    return record, people, teacher
+
+
+@contextlib.contextmanager
+def _alone_in(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Keeps other runs out of a workdir, and leaves those of its own run when asked to stop."""
     try:
         with workdir.locked(folder) if multihost.first() else contextlib.nullcontext():
-            return _train(record, dataset, people, taught, folder, say, log, kept_in)
+            yield
     except preemption.Stopped:
         multihost.leave()
         raise
-
-
-def _train(
-    record: workdir.Record,
-    dataset: Dataset,
-    members: Population,
-    teacher: distillation.Teacher | None,
-    folder: str | os.PathLike[str],
-    say: Callable[[str], None],
-    log: Callable[[workdir.Row], None] | None,
-    kept_in: mirror.Mirror | None,
-) -> Result | None:
-    config = record.config
-    steps = optimizer.steps_per_epoch(config, members.images)
-    if not multihost.first():
-        say = _silent
-    start, finished = _begin_or_resume(folder, record, steps, say, kept_in)
-    if finished:
-        say(f"{shown(folder)}: this run has finished its {config.epochs} epochs")
-        return None
-    mesh = meshes.make(len(members), sizes=config.mesh)
-    held = dataset.take(members.held_rows) if len(members.held_rows) else None
-    for line in logging.introduction(config, mesh, dataset, members.images, held):
-        say(line)
-    if multihost.first():
-        workdir.create(folder, record)
-    trainer = Trainer(config, mesh, dataset, members, teacher)
-    done = 0 if start is None else start // steps
-    rows = history.History(folder, done, log, write=multihost.first())
-    checkpoints = checkpoint.Checkpoints(place(folder) / workdir.CHECKPOINTS)
-    copying = contextlib.nullcontext() if kept_in is None else kept_in.copying()
-    with copying, contextlib.closing(checkpoints):
-        if start is None:
-            state = trainer.create()
-        else:
-            state = checkpoints.restore(start, trainer.abstract_state())
-            checkpoints.drop_after(start)
-            say(f"Going on from epoch {start / steps:g} of {config.epochs}")
-        with preemption.asked() as request:
-            state, evaluation = _run(config, trainer, state, rows, checkpoints, request, folder)
-    if not multihost.first():
-        return None
-    return Result(
-        record=record,
-        state=state,
-        rows=rows.rows,
-        training=dataset.take(members.member.rows_R[0]),
-        holdout=held,
-        probabilities_NxK=None if evaluation is None else evaluation.probabilities_NxK,
-        population=members,
-        accuracy_M=None if evaluation is None else evaluation.accuracy_M,
-        devices=backend.describe(mesh, config),
-        parameters=sum(layer.trainable for layer in summary.layers(config)),
-    )
 
 
 def _begin_or_resume(

@@ -26,7 +26,7 @@ class Member:
     Attributes:
       hyper: its hyperparameters.
       rows_R: int32 [R], positions of its training images, in the order of an epoch where
-        `epoch.train_member_until` takes them; -1 fills up what another fold has more.
+        `epoch.train_until` takes them; -1 fills up what another fold has more.
       fold: int32 [], the fold that it does not see, 0 without folds.
     """
 

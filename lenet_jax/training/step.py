@@ -71,7 +71,8 @@ def train_step(
 
     def add(index: int | jax.Array, total: jax.Array) -> jax.Array:
         part = jax.tree.map(lambda rows: rows[index], parts)
-        return total + ravel_pytree(_gradients(config, state.params, hyper, part, targets))[0]
+        grads = jax.grad(loss, argnums=1, has_aux=True)(config, state.params, hyper, part, targets)
+        return total + ravel_pytree(grads)[0]
 
     vector = add(0, zeros) if microbatches == 1 else lax.fori_loop(0, microbatches, add, zeros)
     grads, sums = unravel(lax.psum(vector, batch_axis))
@@ -95,14 +96,22 @@ def train_step(
     )
 
 
-def _gradients(
+def loss(
     config: Config,
     params: models.Params,
     hyper: Hyperparameters,
     batch: Batch,
-    targets: Targets | None,
-) -> tuple[models.Params, metrics.Metrics]:
-    """Gradients of the summed loss, and the sums, of augmented images."""
+    targets: Targets | None = None,
+) -> tuple[jax.Array, metrics.Metrics]:
+    """The summed cross-entropy of a batch, augmented, that with soft targets mixed in; all sums.
+
+    Args:
+      config: of the run.
+      params: of one member, which the loss is differentiated by; nothing before the network is.
+      hyper: of this member.
+      batch: images, labels and mask, and what decides about augmentation and dropout.
+      targets: what the teacher says of augmented images, if there is one.
+    """
     pixels = batch.images_BxHxW
     if not augmentation.is_identity(config):
         pixels = augmentation.augment(hyper, batch.draws_BxD, pixels, augmentation.sampling(config))
@@ -112,34 +121,7 @@ def _gradients(
         # What is left is scaled up, so that nothing need be scaled when predicting.
         keep_BxF = jnp.where(batch.units_BxF < hyper.dropout, 0, 1 / (1 - hyper.dropout))
     soft_BxK = None if targets is None else lax.optimization_barrier(targets(pixels))
-
-    grads: tuple[models.Params, metrics.Metrics] = jax.grad(loss, argnums=1, has_aux=True)(
-        config, params, hyper, batch, pixels, keep_BxF, soft_BxK
-    )
-    return grads
-
-
-def loss(
-    config: Config,
-    params: models.Params,
-    hyper: Hyperparameters,
-    batch: Batch,
-    pixels_BxHxW: jax.Array,
-    keep_BxF: jax.Array | None = None,
-    soft_BxK: jax.Array | None = None,
-) -> tuple[jax.Array, metrics.Metrics]:
-    """The summed cross-entropy of a batch, that with soft targets mixed in, and all sums.
-
-    Args:
-      config: of the run.
-      params: of one member.
-      hyper: of this member.
-      batch: gives labels and mask.
-      pixels_BxHxW: float32, its images as the augmentation left them.
-      keep_BxF: what dropout multiplies the units of F6 with.
-      soft_BxK: softened probabilities that the teacher gives.
-    """
-    logits_BxK = models.apply(config, params, pixels_BxHxW, keep_BxF)
+    logits_BxK = models.apply(config, params, pixels, keep_BxF)
     losses_B = metrics.losses(
         logits_BxK,
         batch.labels_B,
