@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 import lenet_jax
+from lenet_jax.config import Config
 from lenet_jax.data import (
     Dataset,
     appearance,
@@ -24,6 +25,7 @@ from lenet_jax.data import (
 from lenet_jax.data.dataset import PIXELS, SIDE
 from lenet_jax.data.place import Asked
 from lenet_jax.errors import UserError
+from lenet_jax.runs import workdir
 from support.commands import program
 from support.digit_files import KAGGLE, csv_bytes, examples, needs_kaggle, table
 
@@ -224,6 +226,15 @@ def test_what_another_version_has_kept_is_no_reason_to_stop(key, value):
     assert prediction_warning(kept, UNSEEN) is None
     del kept[key]
     assert appearance.read(kept) is None
+
+
+def test_a_run_of_before_there_were_these_numbers_is_read(tmp_path):
+    workdir.create(tmp_path, workdir.Record.of(Config(), SAMPLE, 3600))
+    assert workdir.read(tmp_path).data_appearance == KEPT
+    content = json.loads((tmp_path / workdir.CONFIG).read_text())
+    del content["data_appearance"]
+    (tmp_path / workdir.CONFIG).write_text(json.dumps(content))
+    assert workdir.read(tmp_path).data_appearance == {}
 
 
 def test_too_few_digits_of_a_class_have_no_mean():
