@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from sklearn.datasets import load_digits
 
 import lenet_jax
 from lenet_jax.config import Config
@@ -111,6 +112,21 @@ def test_pictures_and_runs_that_kept_nothing_are_not_compared():
     assert appearance.of_training(blank) == {}
 
 
+def test_digits_of_other_hands_are_not_told():
+    """UCI's, of 8x8 pixels in 0 to 16, all and each class alone."""
+    uci = load_digits()
+    some, labels_N = uci.images[::2].astype(np.uint8) * 15, uci.target[::2].astype(np.int32)
+    images = assemble.to_digits(some, "uci", lambda line: None)
+    others = dataset(images, labels_N)
+    assert training_warning(others) is None
+    assert {prediction_warning(KEPT, part) for part in (others, *parts(others, ((10, 50),)))} == {
+        None
+    }
+    for k in range(10):
+        assert prediction_warning(KEPT, dataset(images[labels_N == k])) is None
+    assert prediction_warning(appearance.of_training(others), UNSEEN) is None
+
+
 # What is not usual is told, with what brings it back
 
 
@@ -198,11 +214,11 @@ def test_the_numbers_change_as_the_digits_do(seed, turn):
     turned, _ = appearance.seen(turn.back(digits))
     npt.assert_allclose(list(vars(turned).values()), list(vars(seen).values()), rtol=1e-5)
     # As it stands after a turn is as it would stand if the turn were undone.
-    as_it_stands, after = orientation.likeness(digits, orientation.MNIST)
+    as_it_stands, after = orientation.correlations(digits, orientation.MNIST)
     npt.assert_allclose(
-        orientation.likeness(turn.back(digits), orientation.MNIST)[0], after[turn], atol=1e-5
+        orientation.correlations(turn.back(digits), orientation.MNIST)[0], after[turn], atol=1e-5
     )
-    assert (as_it_stands <= 1 + 1e-5).all()
+    assert (abs(as_it_stands) <= 1 + 1e-5).all()
 
 
 # What is kept

@@ -67,7 +67,9 @@ def of_training(dataset: Dataset) -> dict[str, Any]:
     means = orientation.class_means(some.images_NxHxW, some.labels_N)
     if sum(map(bool, means)) < orientation.LEAST_CLASSES:
         means = ()
-    likeness = float(orientation.likeness(digits_NxHxW, means)[0].mean()) if means else 0.0
+    likeness = 0.0
+    if means:
+        likeness = float(orientation.correlations(digits_NxHxW, means)[0].max(1).mean())
     numbers = dataclasses.asdict(appearance) | {"likeness": likeness}
     rounded = {name: round(number, 4) for name, number in numbers.items()}
     return rounded | {"class_means": list(means)}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lenet_jax.data import appearance, orientation
 from lenet_jax.data.appearance import Appearance, Usual
 from lenet_jax.data.dataset import Dataset
+from lenet_jax.data.orientation import TURNS
 
 # Digits, before anything but that they are blank is told of them.
 _LEAST = 10
@@ -29,6 +30,9 @@ _NOISE, _UNLIKE = 0.4, 0.6
 # Of the usual likeness, once a turn is undone; what that adds to it, also in standard errors, of
 # digits that differ from each other by so much at least.
 _TURNED, _GAIN, _ERRORS, _DEVIATION = 0.85, 0.03, 4.0, 0.1
+# Fraction of digits that are most like the same class. Of a single one, by another hand, a mirrored
+# 2 may pass for an 8.
+_ONE_CLASS = 0.5
 
 
 @dataclasses.dataclass
@@ -116,13 +120,15 @@ def _compared(
 
 def _add_turn(found: _Found, digits_NxHxW: NDArray[np.float32], usual: Usual) -> None:
     """Adds how digits lie, or that they are like nothing the run knows."""
-    upright_N, turned_N = orientation.likeness(digits_NxHxW, usual.class_means)
-    turn = max(turned_N, key=lambda turn: float(turned_N[turn].mean()))
-    gain_N = turned_N[turn] - upright_N
+    upright_NxK, turned_NxK = orientation.correlations(digits_NxHxW, usual.class_means)
+    turn = max(TURNS, key=lambda turn: float(turned_NxK[turn].max(1).mean()))
+    likeness = float(turned_NxK[turn].max(1).mean())
+    gain_N = turned_NxK[turn].max(1) - upright_NxK.max(1)
     error = max(float(gain_N.std()), _DEVIATION) / np.sqrt(len(gain_N))
-    is_like = float(turned_N[turn].mean()) > _TURNED * usual.likeness
-    if is_like and float(gain_N.mean()) > max(_GAIN, _ERRORS * error):
+    is_better = float(gain_N.mean()) > max(_GAIN, _ERRORS * error)
+    most = np.bincount(turned_NxK[turn].argmax(1)).max() / len(gain_N)
+    if is_better and likeness > _TURNED * usual.likeness and most < _ONE_CLASS:
         found.seen.append(turn.seen)
         found.remedies.append(turn.remedy)
-    elif float(upright_N.mean()) < _UNLIKE * usual.likeness:
+    elif float(upright_NxK.max(1).mean()) < _UNLIKE * usual.likeness:
         found.seen.append("have other shapes")

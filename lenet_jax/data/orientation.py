@@ -120,24 +120,20 @@ def is_mean(text: str) -> bool:
     return text == "" or (len(text) == CELLS**2 and set(text) <= set("0123456789"))
 
 
-def likeness(images_NxHxW: NDArray, means: Sequence[str]) -> tuple[Cells, Mapping[Turn, Cells]]:
-    """How like each digit is to that mean digit which it is most like, float32 [N] up to 1.
+def correlations(images_NxHxW: NDArray, means: Sequence[str]) -> tuple[Cells, Mapping[Turn, Cells]]:
+    """How like each digit is to each mean digit, float32 [N, classes] up to 1.
 
     Args:
       images_NxHxW: digits, of any numbers.
-      means: of some classes.
+      means: of classes; those that are empty are left out.
 
     Returns:
       That of the digits as they stand, and after each turn is undone.
     """
     cells_NxRxC = _cells(images_NxHxW)
     means_DxK = _directions(_numbers([mean for mean in means if mean])).T
-
-    def best(back: Callable[[NDArray], NDArray]) -> Cells:
-        nearest: Cells = (_directions(back(cells_NxRxC)) @ means_DxK).max(1)
-        return nearest
-
-    return best(np.asarray), {turn: best(turn.back) for turn in TURNS}
+    upright_NxK: Cells = _directions(cells_NxRxC) @ means_DxK
+    return upright_NxK, {turn: _directions(turn.back(cells_NxRxC)) @ means_DxK for turn in TURNS}
 
 
 def _cells(images_NxHxW: NDArray) -> Cells:
