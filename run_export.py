@@ -1,10 +1,6 @@
 """Exports a trained run; see `--help`. What it does is in lenet_jax/cli/export.py."""
 
-from lenet_jax.environment import startup
+from lenet_jax.cli import scripts
 
 if __name__ == "__main__":
-    # Before all else, for the packages take a second to import.
-    startup.begin()
-    from lenet_jax.cli import export
-
-    export.main()
+    scripts.export()

@@ -1,10 +1,6 @@
 """Predicts digits with a trained run; see `--help`. What it does is in lenet_jax/cli/predict.py."""
 
-from lenet_jax.environment import startup
+from lenet_jax.cli import scripts
 
 if __name__ == "__main__":
-    # Before all else, for the packages take a second to import.
-    startup.begin()
-    from lenet_jax.cli import predict
-
-    predict.main()
+    scripts.predict()

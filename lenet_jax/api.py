@@ -135,6 +135,9 @@ def train(
     with wording.errors_in_python():
         run, mirror = to_path("run", run), None if mirror is None else to_path("mirror", mirror)
         recipe = dataclasses.replace(config or Config(), **fields)
+        line = data.training_warning(dataset)
+        if line is not None:
+            warnings.warn(wording.in_python(line), stacklevel=2)
         with _prepared():
             kept_in = None
             if mirror is not None:
@@ -155,7 +158,8 @@ def predict(
 ) -> np.ndarray:
     """Probabilities of the ten digits, the members of an ensemble averaged.
 
-    Digits that the run may have been trained on give a warning.
+    Digits that the run may have been trained on give a warning, and so do such as are unlike what
+    it was trained on: inverted, turned, blank, noise.
 
     Args:
       run: folder of the run.
@@ -185,8 +189,9 @@ def predict(
         if dataset is images:
             source, fingerprint = record.data_source, record.data_fingerprint
             told += filter(None, [data.overlap_warning(source, fingerprint, dataset)])
+        told += filter(None, [data.prediction_warning(record.data_appearance, dataset)])
         for line in told:
-            warnings.warn(line, stacklevel=2)
+            warnings.warn(wording.in_python(line), stacklevel=2)
         with _prepared():
             return predicting.from_run(run, record, dataset.images_NxHxW, checkpoint)
 

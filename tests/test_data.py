@@ -23,18 +23,21 @@ from lenet_jax.data import (
     sample_submission,
 )
 from lenet_jax.data.leakage import identify
-from support.digit_files import csv_bytes, digits, idx_folder, put, refused, same, table, zip_bytes
+from support.digit_files import (
+    KAGGLE,
+    csv_bytes,
+    digits,
+    idx_folder,
+    needs_kaggle,
+    put,
+    refused,
+    same,
+    table,
+    zip_bytes,
+)
 
 IMAGES, LABELS = digits(10)
 TRAIN = csv_bytes(table(IMAGES, LABELS))
-
-KAGGLE = Path(
-    os.environ.get("LENET_JAX_KAGGLE_ZIP")
-    or Path(__file__).parents[1] / ".." / "shared" / "kaggle" / "digit-recognizer.zip"
-)
-needs_kaggle = pytest.mark.skipif(
-    not KAGGLE.is_file(), reason="set LENET_JAX_KAGGLE_ZIP to the path of Kaggle's zip"
-)
 
 
 def dataset(labels_N=LABELS, source="csv", images_NxHxW=IMAGES):

@@ -214,7 +214,11 @@ def digits_csv(rows, header=HEADER, label=None, pixel="0"):
     def cell(name, row):
         if name == "label":
             return str(row % 10 if label is None else label)
-        return pixel if name == "pixel5" else str((row * 7 + len(name)) % 256)
+        if name == "pixel5":
+            return pixel
+        # A stroke that differs from row to row, as light on dark as digits are.
+        on_stroke = 300 <= int(name.removeprefix("pixel")) < 400
+        return str(255 - (row * 7) % 50 if on_stroke else 0)
 
     body = [",".join(cell(name, row) for name in columns) for row in range(rows)]
     return "\n".join([header, *body]) + "\n"

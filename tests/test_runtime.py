@@ -2,13 +2,17 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import lenet_jax
+from lenet_jax.config import Config
 from lenet_jax.distributed import mesh
 from lenet_jax.environment import runtime
 from lenet_jax.errors import UserError
+from lenet_jax.training import memory
 
 
 @pytest.mark.parametrize(
@@ -118,7 +122,7 @@ def test_the_check_names_versions_and_devices_in_a_process_that_asked_for_nothin
 def group(root, line, files):
     """Writes what the kernel says of this process's control groups."""
     (root / "proc/self").mkdir(parents=True, exist_ok=True)
-    (root / "proc/self/cgroup").write_text(f"7:memory:/x\n{line}\n")
+    (root / "proc/self/cgroup").write_text(f"7:pids:/x\n{line}\n")
     for name, text in files.items():
         path = root / "sys/fs/cgroup" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -162,3 +166,44 @@ def test_pins_count_where_there_is_no_quota(tmp_path, monkeypatch):
     assert runtime.cores(tmp_path) == 1
     group(tmp_path, "0::/", {"cpu.max": "200000 100000"})
     assert runtime.cores(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "files", "limit"),
+    [
+        ("0::/", {}, None),
+        ("0::/", {"memory.max": "max"}, None),
+        ("0::/", {"memory.max": "536870912"}, 2**29),
+        ("0::/pod/c", {"pod/c/memory.max": "max", "pod/memory.max": "268435456"}, 2**28),
+        ("4:memory:/docker/1", {"memory/memory.limit_in_bytes": "536870912"}, 2**29),
+        ("4:memory:/d", {"memory/d/memory.limit_in_bytes": "9223372036854771712"}, None),
+        ("0::/", {"memory.max": "what is this"}, None),
+    ],
+)
+def test_the_memory_limit_is_the_least_of_all_groups_above(tmp_path, line, files, limit):
+    group(tmp_path, line, files)
+    assert runtime.memory_limit(tmp_path) == limit
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not say")
+def test_the_memory_that_this_process_takes():
+    before, block = runtime.resident_memory(), np.ones(2**26, np.uint8)
+    assert 0.9 * block.nbytes < runtime.resident_memory() - before < 1.5 * block.nbytes
+    assert runtime.resident_memory("/nowhere") == 0
+
+
+def test_a_run_that_cannot_fit_says_so_and_any_other_says_nothing(tmp_path):
+    digits = lenet_jax.load_data("sample")
+    (tmp_path / "proc/self").mkdir(parents=True)
+    # 200 MiB, as a process has taken that is about to train.
+    pages = 200 * 2**20 // os.sysconf("SC_PAGE_SIZE")
+    (tmp_path / "proc/self/statm").write_text(f"999999 {pages} 1 1 0 1 0\n")
+    group(tmp_path, "0::/", {"memory.max": str(256 * 2**20)})
+    line = memory.warning(Config(), digits, tmp_path)
+    assert line.startswith("this container allows 0.27 GB of memory and the run needs 0.32 GB or ")
+    assert "give it 1 GB (docker run --memory=1g, " in line
+    group(tmp_path, "0::/", {"memory.max": str(400 * 2**20)})
+    assert memory.warning(Config(), digits, tmp_path) is None
+    assert "give it 3 GB" in memory.warning(Config(members=1000), digits, tmp_path)
+    group(tmp_path, "0::/", {"memory.max": "max"})
+    assert memory.warning(Config(members=1000), digits, tmp_path) is None

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,31 @@ def start(*flags, cwd):
     )
 
 
-def test_an_interrupt_during_imports_is_one_word(tmp_path):
-    # A module of the first ones that waits, as a slow disk does.
-    (tmp_path / "absl").mkdir()
-    (tmp_path / "absl/__init__.py").write_text(
+def console_script(name):
+    """A command that does what pip makes of an entry point."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    module, _, function = project["scripts"][f"lenet-{name}"].partition(":")
+    call = f"import sys; from {module} import {function}; sys.exit({function}())"
+    return [sys.executable, "-c", call]
+
+
+PROGRAMS = ("train", "predict", "export")
+COMMANDS = {f"run_{name}.py": [sys.executable, ROOT / f"run_{name}.py"] for name in PROGRAMS} | {
+    f"lenet-{name}": console_script(name) for name in PROGRAMS
+}
+
+
+# The first one of others, and one in the middle.
+@pytest.mark.parametrize("module", ["absl", "numpy"])
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_an_interrupt_during_imports_is_one_word(command, module, tmp_path):
+    # It waits, as a slow disk does.
+    (tmp_path / module).mkdir()
+    (tmp_path / module / "__init__.py").write_text(
         "import pathlib, time\npathlib.Path('importing').touch()\ntime.sleep(60)\n"
     )
     process = subprocess.Popen(
-        [sys.executable, ROOT / "run_train.py"],
+        command,
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
@@ -69,6 +87,41 @@ def test_what_was_ignored_stays_ignored(tmp_path):
         env=ENVIRONMENT,
     )
     assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr
+
+
+CALLED_BACK = """
+import gc, signal, sys, time
+from lenet_jax.cli import thread_errors
+from lenet_jax.training import preemption
+thread_errors.tell_once()
+preemption.listen()
+def callback(phase, info):
+    gc.callbacks.clear()
+    signal.raise_signal(int(sys.argv[1]))
+gc.callbacks.append(callback)
+try:
+    gc.collect()
+    print("Python drops it", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "Terminated")],
+)
+def test_a_signal_in_a_callback_is_not_lost(number, name):
+    """JAX has Python call it at each collection of garbage, where nothing can be raised."""
+    done = subprocess.run(
+        [sys.executable, "-c", CALLED_BACK, str(int(number))],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=50,
+    )
+    assert (done.stdout, done.stderr) == (f"Python drops it\n{name}\n", "")
 
 
 @pytest.mark.parametrize("name", ["train", "predict"])

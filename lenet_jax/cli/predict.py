@@ -65,6 +65,7 @@ def _predict() -> None:
     files = outputs.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)
     outputs.check(dataset, files, WORKDIR.value, DATA.value, overwrite=anyway)
     program.tell(data.overlap_warning(record.data_source, record.data_fingerprint, dataset))
+    program.tell(data.prediction_warning(record.data_appearance, dataset))
     probabilities_NxK = predict.from_run(WORKDIR.value, record, dataset.images_NxHxW, which, views)
     if multihost.first():
         sample = data.sample_submission(DATA.value)

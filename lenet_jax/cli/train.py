@@ -56,6 +56,7 @@ def _train(recipe: Config) -> None:
         recipe,
     )
     dataset = reading.load(*how, transposed=TRANSPOSED.value)
+    program.tell(data.training_warning(dataset))
     from lenet_jax.distributed import multihost
     from lenet_jax.report import build, only_shown
     from lenet_jax.training import loop

@@ -6,6 +6,7 @@ where they are first needed.
 
 from lenet_jax.data.cache import programs_folder
 from lenet_jax.data.dataset import SIDE, Dataset
+from lenet_jax.data.distribution_shift import prediction_warning, training_warning
 from lenet_jax.data.leakage import overlap_warning
 from lenet_jax.data.load import (
     HELP_TO_PREDICT,
@@ -31,6 +32,8 @@ __all__ = [
     "load_train",
     "overlap_warning",
     "path_of",
+    "prediction_warning",
     "programs_folder",
     "sample_submission",
+    "training_warning",
 ]

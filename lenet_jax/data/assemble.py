@@ -41,10 +41,12 @@ def dataset(
         images_NxHxW, labels_N = _part_of_all(images_NxHxW, labels_N, asked)
     if asked.transposed or known_transposed:
         images_NxHxW = np.ascontiguousarray(images_NxHxW.transpose(0, 2, 1))
+    if labels_N is not None:
+        turn = orientation.turn_of_classes(images_NxHxW, labels_N)
+        if turn is orientation.TRANSPOSED:
+            raise UserError(f"{name}: {_turned(asked, known_transposed)}")
     source = leakage.identify(labels_N, len(images_NxHxW), otherwise)
     if source == otherwise and labels_N is not None:
-        if orientation.is_transposed(images_NxHxW, labels_N):
-            raise UserError(f"{name}: {_turned(asked, known_transposed)}")
         source = leakage.by_pixels(images_NxHxW, otherwise)
     return Dataset(images_NxHxW=images_NxHxW, labels_N=labels_N, source=source, name=name)
 

@@ -16,6 +16,8 @@ import jax
 
 # Option of JAX -> value of every run. `tests/test_settings.py` tries all that JAX has.
 OWN: dict[str, Any] = {
+    # Computes with shapes of traced arrays that are not known.
+    "eager_constant_folding": False,
     # Finds fault with what a compiler of several threads writes in another order.
     "jax_compilation_cache_check_contents": False,
     # Takes `fold_in(root, step)` in a loop for a key that is used twice.
@@ -23,6 +25,7 @@ OWN: dict[str, Any] = {
     "jax_default_prng_impl": "threefry2x32",
     # Programs are compiled ahead of their call.
     "jax_disable_jit": False,
+    "jax_disable_most_optimizations": False,
     "jax_enable_x64": False,
     # These put checks into programs that `shard_map` cannot take.
     "jax_error_checking_behavior_divide": "ignore",
@@ -73,7 +76,9 @@ def taken_over() -> Iterator[list[str]]:
 
 def _foreign() -> dict[str, Any]:
     """Options that have another value than ours, with it; those that this JAX has."""
-    values = {name: getattr(jax.config, name) for name in OWN if hasattr(jax.config, name)}
+    # Not all of them are attributes, too.
+    there = jax.config.values
+    values = {name: there[name] for name in OWN if name in there}
     return {
         name: value
         for name, value in values.items()

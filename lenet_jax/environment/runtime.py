@@ -72,6 +72,29 @@ def _quotas(root: Path) -> Iterator[tuple[str, str]]:
         yield _read(group / "cpu.cfs_quota_us"), _read(group / "cpu.cfs_period_us")
 
 
+def memory_limit(root: str | os.PathLike[str] = "/") -> int | None:
+    """Bytes of memory that the control groups above this process allow it, None where none is set.
+
+    Args:
+      root: of the file system.
+    """
+    limits = [_read(group / "memory.max") for group in _groups(Path(root), "")]
+    limits += [_read(group / "memory.limit_in_bytes") for group in _groups(Path(root), "memory")]
+    # Version 2 says `max` for none, version 1 the greatest number of whole pages.
+    allowed = [int(limit) for limit in limits if limit.isdecimal() and int(limit) < 2**62]
+    return min(allowed, default=None)
+
+
+def resident_memory(root: str | os.PathLike[str] = "/") -> int:
+    """Bytes of memory that this process takes, 0 where the system does not say.
+
+    Args:
+      root: of the file system.
+    """
+    _, pages, *_ = (*_read(Path(root) / "proc/self/statm").split(), "", "")
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") if pages.isdecimal() else 0
+
+
 def _groups(root: Path, controller: str) -> Iterator[Path]:
     """The control group of this process and those above it; of version 2 where there is no name.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from lenet_jax import __version__, config
 from lenet_jax.config import Config
-from lenet_jax.data import Dataset
+from lenet_jax.data import Dataset, appearance
 from lenet_jax.environment import commands
 from lenet_jax.errors import UserError
 from lenet_jax.files import (
@@ -57,6 +57,7 @@ class Record:
       data_rows: their number, the hold-out included.
       train_rows: how many of them are trained on.
       teacher_fingerprint: of the networks that teach it, empty without a teacher.
+      data_appearance: what the digits look like, `data.appearance.of_training`.
     """
 
     config: Config
@@ -66,6 +67,7 @@ class Record:
     data_rows: int
     train_rows: int
     teacher_fingerprint: str = ""
+    data_appearance: dict = dataclasses.field(default_factory=dict)
 
     @property
     def held_rows(self) -> int:
@@ -82,6 +84,7 @@ class Record:
             data_fingerprint=dataset.fingerprint,
             data_rows=len(dataset),
             train_rows=train_rows,
+            data_appearance=appearance.of_training(dataset),
         )
 
 
@@ -150,8 +153,8 @@ def read(workdir: str | os.PathLike[str]) -> Record | None:
         raise UserError(f"{name}: not valid JSON ({error})") from None
     types = {field.name: field.type for field in dataclasses.fields(Record)} | {"config": dict}
     if isinstance(content, dict):
-        # Runs from before there was one.
-        content = {"teacher_fingerprint": "", **content}
+        # Runs from before there were these.
+        content = {"teacher_fingerprint": "", "data_appearance": {}, **content}
     wrong = [
         key
         for key, type_ in types.items()

@@ -14,6 +14,7 @@ from lenet_jax.distributed import mesh as meshes
 from lenet_jax.models import summary
 from lenet_jax.runs.columns import COLUMNS
 from lenet_jax.runs.workdir import Row
+from lenet_jax.training import memory
 
 # Characters of the bar itself.
 NARROWEST_BAR = 8
@@ -113,8 +114,8 @@ def introduction(
       num_examples: of them that each network is trained on.
       held: those held out, None if there are none.
     """
-    unused = meshes.unused_accelerator(mesh)
-    lines = [] if unused is None else [f"WARNING: {unused}"]
+    found = (meshes.unused_accelerator(mesh), memory.warning(config, dataset))
+    lines = [f"WARNING: {line}" for line in found if line is not None]
     lines.append(f"Devices: {backend.describe(mesh, config)}")
     if multihost.several():
         lines.append(f"If a process is lost the others end; {multihost.AGAIN}")

@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,13 @@ from hypothesis import strategies as st
 
 from lenet_jax.errors import UserError
 
+KAGGLE = Path(
+    os.environ.get("LENET_JAX_KAGGLE_ZIP")
+    or Path(__file__).parents[2] / ".." / "shared" / "kaggle" / "digit-recognizer.zip"
+)
+needs_kaggle = pytest.mark.skipif(
+    not KAGGLE.is_file(), reason="set LENET_JAX_KAGGLE_ZIP to the path of Kaggle's zip"
+)
 PIXELS = [f"pixel{index}" for index in range(784)]
 
 
