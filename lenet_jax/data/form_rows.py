@@ -24,8 +24,9 @@ _LEAST_SIDE = 24
 _ALONG, _GAP = 15, 6
 # Of a line: what of it must be there, and be as thin as a line, not hidden by a stroke.
 _WHOLE, _BARE = 0.9, 0.35
-# Of the row's height: how far ends may differ; of a box's width, how far two may.
-_ENDS, _UNEVEN = 0.12, 0.04
+# Of the row's height: how far ends may differ, and how thick a line may be; of a box's width, how
+# far a wall may stand from its place.
+_ENDS, _THICK, _UNEVEN = 0.12, 0.2, 0.04
 _MOST_POINTS = 40_000
 # Of a digit's ink, in boxes at all and in one of them; and of a box's height, what is no speck.
 _INSIDE, _IN_ONE, _LEFT = 0.5, 0.8, 0.12
@@ -36,10 +37,11 @@ class UnclearError(Exception):
 
 
 class Form(NamedTuple):
-    """A level picture without the lines of its boxes, and where these are, row by row."""
+    """A level picture without its boxes' lines, the boxes, and whether they are one row alone."""
 
     ink: Ink
     cells: list[Box]
+    is_alone: bool
 
 
 class _Line(NamedTuple):
@@ -67,24 +69,26 @@ def find(ink: Ink) -> Form | None:
     lines = _lines(bare, dark)
     across, down = np.zeros(level.shape, np.bool_), np.zeros(level.shape, np.bool_)
     bare_down, dark_down = _bare_lines(level.T)
-    cells, thickness = [], 1
+    cells, thickest = [], 1
     for top, bottom in _pairs(lines):
         walls = _walls(bare_down, dark_down, top, bottom)
         if walls is None:
             continue
-        for line in (top, bottom):
-            _mark(across, line)
-        for wall in walls:
-            _mark(down.T, wall)
-        thickness = max([thickness] + [line.thickness for line in (top, bottom, *walls)])
-        cells += [
-            (slice(top.at, bottom.at), slice(one.at, other.at))
-            for one, other in itertools.pairwise(walls)
-        ]
+        # All lines of a row are alike; strokes beside some make those look thicker.
+        thickness = round(np.median([line.thickness for line in (top, bottom, *walls)]))
+        _mark(across, [top, bottom], thickness)
+        _mark(down.T, walls, thickness)
+        thickest = max(thickest, thickness)
+        columns = (slice(one.at, other.at) for one, other in itertools.pairwise(walls))
+        cells += [(slice(top.at, bottom.at), each) for each in columns]
     if not cells:
+        if _is_like_a_row(lines, bare_down, dark_down):
+            raise UnclearError
         return None
-    level = ruling.taken_out(level, across, thickness)
-    return Form(ruling.taken_out(level.T, down.T, thickness).T, cells)
+    level = ruling.taken_out(level, across, thickest)
+    wide = cells[-1][1].stop - cells[0][1].start
+    is_alone = sum(line.last - line.first > wide / 2 for line in lines) == 2
+    return Form(ruling.taken_out(level.T, down.T, thickest).T, cells, is_alone)
 
 
 def _level(ink: Ink) -> Ink:
@@ -95,15 +99,13 @@ def _level(ink: Ink) -> Ink:
     y, x = np.nonzero(bare)
     every = max(1, len(y) // _MOST_POINTS)
     y, x = y[::every], x[::every] - (ink.shape[1] - 1) / 2
-    if not len(y):
-        return ink
     degrees = np.arange(-_STEEPEST, _STEEPEST + _STEP / 2, _STEP)
     scores = []
     for slope in np.tan(np.radians(degrees)):
         rows = np.rint(y - x * slope).astype(np.intp)
-        scores.append((np.bincount(rows - rows.min()).astype(float) ** 2).sum())
+        scores.append((np.bincount(rows - rows.min(initial=0)).astype(float) ** 2).sum())
     turn = float(degrees[np.argmax(scores)])
-    if abs(turn) < _STEP / 2:
+    if not len(y) or abs(turn) < _STEP / 2:
         return ink
     turned: Ink = ndimage.rotate(ink, turn, order=1).astype(np.float32)
     return turned
@@ -137,22 +139,12 @@ def _lines(bare: Mask, dark: Mask) -> list[_Line]:
     for (rows,) in ndimage.find_objects(groups):
         at = (rows.start + rows.stop - 1) // 2
         there = near[at] | dark[max(0, at - 1) : at + 2].any(0)
-        run = _longest(there)
+        run = ruling.longest_stretch(there, _GAP)
         length = run.stop - run.start
         if length >= 2 * _LEAST_SIDE and near[at, run].mean() >= _BARE:
             thickness = _thickness(dark[:, run], at)
             lines.append(_Line(at, thickness, run.start, run.stop - 1))
     return lines
-
-
-def _longest(there: Mask) -> slice:
-    """The longest stretch but for small gaps."""
-    from scipy import ndimage
-
-    closed = ndimage.binary_closing(np.pad(there, _GAP), np.ones(_GAP))[_GAP:-_GAP]
-    pieces, _ = ndimage.label(closed)
-    found = [piece for (piece,) in ndimage.find_objects(pieces)]
-    return max(found, key=lambda piece: piece.stop - piece.start, default=slice(0, 0))
 
 
 def _thickness(dark: Mask, at: int) -> int:
@@ -164,16 +156,41 @@ def _thickness(dark: Mask, at: int) -> int:
 
 def _pairs(lines: list[_Line]) -> list[tuple[_Line, _Line]]:
     """Each line, and the next one below it of the same ends."""
-    pairs = []
-    for number, top in enumerate(lines):
-        for bottom in lines[number + 1 :]:
-            height = bottom.at - top.at
-            off = max(abs(top.first - bottom.first), abs(top.last - bottom.last))
-            if height >= _LEAST_SIDE and off <= max(4, _ENDS * height):
-                if top.last - top.first >= 1.2 * height:
-                    pairs.append((top, bottom))
-                break
-    return pairs
+    pairs: dict[_Line, _Line] = {}
+    for top, bottom in itertools.combinations(lines, 2):
+        off = max(abs(top.first - bottom.first), abs(top.last - bottom.last))
+        if bottom.at - top.at >= _LEAST_SIDE and off <= max(4, _ENDS * (bottom.at - top.at)):
+            pairs.setdefault(top, bottom)
+    return [pair for pair in pairs.items() if _may_be_row(*pair)]
+
+
+def _may_be_row(top: _Line, bottom: _Line) -> bool:
+    """Whether two lines are thin, and wider than they are apart; the bars of a digit are not."""
+    height = bottom.at - top.at
+    both = min(top.last, bottom.last) - max(top.first, bottom.first)
+    is_thin = max(top.thickness, bottom.thickness) <= _THICK * height
+    return height >= _LEAST_SIDE and both >= 1.2 * height and is_thin
+
+
+def _is_like_a_row(lines: list[_Line], bare: Mask, dark: Mask) -> bool:
+    """Whether three walls stand between two lines, be their ends where they will.
+
+    So it is in a photo from a side, in which not all lines are parallel.
+    """
+    from scipy import ndimage
+
+    for top, bottom in itertools.combinations(lines, 2):
+        if not _may_be_row(top, bottom):
+            continue
+        quarter = (bottom.at - top.at) // 4
+        middle = slice(top.at + quarter, bottom.at - quarter)
+        thin_W = ndimage.maximum_filter1d(bare[:, middle], 3, axis=0).mean(1)
+        groups, _ = ndimage.label(thin_W >= _WHOLE)
+        found = [(one.start + one.stop - 1) // 2 for (one,) in ndimage.find_objects(groups)]
+        most = 1.5 * max(top.thickness, bottom.thickness) + 1
+        if sum(_thickness(dark[:, middle], at) <= most for at in found) >= 3:
+            return True
+    return False
 
 
 def _walls(bare: Mask, dark: Mask, top: _Line, bottom: _Line) -> list[_Line] | None:
@@ -184,32 +201,29 @@ def _walls(bare: Mask, dark: Mask, top: _Line, bottom: _Line) -> list[_Line] | N
     """
     from scipy import ndimage
 
-    height = bottom.at - top.at
     inside = slice(top.at + 1, bottom.at)
     thin = ndimage.maximum_filter1d(bare[:, inside], 3, axis=0)
     there = thin | ndimage.maximum_filter1d(dark[:, inside], 3, axis=0)
     thin_W = thin.mean(1)
     seen = (there.mean(1) >= _WHOLE) & (thin_W >= _BARE)
     groups, _ = ndimage.label(ndimage.binary_closing(np.pad(seen, 4), np.ones(4))[4:-4])
-    found, thinness = [], []
+    found = []
     for (columns,) in ndimage.find_objects(groups):
-        middle = (columns.start + columns.stop - 1) // 2
-        thickness = _thickness(dark[:, inside], middle)
-        found.append(_Line(middle, thickness, top.at, bottom.at))
-        thinness.append(float(thin_W[columns].max()))
+        at = (columns.start + columns.stop - 1) // 2
+        found.append(_Line(at, _thickness(dark[:, inside], at), top.at, bottom.at))
     if len(found) < 2:
         return None
     walls = _evenly_spaced(found)
-    thickest = max(wall.thickness for wall in walls)
+    most = 1.5 * max(wall.thickness for wall in walls)
     # What is left has to be strokes from the top of a box to its bottom.
     others = [
         line
-        for line, thin_enough in zip(found, thinness, strict=True)
-        if line not in walls and thin_enough >= _WHOLE and line.thickness <= 1.5 * thickest
+        for line in set(found) - set(walls)
+        if line.thickness <= most and thin_W[max(0, line.at - 2) : line.at + 3].max() >= _WHOLE
     ]
     if len(walls) == 2 and not others:
         return None
-    if others or not _are_ends(walls, top, height):
+    if others or not _are_ends(walls, top, bottom.at - top.at):
         raise UnclearError
     return walls
 
@@ -232,11 +246,12 @@ def _are_ends(walls: list[_Line], line: _Line, height: int) -> bool:
     return off <= max(5, _ENDS * height)
 
 
-def _mark(mask: Mask, line: _Line) -> None:
-    """Marks the pixels of a line across."""
-    half = line.thickness // 2 + 2
-    rows = slice(max(0, line.at - half), line.at + half + 1)
-    mask[rows, max(0, line.first - half) : line.last + half + 1] = True
+def _mark(mask: Mask, lines: list[_Line], thickness: int) -> None:
+    """Marks the pixels of lines across."""
+    half = thickness // 2 + 2
+    for line in lines:
+        rows = slice(max(0, line.at - half), line.at + half + 1)
+        mask[rows, max(0, line.first - half) : line.last + half + 1] = True
 
 
 def check(
@@ -268,16 +283,9 @@ def check(
     # A piece that is left over where there is no digit is a digit that was lost.
     for cell, count in zip(cells, digits_in, strict=True):
         left_over = set(np.unique(labels[cell]).tolist()) & set(boxes) if not count else set()
-        if any(_longest_side(boxes[label]) > _LEFT * _height(cell) for label in left_over):
+        sides = [side.stop - side.start for label in left_over for side in boxes[label]]
+        if max(sides, default=0) > _LEFT * (cell[0].stop - cell[0].start):
             raise UnclearError
-
-
-def _height(box: Box) -> int:
-    return int(box[0].stop - box[0].start)
-
-
-def _longest_side(box: Box) -> int:
-    return int(max(side.stop - side.start for side in box))
 
 
 def _is_wall(marked: Mask, cell: Box) -> bool:

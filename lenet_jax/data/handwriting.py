@@ -76,8 +76,7 @@ def _pieces(grey: Grey, on_dark: bool) -> list[_Piece]:
 
     bare = _ink(grey, on_dark)
     ruled = ruling.find(bare)
-    # Of many even lines down alone some may be the walls of boxes side by side.
-    form = form_rows.find(bare) if ruled.across is None else None
+    form = _form(bare, ruled)
     ink = ruling.without_ruling(bare, ruled) if form is None else form.ink
     blur = max(ink.shape) / 600
     ink = ndimage.gaussian_filter(ink, blur).astype(np.float32)
@@ -104,6 +103,23 @@ def _pieces(grey: Grey, on_dark: bool) -> list[_Piece]:
         )
         for box, group in _reading_order(found)
     ]
+
+
+def _form(ink: Grey, ruled: ruling.Ruling) -> form_rows.Form | None:
+    """The boxes side by side of a picture.
+
+    Raises:
+      UnclearError: see `form_rows.find`.
+    """
+    # Many even lines down may be walls.
+    if ruled.across is None:
+        return form_rows.find(ink)
+    try:
+        form = form_rows.find(ink)
+    except form_rows.UnclearError:
+        return None
+    # A row and strokes in it are taken for a ruling too; squared paper has more lines than two.
+    return form if form is not None and form.is_alone else None
 
 
 def _labelled(

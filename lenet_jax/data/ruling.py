@@ -229,6 +229,16 @@ def taken_out(ink: Ink, mask: Mask, thickness: int) -> Ink:
     return taken
 
 
+def longest_stretch(there: Mask, gap: int) -> slice:
+    """The longest stretch of what is there but for gaps of at most so many; empty without any."""
+    from scipy import ndimage
+
+    closed = ndimage.binary_closing(np.pad(there, gap), np.ones(gap))[gap:-gap]
+    pieces, _ = ndimage.label(closed)
+    found = [piece for (piece,) in ndimage.find_objects(pieces)]
+    return max(found, key=lambda piece: piece.stop - piece.start, default=slice(0, 0))
+
+
 def _sheared_closing(ink: Ink, size: int, slope: int) -> Ink:
     from scipy import ndimage
 
