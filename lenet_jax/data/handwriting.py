@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lenet_jax.data import frames, ruling, touched_boxes
+from lenet_jax.data import form_rows, frames, ruling, touched_boxes
 from lenet_jax.data.centring import Grey, as_mnist
 from lenet_jax.data.dataset import SIDE, Images
 
@@ -21,7 +21,7 @@ LEAST_CONTRAST = 0.12
 LEAST_HEIGHT, LEAST_PIECE, WIDEST_GAP = 0.35, 0.15, 0.2
 
 # Below half of the contrast, where ink that touches darker ink ends.
-PALE = 0.2
+PALE = 0.25
 # Of a picture, for a digit without a margin.
 _FILLS = 0.85
 
@@ -34,6 +34,18 @@ def digits(grey: Grey, *, deskew: bool = False) -> Images:
     Args:
       grey: values in 0..1 [height, width], any polarity.
       deskew: straighten slanted digits by their moments.
+    """
+    try:
+        return clear_digits(grey, deskew=deskew)
+    except form_rows.UnclearError:
+        return np.zeros((0, SIDE, SIDE), np.uint8)
+
+
+def clear_digits(grey: Grey, *, deskew: bool = False) -> Images:
+    """The digits of a picture, as `digits` gives them.
+
+    Raises:
+      UnclearError: there are boxes that cannot be told from the digits in them.
     """
     on_dark = _on_dark(_coarse(grey))
     found = _pieces(grey, on_dark)
@@ -62,8 +74,11 @@ def _pieces(grey: Grey, on_dark: bool) -> list[_Piece]:
     """The digits of a picture in reading order; `on_dark` where ink is lighter than paper."""
     from scipy import ndimage
 
-    ink = ruling.without_ruling(_ink(grey, on_dark))
-    blur = max(grey.shape) / 600
+    bare = _ink(grey, on_dark)
+    ruled = ruling.find(bare)
+    form = _form(bare, ruled)
+    ink = ruling.without_ruling(bare, ruled) if form is None else form.ink
+    blur = max(ink.shape) / 600
     ink = ndimage.gaussian_filter(ink, blur).astype(np.float32)
     threshold, contrast = _threshold(ink)
     if contrast < LEAST_CONTRAST:
@@ -75,16 +90,36 @@ def _pieces(grey: Grey, on_dark: bool) -> list[_Piece]:
     if is_form:
         mask, labels, boxes = _labelled(unboxed, threshold, contrast, blur)
     dropped = frames.find(labels, boxes, is_form=is_form)
-    groups = _groups({label: box for label, box in boxes.items() if label not in dropped})
+    boxes = {label: box for label, box in boxes.items() if label not in dropped}
+    groups = _groups(boxes)
+    if form is not None:
+        form_rows.check(labels, boxes, groups, form.cells)
     found = [(_union([boxes[label] for label in group]), group) for group in groups]
     return [
         _Piece(
             ink=np.where(np.isin(labels[box], group) & mask[box], unboxed[box], 0),
-            at_edge=_touches(box, grey.shape),
-            is_tight=_fills(box, grey.shape),
+            at_edge=_touches(box, ink.shape),
+            is_tight=_fills(box, ink.shape),
         )
         for box, group in _reading_order(found)
     ]
+
+
+def _form(ink: Grey, ruled: ruling.Ruling) -> form_rows.Form | None:
+    """The boxes side by side of a picture.
+
+    Raises:
+      UnclearError: see `form_rows.find`.
+    """
+    # Many even lines down may be walls.
+    if ruled.across is None:
+        return form_rows.find(ink)
+    try:
+        form = form_rows.find(ink)
+    except form_rows.UnclearError:
+        return None
+    # A row and strokes in it are taken for a ruling too; squared paper has more lines than two.
+    return form if form is not None and form.is_alone else None
 
 
 def _labelled(

@@ -10,7 +10,8 @@ import numpy as np
 
 from lenet_jax.data import bounded, pdf
 from lenet_jax.data.dataset import Dataset
-from lenet_jax.data.handwriting import Grey, digits
+from lenet_jax.data.form_rows import UnclearError
+from lenet_jax.data.handwriting import Grey, clear_digits
 from lenet_jax.data.place import Say
 from lenet_jax.environment import packages
 from lenet_jax.errors import UserError
@@ -32,6 +33,7 @@ MOST_PIXELS = 100_000_000
 MOST_PAGES = 200
 # Larger ones are shrunk first: a digit needs a few dozen pixels.
 WORKING_SIDE = 1200
+_UNCLEAR = "boxes cannot be told from the digits in them; cut the digits out of their boxes"
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -67,7 +69,11 @@ def load(path: Path, name: str, *, deskew: bool = False, say: Say | None = None)
         called = name if file is path else shown(file)
         try:
             for page, grey in _pages(file, called):
-                found_NxHxW = digits(grey, deskew=deskew)
+                try:
+                    found_NxHxW = clear_digits(grey, deskew=deskew)
+                except UnclearError:
+                    left_out.append(f"{page}: {_UNCLEAR}")
+                    continue
                 count = len(found_NxHxW)
                 if not count:
                     left_out.append(f"{page}: shows no digit that stands out from its paper")

@@ -4,6 +4,8 @@ Printed lines run through the whole picture, straight, and more or less evenly s
 written does not. They are followed strip by strip, for paper is never quite flat.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,25 +20,43 @@ _STRIP = 16
 _SLACK = 3
 
 
-def without_ruling(ink: Ink) -> Ink:
-    """The ink of a page without that of its printed lines.
+class Ruling(NamedTuple):
+    """The lines across a page and those down: their pixels, and how thick they are.
+
+    None where there are none; the pixels of those down are turned so that they run across.
+    """
+
+    across: tuple[Mask, int] | None
+    down: tuple[Mask, int] | None
+
+
+def find(ink: Ink) -> Ruling:
+    """The printed lines of a page.
 
     Args:
       ink: how far each pixel is from the paper, about 0 for paper [height, width].
+    """
+    return Ruling(_lines(ink), _lines(ink.T))
+
+
+def without_ruling(ink: Ink, found: Ruling) -> Ink:
+    """The ink of a page without that of its printed lines.
+
+    Args:
+      ink: as `find` takes it.
+      found: in this ink.
 
     Returns:
       The same array where there is no ruling. Elsewhere a stroke that crosses a line stays whole,
       by what it is above and below the line.
     """
-    across = _lines(ink)
-    down = _lines(ink.T)
-    if across is None and down is None:
+    if found == (None, None):
         return ink
     cleaned, edge = ink, 0
-    for found, turned in ((across, False), (down, True)):
-        if found is not None:
+    for lines, turned in ((found.across, False), (found.down, True)):
+        if lines is not None:
             part = cleaned.T if turned else cleaned
-            mask, thickness = found
+            mask, thickness = lines
             part = taken_out(part, mask, thickness)
             cleaned = part.T if turned else part
             edge = max(edge, thickness + 2)
@@ -207,6 +227,16 @@ def taken_out(ink: Ink, mask: Mask, thickness: int) -> Ink:
     bridged = np.maximum.reduce([bridged, *slanted])
     taken: Ink = np.where(only_line, np.minimum(bridged, ink), ink).astype(np.float32)
     return taken
+
+
+def longest_stretch(there: Mask, gap: int) -> slice:
+    """The longest stretch of what is there but for gaps of at most so many; empty without any."""
+    from scipy import ndimage
+
+    closed = ndimage.binary_closing(np.pad(there, gap), np.ones(gap))[gap:-gap]
+    pieces, _ = ndimage.label(closed)
+    found = [piece for (piece,) in ndimage.find_objects(pieces)]
+    return max(found, key=lambda piece: piece.stop - piece.start, default=slice(0, 0))
 
 
 def _sheared_closing(ink: Ink, size: int, slope: int) -> Ink:

@@ -1,8 +1,8 @@
-"""Takes drawn boxes out of ink that digits touch: a form's box, or a row of them side by side.
+"""Takes a drawn box out of ink where the digit in it touches it.
 
-A box that nothing touches is a piece of its own, see `frames`. One that a digit touches is one
-piece with it, and is known by its straight sides: two across and two down that end on each other,
-and walls between them. What they leave inside is the digit.
+A box that nothing touches is a piece of its own, see `frames`; of boxes side by side see
+`form_rows`. One that a digit touches is one piece with it, and is known by its straight sides: two
+across and two down that end on each other. What they leave inside is the digit.
 """
 
 from typing import NamedTuple
@@ -23,8 +23,6 @@ _STEEPEST, _STEP = 10.0, 0.25
 _WHOLE, _CORNER, _LONG = 0.92, 0.08, 0.5
 # Of the box's height: what is left of a digit, and of a side how thick it may be.
 _LEFT, _THICK = 0.25, 0.12
-# The thickness of a wall, in sides: both sides of two boxes may be one.
-_WALL = 1.9
 
 
 class _Line(NamedTuple):
@@ -83,13 +81,11 @@ def _sides(piece: Mask) -> list[tuple[Mask, int, bool]] | None:
     thickness = min(line.thickness for line in across + down)
     if thickness > max(4, _THICK * min(corners.height, corners.width)):
         return None
-    # What is thicker than a wall between two boxes is a stroke from the top to the bottom of one.
-    walls = [line for line in down[1:-1] if line.thickness <= _WALL * thickness]
     rows = _band(piece, [across[0], across[-1]], slope, thickness)
-    columns = _band(piece.T, [down[0], *walls, down[-1]], slope_down, thickness)
+    columns = _band(piece.T, [down[0], down[-1]], slope_down, thickness)
     left_over = _tallest(piece & ~rows & ~columns.T, corners)
-    # Without a wall and with nothing in it, it may be a 0 with corners.
-    if not walls and left_over < _LEFT * corners.height:
+    # With nothing in it, it may be a 0 with corners.
+    if left_over < _LEFT * corners.height:
         return None
     return [(rows, thickness, False), (columns, thickness, True)]
 
@@ -182,22 +178,12 @@ def _lines(piece: Mask) -> tuple[list[_Line], float]:
         columns = x[(rows >= whole[0] - 1) & (rows <= whole[-1] + 1)]
         seen = np.zeros(width + 1, bool)
         seen[columns] = True
-        first, last = _longest(seen)
+        longest = ruling.longest_stretch(seen, max(3, len(seen) // 50))
+        first, last = longest.start, longest.stop - 1
         if last - first >= _LONG * width:
             at, upper, lower = (int(each) - above for each in (whole.mean(), group[0], group[-1]))
             lines.append(_Line(at, upper, lower, len(whole), first, last))
     return lines, slope
-
-
-def _longest(seen: Mask) -> tuple[int, int]:
-    """The longest stretch that is seen but for gaps of a hundredth."""
-    from scipy import ndimage
-
-    gap = max(3, len(seen) // 50)
-    closed = ndimage.binary_closing(np.pad(seen, gap), np.ones(gap))[gap:-gap]
-    pieces, _ = ndimage.label(closed)
-    (longest,) = max(ndimage.find_objects(pieces), key=lambda piece: piece[0].stop - piece[0].start)
-    return int(longest.start), int(longest.stop) - 1
 
 
 def _band(piece: Mask, lines: list[_Line], slope: float, thickness: int) -> Mask:
@@ -205,10 +191,8 @@ def _band(piece: Mask, lines: list[_Line], slope: float, thickness: int) -> Mask
     y, x = np.indices(piece.shape)
     rows = y - (x - (piece.shape[1] - 1) / 2) * slope
     mask = np.zeros(piece.shape, np.bool_)
-    for number, line in enumerate(lines):
-        # Of two boxes side by side both sides are one wall.
-        is_outer = number in (0, len(lines) - 1)
-        thick = min(line.thickness, 2 * thickness) if is_outer else line.thickness
+    for line in lines:
+        thick = min(line.thickness, 2 * thickness)
         inside = (x >= line.first - thick) & (x <= line.last + thick)
         mask |= inside & (abs(rows - line.at) <= thick / 2 + 1)
     return mask & piece
