@@ -1,8 +1,9 @@
 """Tells digits that are not what a network was trained on: inverted, turned, blank, noise.
 
 Digits that a run is to predict are compared with those that it was trained on; digits to train on
-with MNIST's, for pictures are made like these. The thresholds were chosen on Kaggle's train.csv
-alone, so that no part of it, down to ten digits of one class, is told to be anything else.
+with MNIST's, for pictures are made like these. The thresholds were chosen on Kaggle's train.csv, so
+that no part of it, down to ten digits of one class, is told to be anything else; `_ONE_CLASS` on
+UCI's digits.
 """
 
 import dataclasses
