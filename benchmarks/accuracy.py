@@ -26,7 +26,7 @@ from absl import logging
 from lenet_jax.inference import calibration, predict
 from lenet_jax import data, metrics, report
 from lenet_jax.models import summary
-from lenet_jax.training import population
+from lenet_jax.training import population as populations
 from lenet_jax.runs import workdir
 from lenet_jax.data import Dataset
 from lenet_jax.errors import UserError
@@ -47,36 +47,36 @@ class Scored:
     Attributes:
       name: of the recipe.
       record: of the run.
-      probabilities_FxMxHxK: of the M networks of each of F folds.
-      labels_FxH: -1 where a fold has fewer digits than another.
-      rows_FxH: positions of the digits in the data.
+      probabilities_FxMxVxK: of the M networks of each of F folds.
+      labels_FxV: -1 where a fold has fewer digits than another.
+      rows_FxV: positions of the digits in the data.
     """
 
     name: str
     record: workdir.Record
-    probabilities_FxMxHxK: np.ndarray
-    labels_FxH: np.ndarray
-    rows_FxH: np.ndarray
+    probabilities_FxMxVxK: np.ndarray
+    labels_FxV: np.ndarray
+    rows_FxV: np.ndarray
 
     @property
     def each_FxM(self) -> np.ndarray:
         """Accuracy of each network, in percent."""
-        return 100 * self._right(self.probabilities_FxMxHxK).mean(axis=-1)
+        return 100 * self._right(self.probabilities_FxMxVxK).mean(axis=-1)
 
     def averaged(self) -> np.ndarray:
-        """Probabilities of each fold's networks together, [F, H, K]."""
-        log_probabilities = np.log(np.maximum(self.probabilities_FxMxHxK, calibration.LEAST))
-        average_FxHxK = jax.vmap(metrics.average_members)(log_probabilities)
-        return np.exp(np.asarray(average_FxHxK, np.float64))
+        """Probabilities of each fold's networks together, [F, V, K]."""
+        log_probabilities = np.log(np.maximum(self.probabilities_FxMxVxK, calibration.LEAST))
+        average_FxVxK = jax.vmap(metrics.average_members)(log_probabilities)
+        return np.exp(np.asarray(average_FxVxK, np.float64))
 
-    def accuracy(self, probabilities_FxHxK: np.ndarray) -> float:
+    def accuracy(self, probabilities_FxVxK: np.ndarray) -> float:
         """In percent of all digits."""
-        return 100 * float(self._right(probabilities_FxHxK[:, None]).mean())
+        return 100 * float(self._right(probabilities_FxVxK[:, None]).mean())
 
-    def _right(self, probabilities_FxMxHxK: np.ndarray) -> np.ma.MaskedArray:
-        right = probabilities_FxMxHxK.argmax(axis=-1) == self.labels_FxH[:, None]
-        filling = np.broadcast_to(self.labels_FxH[:, None] < 0, right.shape)
-        return np.ma.masked_array(right, filling)
+    def _right(self, probabilities_FxMxVxK: np.ndarray) -> np.ma.MaskedArray:
+        right = probabilities_FxMxVxK.argmax(axis=-1) == self.labels_FxV[:, None]
+        padding = np.broadcast_to(self.labels_FxV[:, None] < 0, right.shape)
+        return np.ma.masked_array(right, padding)
 
 
 def score(name: str, folder: str, dataset: Dataset, views: Sequence[int]) -> list[Scored]:
@@ -87,22 +87,22 @@ def score(name: str, folder: str, dataset: Dataset, views: Sequence[int]) -> lis
     if not workdir.is_finished(folder):
         raise UserError(f"{folder}: has not finished its {record.config.epochs} epochs")
     assert dataset.labels_N is not None
-    people = population.make(record.config, dataset.labels_N)
-    mesh = meshes.make(len(people))
+    population = populations.make(record.config, dataset.labels_N)
+    mesh = meshes.make(len(population))
     params_M = predict.restore(folder, record)
     folds = record.config.folds
-    rows_FxH = people.held_MxH[:: len(people) // folds]
-    labels_FxH = np.where(rows_FxH < 0, -1, dataset.labels_N[rows_FxH])
+    rows_FxV = population.held_MxV[:: len(population) // folds]
+    labels_FxV = np.where(rows_FxV < 0, -1, dataset.labels_N[rows_FxV])
 
     def viewed(count: int) -> Scored:
         program = jax.jit(
             functools.partial(predict.logits, record.config, mesh, views=count),
             out_shardings=meshes.replicated(mesh),
         )
-        logits_MxHxK = program(params_M, people.held_MxH, dataset.images_NxHxW)
-        probabilities = np.asarray(jax.nn.softmax(logits_MxHxK), np.float64)
-        probabilities_FxMxHxK = probabilities.reshape(folds, -1, *probabilities.shape[1:])
-        return Scored(name, record, probabilities_FxMxHxK, labels_FxH, rows_FxH)
+        logits_MxVxK = program(params_M, population.held_MxV, dataset.images_NxHxW)
+        probabilities = np.asarray(jax.nn.softmax(logits_MxVxK), np.float64)
+        probabilities_FxMxVxK = probabilities.reshape(folds, -1, *probabilities.shape[1:])
+        return Scored(name, record, probabilities_FxMxVxK, labels_FxV, rows_FxV)
 
     return [viewed(count) for count in views]
 
@@ -133,17 +133,17 @@ def calibration_table(runs: list[Scored]) -> Iterator[str]:
     )
     yield "|---|---|---|---|---|---|"
     for run in runs:
-        inside_FxH = run.labels_FxH >= 0
-        before_FxHxK, temperatures, after = run.averaged(), [], []
-        for fold, inside_H in enumerate(inside_FxH):
-            others = np.arange(len(inside_FxH)) != fold
-            fitted = inside_FxH & others[:, None]
-            temperature = calibration.fit_temperature(before_FxHxK[fitted], run.labels_FxH[fitted])
+        inside_FxV = run.labels_FxV >= 0
+        before_FxVxK, temperatures, after = run.averaged(), [], []
+        for fold, inside_V in enumerate(inside_FxV):
+            others = np.arange(len(inside_FxV)) != fold
+            fitted = inside_FxV & others[:, None]
+            temperature = calibration.fit_temperature(before_FxVxK[fitted], run.labels_FxV[fitted])
             temperatures.append(temperature)
-            after.append(calibration.tempered(before_FxHxK[fold][inside_H], temperature))
-        labels_N = run.labels_FxH[inside_FxH]
+            after.append(calibration.tempered(before_FxVxK[fold][inside_V], temperature))
+        labels_N = run.labels_FxV[inside_FxV]
         cells = [f"{np.mean(temperatures):.2f}"]
-        both = (before_FxHxK[inside_FxH], np.concatenate(after))
+        both = (before_FxVxK[inside_FxV], np.concatenate(after))
         cells += [f"{calibration.cross_entropy(each, labels_N):.4f}" for each in both]
         cells += [f"{100 * calibration.expected_error(each, labels_N):.3f}" for each in both]
         yield f"| `{run.name}.py` | {' | '.join(cells)} |"
@@ -173,7 +173,7 @@ def accuracy_by_members(run: Scored) -> tuple[np.ndarray, np.ndarray]:
     each_SxM = np.stack([random.permutation(members) for _ in range(SUBSETS)])
     accuracy_SxM = np.empty((SUBSETS, members))
     for subset, order_M in enumerate(each_SxM):
-        sums = np.cumsum(run.probabilities_FxMxHxK[:, order_M], axis=1)
+        sums = np.cumsum(run.probabilities_FxMxVxK[:, order_M], axis=1)
         accuracy_SxM[subset] = [run.accuracy(sums[:, size]) for size in range(members)]
     return accuracy_SxM.mean(axis=0), accuracy_SxM.std(axis=0)
 
@@ -222,10 +222,10 @@ def main() -> None:
     if several:
         report.write(draw_members(several), PICTURES / "members.png")
     first = runs[0]
-    inside = first.labels_FxH >= 0
+    inside = first.labels_FxV >= 0
     wrong = report.draw_mistakes(
-        dataset.images_NxHxW[first.rows_FxH[inside]],
-        first.labels_FxH[inside],
+        dataset.images_NxHxW[first.rows_FxV[inside]],
+        first.labels_FxV[inside],
         first.averaged()[inside],
         limit=240,
     )

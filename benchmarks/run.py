@@ -141,11 +141,13 @@ def table(results: Results) -> Iterator[str]:
         ours = results.get((PROGRAMS[0][0], batch), {})
         cells = []
         for kind in ("train", "infer"):
-            medians = {turn: statistics.median(result[kind]) for turn, result in each.items()}
+            medians = {
+                repetition: statistics.median(result[kind]) for repetition, result in each.items()
+            }
             ratios = [
-                statistics.median(ours[turn][kind]) / median
-                for turn, median in medians.items()
-                if turn in ours
+                statistics.median(ours[repetition][kind]) / median
+                for repetition, median in medians.items()
+                if repetition in ours
             ]
             cells += [spread(list(medians.values()), ",.0f"), spread(ratios, ".2f", "x")]
         first = [result["first_train_seconds"] for result in each.values()]

@@ -33,7 +33,7 @@ def child(most):
     from jax.sharding import PartitionSpec as P
 
     from lenet_jax.distributed import multihost, mesh
-    from lenet_jax.training import epoch, population
+    from lenet_jax.training import epoch, population as populations
     from lenet_jax.config import Config
 
     mesh.prepare()
@@ -43,14 +43,19 @@ def child(most):
     labels = rng.integers(0, 10, IMAGES).astype(np.int32)
 
     def measure(members, batch, only_memory=False):
-        people = population.make(Config(members=members, batch_size=batch, holdout=0.0), labels)
+        population = populations.make(
+            Config(members=members, batch_size=batch, holdout=0.0), labels
+        )
         on = mesh.make(members)
-        whole, split = mesh.replicated(on), mesh.stacked(on)
-        run = epoch.programs(people.config, on, people.images)
-        seeds = multihost.put(people.seeds_M, split)
+        replicated, stacked = mesh.replicated(on), mesh.stacked(on)
+        run = epoch.programs(population.config, on, population.num_examples)
+        seeds = multihost.put(population.seeds_M, stacked)
         state = jax.block_until_ready(run.create(seeds))
-        given = multihost.put(people.member, split), *multihost.put((images, labels), whole)
-        begin, one = multihost.put((np.int32(0), np.int32(1)), whole)
+        given = (
+            multihost.put(population.member, stacked),
+            *multihost.put((images, labels), replicated),
+        )
+        begin, one = multihost.put((np.int32(0), np.int32(1)), replicated)
         jitted: Any = run.train_until
         program = jitted.lower(state, *given, begin, one, None).compile()
         held = {device.id: 0 for device in jax.devices()}
@@ -78,7 +83,7 @@ def child(most):
             if at + steps > IMAGES // batch:
                 state, at = jax.block_until_ready(run.create(seeds)), 0
             begun = time.perf_counter()
-            span = multihost.put((np.int32(at), np.int32(at + steps)), whole)
+            span = multihost.put((np.int32(at), np.int32(at + steps)), replicated)
             state = jax.block_until_ready(program(state, *given, *span, None))
             seconds.append((time.perf_counter() - begun) / steps)
             at += steps
@@ -153,7 +158,7 @@ def main():
         child(arguments.most)
         return
     found: dict[str, list] = {"points": [], "memory": [], "reduces": []}
-    for devices in arguments.devices.split(","):
+    for devices in arguments.devices.stacked(","):
         done = subprocess.run(
             [sys.executable, __file__, "--child", f"--most={arguments.most}"],
             env=os.environ

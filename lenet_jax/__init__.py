@@ -2,16 +2,24 @@
 
 Array names carry their axes, one letter each:
 
-    M  member of an ensemble (a single model is an ensemble of one)
-    T  network of a teacher
-    N  image of a data set
-    S  step of an epoch
     B  image of a batch
-    H  row of an image or feature map
-    W  column of an image or feature map
     C  channel (feature map)
-    P  which of the four units that are pooled together
+    D  number of what is flattened: pixels of an image, inputs of a layer, draws for an image
+    F  fold
+    G  node of the grid that an elastic distortion moves
+    H  row of an image or feature map
     K  class, 0..9
+    L  strip of a page that is searched for lines
+    M  member of an ensemble (a single model is an ensemble of one)
+    N  image of a data set
+    P  which of the four units that are pooled together
+    Q  bin of confidences
+    R  image that a member is trained on
+    S  step of an epoch
+    T  network of a teacher
+    U  unit of a layer
+    V  image that is held out
+    W  column of an image or feature map
 
 A notebook needs no more than `load_data`, `train`, `predict`, `load` and `Config` of this package;
 see `lenet_jax.api`.

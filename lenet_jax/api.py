@@ -33,12 +33,12 @@ import numpy as np
 
 from lenet_jax import data, export
 from lenet_jax.config import Config
-from lenet_jax.config.arguments import check_fields, check_type, to_path
+from lenet_jax.config.arguments import check_fields, check_type, path_argument
 from lenet_jax.data import Dataset
 from lenet_jax.distributed import mesh, settings
 from lenet_jax.environment import runtime, wording
 from lenet_jax.errors import UserError
-from lenet_jax.files import place
+from lenet_jax.files import to_path
 from lenet_jax.inference import predict as predicting
 from lenet_jax.report import build
 from lenet_jax.runs import compilation_cache, workdir
@@ -96,7 +96,7 @@ def train(
     """Trains, or goes on training, and writes the files of a run with its report.
 
     Args:
-      dataset: labelled digits; a share of them is held out as the config says.
+      dataset: labelled digits; a fraction of them is held out as the config says.
       run: folder of the run, made if it is missing; one that holds a run of the same config and
         digits is gone on from.
       config: the recipe; that of `configs/default.py` if it is None.
@@ -133,7 +133,10 @@ def train(
         say(wording.in_python(line))
 
     with wording.errors_in_python():
-        run, mirror = to_path("run", run), None if mirror is None else to_path("mirror", mirror)
+        run, mirror = (
+            path_argument("run", run),
+            None if mirror is None else path_argument("mirror", mirror),
+        )
         recipe = dataclasses.replace(config or Config(), **fields)
         line = data.training_warning(dataset)
         if line is not None:
@@ -183,7 +186,7 @@ def predict(
     if not isinstance(dataset, Dataset):
         dataset = Dataset(images_NxHxW=np.asarray(images), labels_N=None, source="csv", name="")
     with wording.errors_in_python():
-        run = to_path("run", run)
+        run = path_argument("run", run)
         told: list[str] = []
         record = workdir.read_run(run, say=told.append)
         if dataset is images:
@@ -213,8 +216,8 @@ def load(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.ndarray]:
     with contextlib.suppress(RuntimeError):
         _prepare()
     with wording.quiet_orbax(), wording.errors_in_python(), settings.taken_over():
-        path = to_path("path", path)
-        if place(path).is_dir():
+        path = path_argument("path", path)
+        if to_path(path).is_dir():
             workdir.read_run(path, say=lambda line: warnings.warn(line, stacklevel=4))
         read = export.load(path)
 

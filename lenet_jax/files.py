@@ -15,7 +15,7 @@ from lenet_jax.errors import UserError
 PAUSES = (0.01, 0.03, 0.1, 0.3, 0.6)
 
 
-def shown(text: str | os.PathLike[str]) -> str:
+def printable(text: str | os.PathLike[str]) -> str:
     """A path or a foreign string as it may stand in a message: one line, no control characters."""
     text = os.fspath(text)
     return text if text.isprintable() else ascii(text)
@@ -26,7 +26,7 @@ def is_remote(path: str | os.PathLike[str]) -> bool:
     return "://" in os.fspath(path)
 
 
-def place(path: str | os.PathLike[str]) -> Path:
+def to_path(path: str | os.PathLike[str]) -> Path:
     """A path of this machine, or one of gs:// and the other file systems that `etils.epath` knows.
 
     Raises:
@@ -41,7 +41,7 @@ def place(path: str | os.PathLike[str]) -> Path:
     try:
         fsspec.get_filesystem_class(os.fspath(path).partition("://")[0])
     except (ImportError, ValueError) as error:
-        raise UserError(f"{shown(path)}: cannot be reached ({error})") from None
+        raise UserError(f"{printable(path)}: cannot be reached ({error})") from None
     there: Path = epath.Path(path)
     return there
 
@@ -62,8 +62,8 @@ def home(path: str, before: str = "") -> str:
         return os.fspath(Path(path).expanduser())
     except RuntimeError:
         raise UserError(
-            f"{before}{shown(path)}: there is no such home; give ./{shown(path)} for a folder of "
-            "that name"
+            f"{before}{printable(path)}: there is no such home; give ./{printable(path)} for a "
+            "folder of that name"
         ) from None
 
 
@@ -76,7 +76,9 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{shown(folder)}: cannot be made a folder ({error.strerror})") from None
+        raise UserError(
+            f"{printable(folder)}: cannot be made a folder ({error.strerror})"
+        ) from None
 
 
 def write_atomically(
@@ -96,11 +98,11 @@ def write_atomically(
         full. Nothing is left behind.
     """
     data = content.encode() if isinstance(content, str) else content
-    name = shown(path)
+    name = printable(path)
     try:
         if is_remote(path):
             # An object store shows the old object or the new one.
-            place(path).write_bytes(data)
+            to_path(path).write_bytes(data)
             return
         # Replacing a link by a file would quietly detach it from where its owner pointed it.
         target = Path(os.path.realpath(path))

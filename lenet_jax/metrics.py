@@ -34,7 +34,7 @@ def losses(
     Args:
       logits_BxK: float32 [B, K].
       labels_B: int32 [B], 0..K-1.
-      label_smoothing: share of the target spread evenly over the classes, in [0, 1).
+      label_smoothing: fraction of the target spread evenly over the classes, in [0, 1).
       rubbish_class: with j > 0 an eleventh class of logit -j competes, which makes this equation 9
         of LeCun et al. 1998 for logits that are minus the RBF outputs.
 
@@ -67,7 +67,7 @@ def softened(logits_TxBxK: jax.Array, temperature: float | jax.Array) -> jax.Arr
     return jnp.mean(jax.nn.softmax(logits_TxBxK / temperature, axis=-1), axis=0)
 
 
-def taught_losses(
+def distillation_losses(
     logits_BxK: jax.Array, targets_BxK: jax.Array, temperature: float | jax.Array
 ) -> jax.Array:
     """Cross-entropy of each image against a teacher's softened probabilities.
@@ -106,14 +106,14 @@ def evaluate(
     return masked(losses(logits_NxK, labels_N), logits_NxK, labels_N, mask_N)
 
 
-def average_folds(logits_MxHxK: jax.Array, folds: int) -> jax.Array:
-    """Log of the mean probabilities of each fold's members, [M, H, K] -> [folds, H, K].
+def average_folds(logits_MxVxK: jax.Array, folds: int) -> jax.Array:
+    """Log of the mean probabilities of each fold's members, [M, V, K] -> [folds, V, K].
 
     Args:
-      logits_MxHxK: float32 [M, H, K], fold by fold; the members of a fold have the same H images.
+      logits_MxVxK: float32 [M, V, K], fold by fold; the members of a fold have the same V images.
       folds: 0 and 1 stand for all members together.
     """
-    by_fold = logits_MxHxK.reshape(max(1, folds), -1, *logits_MxHxK.shape[1:])
+    by_fold = logits_MxVxK.reshape(max(1, folds), -1, *logits_MxVxK.shape[1:])
     return jax.vmap(average_members)(by_fold)
 
 

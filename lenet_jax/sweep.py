@@ -1,4 +1,4 @@
-"""The points of a sweep: which hyperparameters are tried, and with which values."""
+"""The trials of a sweep: which hyperparameters are tried, and with which values."""
 
 import dataclasses
 import itertools
@@ -30,20 +30,20 @@ class Hyperparameters:
             raise AttributeError(f"there is no hyperparameter {name}") from None
 
 
-def points(text: str) -> list[dict[str, float]]:
+def trials(text: str) -> list[dict[str, float]]:
     """All combinations of the values that a text names.
 
     Args:
-      text: `field=value,value,...; field=value,...`; empty for a single point that changes nothing.
+      text: `field=value,value,...; field=value,...`; empty for a single trial that changes nothing.
 
     Returns:
-      field -> value for each point; the last field runs fastest.
+      field -> value for each trial; the last field runs fastest.
 
     Raises:
       UserError: another syntax, or a field twice. Which fields there are, `Config` knows.
 
     Examples:
-      >>> points("shift=1,2; elastic=0.5")
+      >>> trials("shift=1,2; elastic=0.5")
       [{'shift': 1.0, 'elastic': 0.5}, {'shift': 2.0, 'elastic': 0.5}]
     """
     values: dict[str, list[float]] = {}
@@ -58,26 +58,26 @@ def points(text: str) -> list[dict[str, float]]:
             raise UserError(f"config.sweep: {name}={listed}: numbers must follow") from None
         if not all(map(math.isfinite, values[name])):
             raise UserError(f"config.sweep: {name}={listed}: must be finite")
-    return [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
+    return [dict(zip(values, trial, strict=True)) for trial in itertools.product(*values.values())]
 
 
-def named(point: Mapping[str, float]) -> str:
-    """A point as people read it.
+def named(trial: Mapping[str, float]) -> str:
+    """A trial as people read it.
 
     Examples:
       >>> named({"shift": 1.0, "elastic": 0.5})
       'shift=1, elastic=0.5'
     """
-    return ", ".join(f"{field}={value:g}" for field, value in point.items())
+    return ", ".join(f"{field}={value:g}" for field, value in trial.items())
 
 
 def accuracies(
     text: str, networks: Sequence[Mapping[str, float]]
 ) -> list[tuple[dict[str, float], list[float]]]:
-    """The points of a sweep in their order, each with the hold-out accuracies of its networks.
+    """The trials of a sweep in their order, each with the hold-out accuracies of its networks.
 
     Args:
-      text: as for `points`.
+      text: as for `trials`.
       networks: rows of `networks.csv`.
 
     Examples:
@@ -86,6 +86,6 @@ def accuracies(
       [({'shift': 1.0}, [0.9, 0.9]), ({'shift': 2.0}, [0.9])]
     """
     return [
-        (point, [row["holdout_accuracy"] for row in networks if point.items() <= row.items()])
-        for point in points(text)
+        (trial, [row["holdout_accuracy"] for row in networks if trial.items() <= row.items()])
+        for trial in trials(text)
     ]

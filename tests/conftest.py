@@ -35,8 +35,8 @@ FIRST = ("hosts", "step", "train", "any_mesh", "notebook", "program", "pictures"
 
 
 def pytest_collection_modifyitems(items):
-    place = {f"test_{name}.py": index for index, name in enumerate(FIRST)}
-    items.sort(key=lambda item: place.get(item.path.name, len(FIRST)))
+    folder = {f"test_{name}.py": index for index, name in enumerate(FIRST)}
+    items.sort(key=lambda item: folder.get(item.path.name, len(FIRST)))
 
 
 @pytest.fixture(scope="session")
@@ -49,10 +49,10 @@ def trained(tmp_path_factory):
     if "PYTEST_XDIST_WORKER" in os.environ:
         # The processes of one test run share the folder above their own.
         shared = shared.parent
-    place = shared / "trained"
+    folder = shared / "trained"
     # The system lets go of it when a process ends, however it ends.
     with filelock.FileLock(shared / "trained.lock"):
-        if not place.exists():
+        if not folder.exists():
             # Apart and then renamed, so that a run that was cut off is no trained one.
             training = Path(tempfile.mkdtemp(dir=shared, prefix="training-"))
             done = subprocess.run(
@@ -65,5 +65,5 @@ def trained(tmp_path_factory):
                 timeout=480,
             )
             (training / "stdout").write_text(done.stdout)
-            training.rename(place)
-    return place / "run"
+            training.rename(folder)
+    return folder / "run"

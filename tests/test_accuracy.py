@@ -27,18 +27,18 @@ def scored(wrong, name="some", **fields):
 
     The second fold has a digit less, and what stands in its place is read wrongly by all.
     """
-    labels_FxH = np.tile(np.arange(DIGITS), (FOLDS, 1))
-    said_FxMxHxK = np.tile(np.eye(10)[labels_FxH][:, None], (1, MEMBERS, 1, 1))
+    labels_FxV = np.tile(np.arange(DIGITS), (FOLDS, 1))
+    said_FxMxVxK = np.tile(np.eye(10)[labels_FxV][:, None], (1, MEMBERS, 1, 1))
     for member, count in enumerate(wrong):
-        said_FxMxHxK[:, member, :count] = np.roll(said_FxMxHxK[:, member, :count], 1, axis=-1)
-    labels_FxH[1, -1] = -1
-    said_FxMxHxK[1, :, -1] = np.nan
+        said_FxMxVxK[:, member, :count] = np.roll(said_FxMxVxK[:, member, :count], 1, axis=-1)
+    labels_FxV[1, -1] = -1
+    said_FxMxVxK[1, :, -1] = np.nan
     return accuracy.Scored(
         name=name,
         record=record(Config(folds=FOLDS, members=MEMBERS, epochs=7, **fields)),
-        probabilities_FxMxHxK=0.9 * said_FxMxHxK + 0.01,
-        labels_FxH=labels_FxH,
-        rows_FxH=np.arange(FOLDS * DIGITS).reshape(FOLDS, DIGITS),
+        probabilities_FxMxVxK=0.9 * said_FxMxVxK + 0.01,
+        labels_FxV=labels_FxV,
+        rows_FxV=np.arange(FOLDS * DIGITS).reshape(FOLDS, DIGITS),
     )
 
 

@@ -162,12 +162,12 @@ def test_products_sample_what_a_gather_samples(dtype, off):
     rng = np.random.default_rng(3)
     pixels = jnp.asarray(rng.integers(0, 256, (40, 28, 28)).astype(np.uint8))
     # Inside, across the edges, far outside, and just on pixels.
-    places = rng.uniform(-6, 34, (2, 40, 28, 28)).astype(np.float32)
-    places[:, :4] *= 1e3
-    places[:, 4:12] = np.round(places[:, 4:12])
-    gathered = jax.jit(augmentation.bilinear)(pixels, *jnp.asarray(places))
+    locations = rng.uniform(-6, 34, (2, 40, 28, 28)).astype(np.float32)
+    locations[:, :4] *= 1e3
+    locations[:, 4:12] = np.round(locations[:, 4:12])
+    gathered = jax.jit(augmentation.bilinear)(pixels, *jnp.asarray(locations))
     by_products = jax.jit(functools.partial(augmentation.bilinear_by_products, dtype=dtype))
-    sampled = by_products(pixels, *jnp.asarray(places))
+    sampled = by_products(pixels, *jnp.asarray(locations))
     assert sampled.dtype == gathered.dtype == jnp.float32
     np.testing.assert_allclose(sampled, gathered, rtol=0, atol=off)
     assert np.abs(gathered).max() > 200

@@ -51,8 +51,8 @@ def test_an_entry_that_was_cut_short_is_compiled_anew_without_a_word(tmp_path):
 
 
 def test_other_warnings_are_shown(tmp_path, monkeypatch):
-    shown = []
-    monkeypatch.setattr(warnings, "showwarning", lambda message, *_: shown.append(str(message)))
+    printable = []
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *_: printable.append(str(message)))
     compilation_cache.tend(tmp_path)
     compilation_cache.tend(tmp_path)
     unreadable = "Error reading persistent compilation cache entry for 'jit_f': Zlib: -5"
@@ -62,7 +62,7 @@ def test_other_warnings_are_shown(tmp_path, monkeypatch):
         warnings.simplefilter("always")
         for text in ("mine", unreadable):
             warnings.showwarning(UserWarning(text), UserWarning, "f.py", 1)
-    assert shown == ["mine"]
+    assert printable == ["mine"]
     assert [path.name for path in tmp_path.iterdir()] == ["jit_g-0-cache"]
 
 

@@ -58,7 +58,7 @@ def test_a_field_is_declared_once_and_shows_everywhere(field):
     assert f"  {field.name}: {told}." in Config.__doc__
     assert f"| `{field.name}` | `{field.default!r}` | {told} |" in hooks.fields_table()
     values = Config().as_dict()
-    helped = usage.text("", [], values, [], "", whole=True)
+    helped = usage.text("", [], values, [], "", full=True)
     assert f"{field.name}={field.default}" in helped
     assert " ".join(told.split()) in " ".join(helped.split())
     allowed = field.metadata["allowed"]
@@ -76,7 +76,7 @@ def test_a_field_is_declared_once_and_shows_everywhere(field):
     assert field.metadata["resumable"] == (field.name in OTHERWISE)
     swept = f"{field.name}={field.default},{field.default}"
     if field.metadata["swept"]:
-        assert len(Config(sweep=swept).points) == 2
+        assert len(Config(sweep=swept).trials) == 2
         hyper = population.abstract(3, 5).hyper
         assert getattr(hyper, field.name).shape == (3,)
     elif field.type in (int, float):

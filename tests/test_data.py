@@ -214,24 +214,24 @@ LABEL_LISTS = st.lists(st.integers(0, 4), min_size=1, max_size=60)
 
 
 @settings(max_examples=100, deadline=None)
-@given(labels=LABEL_LISTS, share=st.floats(0, 0.99), seed=st.integers(0, 2**32 - 1))
-def test_holdout_parts_the_rows_by_class(labels, share, seed):
+@given(labels=LABEL_LISTS, fraction=st.floats(0, 0.99), seed=st.integers(0, 2**32 - 1))
+def test_holdout_parts_the_rows_by_class(labels, fraction, seed):
     labels_N = np.array(labels, np.int32)
     counts = np.bincount(labels_N)
-    held = int(np.ceil(share * len(labels)))
+    held = int(np.ceil(fraction * len(labels)))
     classes = np.count_nonzero(counts)
-    if share and (counts[counts > 0].min() < 2 or not classes <= held <= len(labels) - classes):
-        assert "hold-out" in refused(holdout, labels_N, share, seed)
+    if fraction and (counts[counts > 0].min() < 2 or not classes <= held <= len(labels) - classes):
+        assert "hold-out" in refused(holdout, labels_N, fraction, seed)
         return
-    train_N, held_N = holdout(labels_N, share, seed)
+    train_N, held_N = holdout(labels_N, fraction, seed)
     assert sorted([*train_N, *held_N]) == list(range(len(labels)))
     assert (np.diff(train_N) > 0).all()
     assert (np.diff(held_N) > 0).all()
     assert len(held_N) == held
     expected = counts * held / len(labels)
     assert (np.abs(np.bincount(labels_N[held_N], minlength=len(counts)) - expected) <= 1).all()
-    if share:
-        splitter = StratifiedShuffleSplit(n_splits=1, test_size=share, random_state=seed)
+    if fraction:
+        splitter = StratifiedShuffleSplit(n_splits=1, test_size=fraction, random_state=seed)
         theirs = map(np.sort, next(splitter.split(labels_N, labels_N)))
         for ours, expected in zip((train_N, held_N), theirs, strict=True):
             np.testing.assert_array_equal(ours, expected)
@@ -305,9 +305,9 @@ def test_a_damaged_entry_is_ignored_and_written_again(tmp_path, empty_cache, dam
     same(load_train(path), IMAGES, LABELS)
 
 
-@pytest.mark.parametrize("place", ["/dev/null/cache", "/proc/cache"])
-def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, monkeypatch, place):
-    monkeypatch.setenv(cache.VARIABLE, place)
+@pytest.mark.parametrize("location", ["/dev/null/cache", "/proc/cache"])
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, monkeypatch, location):
+    monkeypatch.setenv(cache.VARIABLE, location)
     same(load_train(put(tmp_path, TRAIN)), IMAGES, LABELS)
 
 

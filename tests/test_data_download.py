@@ -64,9 +64,9 @@ def test_four_files_are_fetched_once(tmp_path, mirror):
     folder, url = mirror
     checksums = put_idx(folder)
     said = []
-    place = download.fetch(url, checksums, tmp_path / "kept", said.append)
-    same(load_train(str(place)), IMAGES, LABELS)
-    same(load_test(str(place)), IMAGES, LABELS)
+    location = download.fetch(url, checksums, tmp_path / "kept", said.append)
+    same(load_train(str(location)), IMAGES, LABELS)
+    same(load_test(str(location)), IMAGES, LABELS)
     assert len(said) == 4
     for name in checksums:
         (folder / name).unlink()

@@ -30,7 +30,7 @@ from lenet_jax.data import (
 )
 from lenet_jax.data.assemble import dataset as assembled
 from lenet_jax.data.leakage import by_pixels
-from lenet_jax.data.place import Asked
+from lenet_jax.data.location import Asked
 from lenet_jax.errors import UserError
 from support import format_writers
 from support.digit_files import (

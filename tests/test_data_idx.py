@@ -90,14 +90,14 @@ def test_wrong_images(tmp_path, content, expected, pack):
 
 def test_wrong_labels(tmp_path):
     idx_folder(tmp_path, IMAGES, LABELS)
-    place = f"{tmp_path}/{LABELS_NAME}: "
+    location = f"{tmp_path}/{LABELS_NAME}: "
     (tmp_path / LABELS_NAME).write_bytes(idx_bytes(LABELS[:5]))
-    expected = f"{place}has 5 labels for 12 images; get both files from the same place"
+    expected = f"{location}has 5 labels for 12 images; get both files from the same place"
     assert refused(load_train, str(tmp_path)) == expected
     wrong = LABELS.copy()
     wrong[7] = 12
     (tmp_path / LABELS_NAME).write_bytes(idx_bytes(wrong))
-    expected = f"{place}label 8 is 12, not a digit from 0 to 9"
+    expected = f"{location}label 8 is 12, not a digit from 0 to 9"
     assert refused(load_train, str(tmp_path)).startswith(expected)
 
 

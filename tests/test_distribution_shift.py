@@ -24,7 +24,7 @@ from lenet_jax.data import (
     training_warning,
 )
 from lenet_jax.data.dataset import PIXELS, SIDE
-from lenet_jax.data.place import Asked
+from lenet_jax.data.location import Asked
 from lenet_jax.errors import UserError
 from lenet_jax.runs import workdir
 from support.commands import program
@@ -35,10 +35,14 @@ KEPT = appearance.of_training(SAMPLE)
 RNG = np.random.default_rng(0)
 
 
-def dataset(images_NxHxW, labels_N=None, places=None):
+def dataset(images_NxHxW, labels_N=None, locations=None):
     images_NxHxW = np.ascontiguousarray(images_NxHxW).astype(np.uint8)
     return Dataset(
-        images_NxHxW=images_NxHxW, labels_N=labels_N, source="csv", name="x.csv", places=places
+        images_NxHxW=images_NxHxW,
+        labels_N=labels_N,
+        source="csv",
+        name="x.csv",
+        locations=locations,
     )
 
 
@@ -106,8 +110,8 @@ def test_another_half_of_any_set_is_not_told(seed, background, brightness, symme
 def test_pictures_and_runs_that_kept_nothing_are_not_compared():
     inverted = 255 - UNSEEN.images_NxHxW
     assert prediction_warning({}, dataset(inverted)) is None
-    places = tuple("p" for _ in inverted)
-    assert prediction_warning(KEPT, dataset(inverted, places=places)) is None
+    locations = tuple("p" for _ in inverted)
+    assert prediction_warning(KEPT, dataset(inverted, locations=locations)) is None
     blank = dataset(np.zeros((30, SIDE, SIDE)), np.zeros(30, np.int32))
     assert appearance.of_training(blank) == {}
 

@@ -113,16 +113,16 @@ LIVE = "document.querySelector('object.live').contentDocument"
 @needs_browser
 def test_the_front_page_opens_with_the_page_to_draw_on(site, browser, trained, tmp_path):
     folder = shutil.copytree(site, tmp_path / "site")
-    shown = "const p = document.querySelector('object.live img'); return p.offsetHeight > 300"
+    printable = "const p = document.querySelector('object.live img'); return p.offsetHeight > 300"
     with served(folder) as address:
         browser.get(address)
         # Without a run there is its picture.
-        assert browser.execute_script(shown)
+        assert browser.execute_script(printable)
         command = [ROOT / "run_export.py", f"--workdir={trained}", f"--output={folder}/live"]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         subprocess.run([sys.executable, *command], check=True, cwd=tmp_path, env=environment)
         browser.get(address)
-        assert not browser.execute_script(shown)
+        assert not browser.execute_script(printable)
         # It is the first thing on the screen, below a sentence.
         top = browser.execute_script(
             "return document.querySelector('object.live').getBoundingClientRect().top"
@@ -189,14 +189,14 @@ def test_the_tutorial_shows_the_code(site):
 def test_every_room_has_its_reference():
     pages = (ROOT / "docs" / "reference").glob("*.md")
     text = "\n".join(page.read_text() for page in pages)
-    shown = set(re.findall(r"^::: lenet_jax\.(\S+)$", text, re.MULTILINE))
+    printable = set(re.findall(r"^::: lenet_jax\.(\S+)$", text, re.MULTILINE))
     package = ROOT / "lenet_jax"
     rooms = {
         ".".join(path.relative_to(package).with_suffix("").parts)
         for path in package.rglob("*.py")
         if path.name != "__init__.py"
     }
-    assert rooms - INNER == shown
+    assert rooms - INNER == printable
 
 
 def test_what_is_read_first_is_short_and_leads_on():

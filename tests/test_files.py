@@ -7,7 +7,7 @@ import pytest
 
 from lenet_jax import files
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown, write_atomically
+from lenet_jax.files import printable, write_atomically
 from lenet_jax.runs import checksums, workdir
 from support.digit_files import refused
 
@@ -112,9 +112,9 @@ def test_json_of_any_depth_is_one_line(tmp_path):
 
 
 def test_shown_is_one_line():
-    assert shown("a/ü.csv") == "a/ü.csv"
-    assert shown("a\nb\x1b[31m") == r"'a\nb\x1b[31m'"
-    assert shown(os.fsdecode(b"\xff")) == r"'\udcff'"
+    assert printable("a/ü.csv") == "a/ü.csv"
+    assert printable("a\nb\x1b[31m") == r"'a\nb\x1b[31m'"
+    assert printable(os.fsdecode(b"\xff")) == r"'\udcff'"
 
 
 @pytest.fixture
@@ -138,12 +138,12 @@ def bucket():
 
 def test_a_uri_is_not_taken_for_a_folder_here(bucket, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    where = files.place(bucket)
+    where = files.to_path(bucket)
     where.mkdir(parents=True, exist_ok=True)
     files.write_atomically(where / "a.txt", "old")
     files.write_atomically(f"{bucket}/a.txt", "new")
     assert (where / "a.txt").read_text() == "new"
-    assert files.shown(where / "a.txt") == "s3://bucket/run/a.txt"
+    assert files.printable(where / "a.txt") == "s3://bucket/run/a.txt"
     assert not any(tmp_path.iterdir())
 
 
@@ -154,12 +154,12 @@ def test_the_files_of_a_run_in_a_bucket(bucket):
     assert workdir.read_metrics(bucket) == [row]
     assert workdir.read_metrics(f"{bucket}2") == []
     assert workdir.read(f"{bucket}2") is None
-    checksums.write(files.place(bucket))
-    assert checksums.damage(files.place(bucket)) is None
+    checksums.write(files.to_path(bucket))
+    assert checksums.damage(files.to_path(bucket)) is None
     files.write_atomically(f"{bucket}/metrics.csv", "changed")
-    assert checksums.damage(files.place(bucket)) == "metrics.csv has changed"
+    assert checksums.damage(files.to_path(bucket)) == "metrics.csv has changed"
 
 
 def test_a_file_system_that_is_not_installed():
     with pytest.raises(UserError, match="nowhere://x: cannot be reached"):
-        files.place("nowhere://x")
+        files.to_path("nowhere://x")

@@ -88,7 +88,7 @@ def test_unclear_boxes_are_told_and_nothing_is_answered(digits, tmp_path):
     save(clear, tmp_path / "b.png")
     dataset = load_test(str(tmp_path))
     assert dataset.left_out == (told,)
-    assert dataset.places == (f"{tmp_path}/b.png",)
+    assert dataset.locations == (f"{tmp_path}/b.png",)
 
 
 def save(grey, path):

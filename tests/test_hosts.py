@@ -85,7 +85,7 @@ def assert_same_run(folder, expected):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def where(tmp_path_factory):
     """A folder with a few digits for the runs beside them."""
     folder = tmp_path_factory.mktemp("hosts")
     few = data.load_train("sample").take(np.arange(0, 4000, 4))
@@ -94,9 +94,9 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(place):
-    digits = data.load_train(str(place / "digits"))
-    folder = place / "undisturbed"
+def undisturbed(where):
+    digits = data.load_train(str(where / "digits"))
+    folder = where / "undisturbed"
     return folder, loop.train(CONFIG, digits, folder, say=lambda _: None).rows
 
 
@@ -107,8 +107,8 @@ def undisturbed(place):
         pytest.param(True, id="stopped and killed", marks=pytest.mark.slow),
     ],
 )
-def test_two_processes_lose_one_and_go_on(stopped_first, place, undisturbed):
-    folder = place / f"stopped-{stopped_first}"
+def test_two_processes_lose_one_and_go_on(stopped_first, where, undisturbed):
+    folder = where / f"stopped-{stopped_first}"
     saved = None
     if stopped_first:
         pair = by_flags(folder)
@@ -198,12 +198,12 @@ def test_mistaken_processes_are_refused(given, expected):
         ("--platform=gpu", "JAX finds no gpu here"),
     ],
 )
-def test_mistaken_flags_give_one_line(flag, expected, place):
-    process = start(place / "refused", (flag,), {})
+def test_mistaken_flags_give_one_line(flag, expected, where):
+    process = start(where / "refused", (flag,), {})
     out, told = process.communicate(timeout=100)
     assert process.returncode == 2, told
     assert told.startswith("error: ")
     assert told.count("\n") == 1, told
     assert expected in told
     assert out == ""
-    assert not (place / "refused").exists()
+    assert not (where / "refused").exists()

@@ -183,3 +183,15 @@ def test_the_way_from_main_to_the_gradient_is_short():
         assert re.search(rf"\b{following}\b", source.partition("\n")[2])
     assert "jax.grad(loss" in sources[-2]
     assert len(lines) <= 400
+
+
+def test_the_legend_of_axes_has_every_letter_once_and_no_other():
+    legend = re.findall(r"^    ([A-Z])  \S", lenet_jax.__doc__, re.MULTILINE)
+    used = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = (getattr(node, field, None) for field in ("id", "arg", "attr"))
+            for name in filter(None, names):
+                axes = re.fullmatch(r"\w*[a-z\d]_((?:[A-Z]|\d+)(?:x(?:[A-Z]|\d+))*)", str(name))
+                used |= set(axes[1].split("x")) if axes else set()
+    assert legend == sorted({axis for axis in used if axis.isalpha()})

@@ -181,8 +181,8 @@ def test_no_message_of_any_room_speaks_of_flags_in_a_notebook():
 
 def test_a_data_set_is_shown_in_a_line():
     digits = lenet_jax.load_data("sample")
-    shown = "<Dataset 'sample (train part)': 4,000 digits, labels, source 'sample-train'>"
-    assert repr(digits) == shown
+    printable = "<Dataset 'sample (train part)': 4,000 digits, labels, source 'sample-train'>"
+    assert repr(digits) == printable
     unlabelled = dataclasses.replace(digits, labels_N=None)
     assert "no labels" in repr(unlabelled)
 

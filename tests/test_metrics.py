@@ -39,7 +39,7 @@ def test_a_teacher_at_temperature_1_is_asked_for_its_probabilities():
     p = np.exp(teacher) / np.exp(teacher).sum(1, keepdims=True)
     log_probabilities = x - np.log(np.exp(x).sum(1, keepdims=True))
     expected = -(p * log_probabilities).sum(1)
-    got = metrics.taught_losses(x, metrics.softened(teacher[None], 1.0), 1.0)
+    got = metrics.distillation_losses(x, metrics.softened(teacher[None], 1.0), 1.0)
     np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 
@@ -47,7 +47,7 @@ def test_a_hot_teacher_is_matched_logit_by_logit():
     # Equation 4 of Hinton, Vinyals and Dean 2015, times T^2, for logits with a mean of zero.
     x, teacher = (y - y.mean(1, keepdims=True) for y in (logits(6, 10), logits(6, 10, seed=1)))
     targets = metrics.softened(teacher[None], 100.0)
-    gradient = jax.grad(lambda x: metrics.taught_losses(x, targets, 100.0).sum())(x)
+    gradient = jax.grad(lambda x: metrics.distillation_losses(x, targets, 100.0).sum())(x)
     np.testing.assert_allclose(gradient, (x - teacher) / 10, rtol=0.05, atol=1e-3)
 
 
@@ -55,9 +55,10 @@ def test_networks_of_a_teacher_teach_their_mean_loss():
     # So that they may be asked in turn.
     x, teachers = logits(6, 10), jnp.stack([logits(6, 10, seed=seed) for seed in (1, 2, 3)])
     losses = [
-        metrics.taught_losses(x, metrics.softened(teacher[None], 5.0), 5.0) for teacher in teachers
+        metrics.distillation_losses(x, metrics.softened(teacher[None], 5.0), 5.0)
+        for teacher in teachers
     ]
-    got = metrics.taught_losses(x, metrics.softened(teachers, 5.0), 5.0)
+    got = metrics.distillation_losses(x, metrics.softened(teachers, 5.0), 5.0)
     np.testing.assert_allclose(got, sum(losses) / 3, rtol=1e-5)
 
 

@@ -26,27 +26,27 @@ def digits():
     return lenet_jax.load_data("sample").take(np.arange(0, 4000, 10))
 
 
-def train(place, **fields):
-    return lenet_jax.train(digits(), place / "run", mirror=place / "drive", **FIELDS | fields)
+def train(where, **fields):
+    return lenet_jax.train(digits(), where / "run", mirror=where / "drive", **FIELDS | fields)
 
 
 @pytest.fixture(scope="module")
 def once(tmp_path_factory):
     """A finished run and its mirror, beside each other."""
-    place = tmp_path_factory.mktemp("mirrored")
-    train(place)
-    return place
+    where = tmp_path_factory.mktemp("mirrored")
+    train(where)
+    return where
 
 
 @pytest.fixture
-def place(once, tmp_path):
+def where(once, tmp_path):
     """The same to do with as one likes."""
     shutil.copytree(once, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
-def steps(place):
-    return sorted(int(path.name) for path in (place / "drive").iterdir() if path.name.isdecimal())
+def steps(where):
+    return sorted(int(path.name) for path in (where / "drive").iterdir() if path.name.isdecimal())
 
 
 def parameters(folder):
@@ -79,38 +79,38 @@ def test_each_copy_is_whole_and_a_run_to_predict_with(once):
     assert not list((once / "drive").glob(".*"))
 
 
-def test_a_finished_run_comes_back_finished(place, once):
-    shutil.rmtree(place / "run")
+def test_a_finished_run_comes_back_finished(where, once):
+    shutil.rmtree(where / "run")
     told = []
-    train(place, say=told.append)
+    train(where, say=told.append)
     assert any("has finished its 2 epochs" in line for line in told)
-    assert_same_run(place / "run", once / "run")
-    assert (place / "run" / workdir.REPORT / "report.html").exists()
+    assert_same_run(where / "run", once / "run")
+    assert (where / "run" / workdir.REPORT / "report.html").exists()
 
 
-def test_a_run_goes_on_from_its_newest_whole_copy(place, once, capsys):
-    shutil.rmtree(place / "run")
-    shutil.rmtree(place / "drive" / mirror.FINISHED)
-    newest = place / "drive" / str(steps(place)[-1])
+def test_a_run_goes_on_from_its_newest_whole_copy(where, once, capsys):
+    shutil.rmtree(where / "run")
+    shutil.rmtree(where / "drive" / mirror.FINISHED)
+    newest = where / "drive" / str(steps(where)[-1])
     # The system's own half: a file that is there and empty.
     max(newest.rglob("*"), key=lambda path: path.stat().st_size).write_bytes(b"")
     told = []
-    train(place, say=told.append)
+    train(where, say=told.append)
     err = capsys.readouterr().err
     assert re.search(rf"WARNING: {newest}: half-copied \(.+ has changed\); passed over\n", err)
-    assert f"Restored from {place / 'drive'}" in told
+    assert f"Restored from {where / 'drive'}" in told
     assert any(line.startswith("Going on from epoch 1 of 2") for line in told)
-    assert_same_run(place / "run", once / "run")
+    assert_same_run(where / "run", once / "run")
     assert checksums.damage(newest) is None
-    assert checksums.damage(place / "drive" / mirror.FINISHED) is None
+    assert checksums.damage(where / "drive" / mirror.FINISHED) is None
 
 
 @pytest.mark.parametrize("harm", ["cut", "missing", "flipped", "no sums", "empty folder"])
-def test_any_half_copy_is_named_and_the_one_before_taken(place, harm, capsys):
-    shutil.rmtree(place / "run")
-    drive = place / "drive"
+def test_any_half_copy_is_named_and_the_one_before_taken(where, harm, capsys):
+    shutil.rmtree(where / "run")
+    drive = where / "drive"
     shutil.rmtree(drive / mirror.FINISHED)
-    *_, before, newest = steps(place)
+    *_, before, newest = steps(where)
     files = [path for path in (drive / str(newest)).rglob("*") if path.is_file()]
     largest = max(files, key=lambda path: path.stat().st_size)
     content = largest.read_bytes()
@@ -125,38 +125,38 @@ def test_any_half_copy_is_named_and_the_one_before_taken(place, harm, capsys):
     else:
         shutil.rmtree(drive / str(newest))
         (drive / str(newest)).mkdir()
-    copies = Mirror(place / "run", drive)
+    copies = Mirror(where / "run", drive)
     assert copies.restore(None) == before
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"WARNING: {drive / str(newest)}: half-copied (")
-    assert (place / "run" / workdir.METRICS).exists()
-    assert runs.newest(place / "run").name == str(before)
+    assert (where / "run" / workdir.METRICS).exists()
+    assert runs.newest(where / "run").name == str(before)
 
 
-def test_the_newer_of_the_two_is_gone_on_from(place, capsys):
-    shutil.rmtree(place / "drive" / mirror.FINISHED)
-    *_, before, newest = steps(place)
-    copies = Mirror(place / "run", place / "drive")
-    metrics = (place / "run" / workdir.METRICS).read_bytes()
+def test_the_newer_of_the_two_is_gone_on_from(where, capsys):
+    shutil.rmtree(where / "drive" / mirror.FINISHED)
+    *_, before, newest = steps(where)
+    copies = Mirror(where / "run", where / "drive")
+    metrics = (where / "run" / workdir.METRICS).read_bytes()
     assert copies.restore(newest + 1) == newest + 1
     assert copies.restore(newest) == newest
-    assert (place / "run" / workdir.METRICS).read_bytes() == metrics
-    shutil.rmtree(place / "run" / workdir.CHECKPOINTS / str(newest))
+    assert (where / "run" / workdir.METRICS).read_bytes() == metrics
+    shutil.rmtree(where / "run" / workdir.CHECKPOINTS / str(newest))
     assert copies.restore(before) == newest
-    assert runs.newest(place / "run").name == str(newest)
+    assert runs.newest(where / "run").name == str(newest)
     assert capsys.readouterr().err == ""
 
 
-def test_a_mirror_of_another_run_is_refused_before_anything_is_written(place):
-    shutil.rmtree(place / "run")
-    before = sorted((place / "drive").rglob("*"))
+def test_a_mirror_of_another_run_is_refused_before_anything_is_written(where):
+    shutil.rmtree(where / "run")
+    before = sorted((where / "drive").rglob("*"))
     error = r"drive/.*another config \(epochs: 2 -> 3\).* another mirror"
     with pytest.raises(UserError, match=error):
-        train(place, epochs=3)
-    assert [path.name for path in (place / "run").iterdir()] == [workdir.LOCK]
-    assert sorted((place / "drive").rglob("*")) == before
+        train(where, epochs=3)
+    assert [path.name for path in (where / "run").iterdir()] == [workdir.LOCK]
+    assert sorted((where / "drive").rglob("*")) == before
     with pytest.raises(UserError, match="is the workdir itself"):
-        lenet_jax.train(digits(), place / "run", mirror=place / "run", **FIELDS)
+        lenet_jax.train(digits(), where / "run", mirror=where / "run", **FIELDS)
 
 
 def test_what_the_mirror_refuses_is_told_and_stops_nothing(tmp_path, capsys):
@@ -181,26 +181,26 @@ Mirror(sys.argv[1], sys.argv[2]).copy()
 
 
 @pytest.mark.parametrize("copied", [1, 150])
-def test_a_kill_in_the_middle_of_a_copy_leaves_nothing_that_looks_whole(place, copied, capsys):
-    shutil.rmtree(place / "drive")
-    newest = runs.newest(place / "run")
+def test_a_kill_in_the_middle_of_a_copy_leaves_nothing_that_looks_whole(where, copied, capsys):
+    shutil.rmtree(where / "drive")
+    newest = runs.newest(where / "run")
     # As many files as the state of many networks has, so that a copy takes a while.
     for index in range(200):
         (newest / f"more{index}").write_bytes(np.random.default_rng(index).bytes(20_000))
     (newest / checksums.NAME).unlink()
     checksums.write(newest)
-    temporary = place / "drive" / f".{newest.name}.copying"
-    process = subprocess.Popen([sys.executable, "-c", COPY, place / "run", place / "drive"])
+    temporary = where / "drive" / f".{newest.name}.copying"
+    process = subprocess.Popen([sys.executable, "-c", COPY, where / "run", where / "drive"])
     with process:
         runs.wait_until(lambda: len(list(temporary.rglob("more*"))) >= copied, [process])
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    assert steps(place) == []
-    copies = Mirror(place / "run", place / "drive")
+    assert steps(where) == []
+    copies = Mirror(where / "run", where / "drive")
     assert f"WARNING: {temporary}: half-copied; passed over" in capsys.readouterr().err
     assert copies.restore(None) is None
     copies.copy()
-    assert checksums.damage(place / "drive" / newest.name) is None
+    assert checksums.damage(where / "drive" / newest.name) is None
     assert not temporary.exists()
 
 

@@ -65,7 +65,7 @@ def test_every_page_is_read_and_numbered(tmp_path, format, ending):
     dataset = load_test(str(saved_pages(tmp_path, format, ending)))
     assert shows(dataset.images_NxHxW, SIX)
     path = tmp_path / f"x{ending}"
-    assert dataset.places == tuple(f"{path}, page {number}" for number in range(1, 7))
+    assert dataset.locations == tuple(f"{path}, page {number}" for number in range(1, 7))
 
 
 def test_a_page_without_a_digit_is_told_and_the_others_are_read(tmp_path):
@@ -227,8 +227,8 @@ def test_paper_with_nothing_on_it_shows_no_digit(tone):
 @pytest.mark.parametrize("bars", [5, 8, 20])
 def test_a_comb_of_lines_is_no_digit(bars, tmp_path):
     ink = np.zeros((400, 400))
-    for place in np.linspace(20, 380, bars).astype(int):
-        ink[:, place : place + 5] = 1
+    for position in np.linspace(20, 380, bars).astype(int):
+        ink[:, position : position + 5] = 1
     ink[200:206] = 1
     save(dark_on_light(ink), tmp_path / "x.png")
     assert "shows no digit" in refused(load_test, str(tmp_path / "x.png"))

@@ -27,9 +27,9 @@ def drawn(digits, size=160, pen=14):
     """Ink 255 on 0, the digits side by side."""
     picture = Image.new("L", (size * len(digits), size))
     pencil = ImageDraw.Draw(picture)
-    for place, digit in enumerate(digits):
+    for position, digit in enumerate(digits):
         for stroke in STROKES[digit]:
-            points = [((x + place) * size, y * size) for x, y in stroke]
+            points = [((x + position) * size, y * size) for x, y in stroke]
             pencil.line(points, fill=255, width=pen, joint="curve")
             for x, y in points:
                 pencil.ellipse([x - pen / 2, y - pen / 2, x + pen / 2, y + pen / 2], fill=255)
@@ -91,7 +91,9 @@ def right(trained, dataset, labels_N):
     assert len(dataset) == len(labels_N)
     answers_N = lenet_jax.load(trained)(dataset.images_NxHxW).argmax(1)
     wrong = [
-        place for place, ok in zip(dataset.places, answers_N == labels_N, strict=True) if not ok
+        position
+        for position, ok in zip(dataset.locations, answers_N == labels_N, strict=True)
+        if not ok
     ]
     print(f"{len(wrong)} of {len(labels_N)} wrong: {wrong}")
     return (answers_N == labels_N).mean()
@@ -131,8 +133,8 @@ def test_accuracy_on_printed_digits(trained):
 def test_accuracy_on_mnists_own_digits_as_pictures(trained, tmp_path):
     """A picture of a digit is read as well as the digit itself: 98% of 100."""
     digits = sample.load("test")
-    for place, image in enumerate(digits.images_NxHxW[:100]):
-        save(Image.fromarray(255 - image), tmp_path / f"{place:03}.png")
+    for position, image in enumerate(digits.images_NxHxW[:100]):
+        save(Image.fromarray(255 - image), tmp_path / f"{position:03}.png")
     assert right(trained, load_test(str(tmp_path)), digits.labels_N[:100]) >= 0.96
 
 
@@ -174,7 +176,7 @@ def test_several_digits_are_read_in_order(tmp_path):
     ink = np.concatenate([drawn([1, 4, 7]), drawn([0, 2, 9])])
     path = save(dark_on_light(ink), tmp_path / "x.png")
     dataset = pictures.load(path, "x.png")
-    assert dataset.places[3] == "x.png, digit 4"
+    assert dataset.locations[3] == "x.png, digit 4"
     for image, digit in zip(dataset.images_NxHxW, [1, 4, 7, 0, 2, 9], strict=True):
         alone = save(dark_on_light(drawn([digit])), tmp_path / "alone.png")
         (expected,) = pictures.load(alone, "alone.png").images_NxHxW
@@ -299,7 +301,7 @@ def test_what_is_no_picture_of_ours_is_told(tmp_path):
 def test_hidden_files_are_no_pictures(tmp_path):
     save(dark_on_light(drawn([5])), tmp_path / "x.png")
     (tmp_path / "._x.png").write_bytes(b"of the system")
-    assert load_test(str(tmp_path)).places == (str(tmp_path / "x.png"),)
+    assert load_test(str(tmp_path)).locations == (str(tmp_path / "x.png"),)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for its peak")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lenet_jax.config import SWEPT, Config
-from lenet_jax.training import population
+from lenet_jax.training import population as populations
 from support.digit_files import refused
 
 LABELS = (np.arange(103) % 10).astype(np.int32)
@@ -23,39 +23,42 @@ LABELS = (np.arange(103) % 10).astype(np.int32)
 )
 def test_every_member_sees_all_but_what_is_held_out_of_it(members, folds, holdout, text, seed):
     config = Config(members=members, folds=folds, holdout=holdout, sweep=text, seed=seed)
-    people = population.make(config, LABELS)
-    assert len(people) == config.networks == config.averaged * max(1, folds)
-    assert people.seeds_M.tolist() == list(range(seed, seed + len(people)))
-    for rows, held in zip(people.member.rows_R, people.held_MxH, strict=True):
+    population = populations.make(config, LABELS)
+    assert len(population) == config.num_models == config.models_per_fold * max(1, folds)
+    assert population.seeds_M.tolist() == list(range(seed, seed + len(population)))
+    for rows, held in zip(population.member.rows_R, population.held_MxV, strict=True):
         assert sorted([*rows[rows >= 0], *held[held >= 0]]) == list(range(len(LABELS)))
-    held = people.held_rows
+    held = population.held_rows
     assert len(set(held)) == len(held)
     if folds:
         assert sorted(held) == list(range(len(LABELS)))
-        assert sorted(set(people.member.fold)) == list(range(folds))
+        assert sorted(set(population.member.fold)) == list(range(folds))
     # Members that are averaged are held out of the same rows.
-    each = people.held_MxH.reshape(max(1, folds), config.averaged, -1)
-    assert (each == each[:, :1]).all()
+    per_fold = population.held_MxV.reshape(max(1, folds), config.models_per_fold, -1)
+    assert (per_fold == per_fold[:, :1]).all()
     for field in SWEPT:
         asked = [
-            people.points[point].get(field, getattr(config, field)) for point in people.point_M
+            population.trials[trial].get(field, getattr(config, field))
+            for trial in population.trial_M
         ]
-        np.testing.assert_allclose(getattr(people.member.hyper, field), asked, rtol=1e-6)
+        np.testing.assert_allclose(getattr(population.member.hyper, field), asked, rtol=1e-6)
     # Every point in every fold as often.
-    counts = np.unique([people.member.fold, people.point_M], axis=1, return_counts=True)[1]
+    counts = np.unique([population.member.fold, population.trial_M], axis=1, return_counts=True)[1]
     assert (counts == members).all()
 
 
 def test_shapes_are_known_before_the_labels():
-    people = population.make(Config(folds=2, sweep="elastic=0,1"), LABELS)
-    shapes = population.abstract(len(people), people.images)
-    for array, shape in zip(jax.tree.leaves(people.member), jax.tree.leaves(shapes), strict=True):
+    population = populations.make(Config(folds=2, sweep="elastic=0,1"), LABELS)
+    shapes = populations.abstract(len(population), population.num_examples)
+    for array, shape in zip(
+        jax.tree.leaves(population.member), jax.tree.leaves(shapes), strict=True
+    ):
         assert (array.shape, array.dtype) == (shape.shape, shape.dtype)
 
 
 def test_parts_that_some_member_needs_are_there():
     config = Config(sweep="elastic=0,0.5; dropout=0.1,0", clip_norm=2.0)
-    common = population.common(config)
+    common = populations.common(config)
     assert (common.elastic, common.dropout, common.clip_norm, common.sweep) == (0.5, 0.1, 2.0, "")
     assert dataclasses.replace(common, elastic=0.0, dropout=0.0) == Config(clip_norm=2.0)
 
@@ -63,4 +66,4 @@ def test_parts_that_some_member_needs_are_there():
 @pytest.mark.parametrize("text", ["elastic=-1", "dropout=1", "learning_rate=0"])
 def test_a_point_out_of_range_is_told(text):
     field = text.partition("=")[0]
-    assert refused(population.make, Config(sweep=text), LABELS).startswith(f"config.{field}=")
+    assert refused(populations.make, Config(sweep=text), LABELS).startswith(f"config.{field}=")

@@ -61,28 +61,28 @@ def told(done):
 
 
 @pytest.fixture(scope="module")
-def place(trained, tmp_path_factory):
+def where(trained, tmp_path_factory):
     """A folder with a finished run in `run`."""
     return shutil.copytree(trained.parent, tmp_path_factory.mktemp("program") / "place")
 
 
-def test_a_run_leaves_what_it_promises(place):
-    left = {path.name for path in (place / "run").iterdir()}
+def test_a_run_leaves_what_it_promises(where):
+    left = {path.name for path in (where / "run").iterdir()}
     promised = {"config.json", "checkpoints", "metrics.csv", "report", "README.md"}
     assert left == {".lock", "calibration.json", "tensorboard"} | promised
-    (events,) = (place / "run/tensorboard").iterdir()
+    (events,) = (where / "run/tensorboard").iterdir()
     assert b"accuracy/holdout" in events.read_bytes()
-    with (place / "run/metrics.csv").open() as file:
+    with (where / "run/metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == list(range(1, recipe.EPOCHS + 1))
     assert float(rows[-1]["holdout_accuracy"]) > 0.95
-    pictures = {path.name for path in (place / "run/report").iterdir()}
+    pictures = {path.name for path in (where / "run/report").iterdir()}
     assert {"curves.png", "confusion.png", "mistakes.png", "report.html"} <= pictures
-    assert "run_predict.py" in (place / "run/README.md").read_text()
+    assert "run_predict.py" in (where / "run/README.md").read_text()
 
 
-def test_a_run_says_what_people_should_know(place):
-    out = (place / "stdout").read_text()
+def test_a_run_says_what_people_should_know(where):
+    out = (where / "stdout").read_text()
     assert "2 x cpu" in out
     assert "61,706" in out
     assert "run_predict.py --workdir=run --data=sample --output=submission.csv" in out
@@ -90,15 +90,15 @@ def test_a_run_says_what_people_should_know(place):
     assert "run_export.py --workdir=run --serve" in out
 
 
-def test_predict_writes_a_valid_submission_and_the_accuracy(place, tmp_path):
+def test_predict_writes_a_valid_submission_and_the_accuracy(where, tmp_path):
     done = predict(
         "--data=sample",
-        f"--workdir={place}/run",
+        f"--workdir={where}/run",
         f"--output={tmp_path}/s.csv",
         f"--probabilities={tmp_path}/p.csv",
         f"--doubtful={tmp_path}/d.csv",
         "--views=2",
-        cwd=place,
+        cwd=where,
     )
     with (tmp_path / "d.csv").open() as file:
         doubtful = list(csv.DictReader(file))
@@ -116,52 +116,52 @@ def test_predict_writes_a_valid_submission_and_the_accuracy(place, tmp_path):
 
 
 @pytest.mark.slow
-def test_folds_and_a_sweep_train_side_by_side(place):
+def test_folds_and_a_sweep_train_side_by_side(where):
     flags = ("--data=sample", "--config.folds=2", "--config.epochs=1", "--config.batch_size=64")
-    done = train(*flags, "--workdir=folds", "--config.sweep=learning_rate=1e-3,4e-3", cwd=place)
+    done = train(*flags, "--workdir=folds", "--config.sweep=learning_rate=1e-3,4e-3", cwd=where)
     assert "4 networks" in done.stdout
     assert "learning_rate=0.004" in done.stdout.partition("Sweep:")[2]
-    with (place / "folds/networks.csv").open() as file:
+    with (where / "folds/networks.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["fold"] for row in rows] == ["0", "0", "1", "1"]
     assert [row["learning_rate"] for row in rows] == ["0.001", "0.004"] * 2
-    with (place / "folds/metrics.csv").open() as file:
+    with (where / "folds/metrics.csv").open() as file:
         assert [row["learning_rate"] for row in csv.DictReader(file)] == [""]
-    assert (place / "folds/report/sweep.png").exists()
+    assert (where / "folds/report/sweep.png").exists()
     mean = np.mean([float(row["holdout_accuracy"]) for row in rows])
     assert f"{mean:.2%} of 4,000 digits" in done.stdout
 
-    assert "without one of 2 folds" in (place / "folds/README.md").read_text()
+    assert "without one of 2 folds" in (where / "folds/README.md").read_text()
 
     taught = ("--data=sample", "--workdir=taught", "--config.teacher=folds")
-    assert "config.folds" in told(train(*taught, cwd=place, status=2))
+    assert "config.folds" in told(train(*taught, cwd=where, status=2))
 
 
-def test_a_finished_run_does_nothing(place):
-    before = {path: path.stat().st_mtime_ns for path in (place / "run").rglob("*")}
-    done = train_again(cwd=place)
+def test_a_finished_run_does_nothing(where):
+    before = {path: path.stat().st_mtime_ns for path in (where / "run").rglob("*")}
+    done = train_again(cwd=where)
     assert "finished" in done.stdout
     # All that it said at its end, but for the place.
-    closing = (place / "stdout").read_text().partition("Done: ")[2]
+    closing = (where / "stdout").read_text().partition("Done: ")[2]
     assert "Hold-out: " in closing
     assert "Report: run/report/report.html" in closing
     assert done.stdout.partition("Done: ")[2] == closing
-    assert {path: path.stat().st_mtime_ns for path in (place / "run").rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in (where / "run").rglob("*")} == before
 
 
-def test_another_config_or_other_data_is_refused(place):
-    done = train_again("--config.seed=7", cwd=place, status=2)
+def test_another_config_or_other_data_is_refused(where):
+    done = train_again("--config.seed=7", cwd=where, status=2)
     assert "seed: 0 -> 7" in told(done)
-    (place / "some.csv").write_text(digits_csv(200))
-    done = train_again("--data=some.csv", cwd=place, status=2)
+    (where / "some.csv").write_text(digits_csv(200))
+    done = train_again("--data=some.csv", cwd=where, status=2)
     assert "other digits" in told(done)
 
 
-def test_the_report_of_an_existing_run_is_the_same(place, tmp_path):
-    shutil.copytree(place / "run", tmp_path / "run", ignore=shutil.ignore_patterns("report"))
+def test_the_report_of_an_existing_run_is_the_same(where, tmp_path):
+    shutil.copytree(where / "run", tmp_path / "run", ignore=shutil.ignore_patterns("report"))
     done = predict("--report", "--data=sample", "--workdir=run", cwd=tmp_path)
     assert done.stdout == "Wrote run/report/report.html\n"
-    before, after = (sorted((folder / "run/report").iterdir()) for folder in (place, tmp_path))
+    before, after = (sorted((folder / "run/report").iterdir()) for folder in (where, tmp_path))
     assert [path.name for path in before] == [path.name for path in after]
     for old, new in zip(before, after, strict=True):
         assert old.read_bytes() == new.read_bytes(), old.name
@@ -171,7 +171,7 @@ def test_the_report_of_an_existing_run_is_the_same(place, tmp_path):
     assert "not the 4,000 digits" in told(done)
 
 
-def test_from_kaggle_to_the_score(place, tmp_path):
+def test_from_kaggle_to_the_score(where, tmp_path):
     rows = 28_000
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
@@ -184,7 +184,7 @@ def test_from_kaggle_to_the_score(place, tmp_path):
         done = predict(
             "--data=kaggle",
             "--submit=two epochs",
-            f"--workdir={place}/run",
+            f"--workdir={where}/run",
             "--output=s.csv",
             cwd=tmp_path,
             environment=server.environment,
@@ -269,7 +269,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("make", BAD.values(), ids=BAD.keys())
-def test_bad_input_gives_one_line_and_leaves_nothing(make, place, tmp_path):
+def test_bad_input_gives_one_line_and_leaves_nothing(make, where, tmp_path):
     path, expected = make(tmp_path)
     before = set(tmp_path.rglob("*"))
     line = told(train(f"--data={path}", f"--workdir={tmp_path}/w", cwd=tmp_path, status=2))
@@ -277,7 +277,7 @@ def test_bad_input_gives_one_line_and_leaves_nothing(make, place, tmp_path):
     line = told(
         predict(
             f"--data={path}",
-            f"--workdir={place}/run",
+            f"--workdir={where}/run",
             f"--output={tmp_path}/s.csv",
             cwd=tmp_path,
             status=2,
@@ -323,9 +323,9 @@ def test_predict_without_a_run(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_an_output_that_cannot_be_written(place):
+def test_an_output_that_cannot_be_written(where):
     flags = ("--data=sample", "--workdir=run", "--output=run/config.json/folder.csv")
-    assert "run/config.json: cannot be made a folder" in told(predict(*flags, cwd=place, status=2))
+    assert "run/config.json: cannot be made a folder" in told(predict(*flags, cwd=where, status=2))
 
 
 @pytest.mark.parametrize("program", ["run_train.py", "run_predict.py", "run_export.py"])

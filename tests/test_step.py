@@ -11,7 +11,8 @@ import pytest
 from lenet_jax import metrics, models, sweep
 from lenet_jax.config import Config
 from lenet_jax.distributed import mesh as meshes
-from lenet_jax.training import epoch, population, step
+from lenet_jax.training import epoch, step
+from lenet_jax.training import population as populations
 
 # 150 images in batches of 64: the last batch holds 22, which no number of devices divides.
 IMAGES, BATCH = 150, 64
@@ -35,8 +36,8 @@ def built(config, devices):
 
 @functools.cache
 def _built(config, devices, _):
-    mesh = meshes.make(config.networks, jax.devices()[:devices])
-    return mesh, epoch.programs(population.common(config), mesh, IMAGES)
+    mesh = meshes.make(config.num_models, jax.devices()[:devices])
+    return mesh, epoch.programs(populations.common(config), mesh, IMAGES)
 
 
 @pytest.fixture
@@ -47,14 +48,14 @@ def compiled_as_by_users(monkeypatch):
 
 def begin(config, devices):
     mesh, compiled = built(config, devices)
-    seeds = np.arange(config.seed, config.seed + config.networks, dtype=np.uint32)
+    seeds = np.arange(config.seed, config.seed + config.num_models, dtype=np.uint32)
     return compiled.create(jax.device_put(seeds, meshes.stacked(mesh)))
 
 
 def arrays(config, mesh):
     """The members, and the digits."""
-    people = population.make(config, digits()[1])
-    member_M = jax.device_put(people.member, meshes.stacked(mesh))
+    population = populations.make(config, digits()[1])
+    member_M = jax.device_put(population.member, meshes.stacked(mesh))
     return member_M, *jax.device_put(digits(), meshes.replicated(mesh))
 
 
@@ -145,7 +146,7 @@ def test_the_programs_of_accelerators_give_the_numbers_of_a_cpu(platform, order,
     on_cpu = train(config, 1, [2, STEPS])
     monkeypatch.setattr(meshes, "platform", lambda _: platform)
     mesh = meshes.make(2, jax.devices()[:1])
-    compiled = epoch.programs(population.common(config), mesh, IMAGES)
+    compiled = epoch.programs(populations.common(config), mesh, IMAGES)
     state = compiled.create(jax.device_put(np.arange(2, dtype=np.uint32), meshes.stacked(mesh)))
     member_M, *data = arrays(config, mesh)
     begun = state, member_M, *data, jnp.int32(0), jnp.int32(1), None
@@ -221,9 +222,9 @@ def test_members_are_the_single_runs_with_their_seeds(devices):
 )
 def test_points_of_a_sweep_are_the_single_runs_with_their_numbers(fields, compared):
     text = ";".join(f"{name}=0,{value}" for name, value in fields.items())
-    together, points = train(Config(**SHORT, sweep=text), 2, [STEPS]), sweep.points(text)
+    together, trials = train(Config(**SHORT, sweep=text), 2, [STEPS]), sweep.trials(text)
     for k in compared:
-        alone = train(Config(**SHORT, seed=k, **points[k]), 1, [STEPS])
+        alone = train(Config(**SHORT, seed=k, **trials[k]), 1, [STEPS])
         # To rounding: what both programs have in common may be fused in another way.
         for x, y in zip(leaves(together), leaves(alone), strict=True):
             np.testing.assert_allclose(x[k], y[0], rtol=1e-3, atol=1e-5)
@@ -244,28 +245,30 @@ def test_networks_of_folds_and_a_sweep_are_the_single_runs_on_the_other_folds(ex
     images = rng.integers(0, 256, (folds * IMAGES, 28, 28)).astype(np.uint8)
     labels = (np.arange(len(images)) % 10).astype(np.int32)
     config = Config(**AUGMENTED, seed=3, folds=folds, sweep="shift=0,3")
-    people = population.make(config, labels)
-    assert people.images == IMAGES
-    mesh = meshes.make(len(people), jax.devices()[:2])
-    member_M = jax.device_put(people.member, meshes.stacked(mesh))
-    compiled = epoch.programs(people.config, mesh, IMAGES)
+    population = populations.make(config, labels)
+    assert population.num_examples == IMAGES
+    mesh = meshes.make(len(population), jax.devices()[:2])
+    member_M = jax.device_put(population.member, meshes.stacked(mesh))
+    compiled = epoch.programs(population.config, mesh, IMAGES)
     data = jax.device_put((images, labels), meshes.replicated(mesh))
-    first = compiled.create(jax.device_put(people.seeds_M, meshes.stacked(mesh)))
+    first = compiled.create(jax.device_put(population.seeds_M, meshes.stacked(mesh)))
     together = steps(compiled, first, member_M, *data, 2)
-    each, ensemble, probabilities_FxHxK = compiled.evaluate(
-        together.averaged_params, people.held_MxH, *data
+    each, ensemble, probabilities_FxVxK = compiled.evaluate(
+        together.averaged_params, population.held_MxV, *data
     )
-    assert each.count.tolist() == [IMAGES] * len(people)
+    assert each.count.tolist() == [IMAGES] * len(population)
     assert float(ensemble.count) == len(images)
     one, single = built(CONFIG, 1)
-    said_MxHxK = []
-    for network, (own, held) in enumerate(zip(people.member.rows_R, people.held_MxH, strict=True)):
+    said_MxVxK = []
+    for network, (own, held) in enumerate(
+        zip(population.member.rows_R, population.held_MxV, strict=True)
+    ):
         # Numbers are data: the program is that of any single run.
-        point = Config(**AUGMENTED, shift=(0.0, 3.0)[network % 2])
+        trial = Config(**AUGMENTED, shift=(0.0, 3.0)[network % 2])
         alone = steps(
             single,
             begin(Config(**AUGMENTED, seed=3 + network), 1),
-            jax.device_put(population.make(point, labels[own]).member, meshes.stacked(one)),
+            jax.device_put(populations.make(trial, labels[own]).member, meshes.stacked(one)),
             images[own],
             labels[own],
             2,
@@ -277,28 +280,28 @@ def test_networks_of_folds_and_a_sweep_are_the_single_runs_on_the_other_folds(ex
                 np.testing.assert_allclose(x[network], y[0], rtol=1e-3, atol=1e-5)
         params = jax.tree.map(lambda leaf: leaf[0], alone.averaged_params)
         logits = jax.jit(functools.partial(models.apply, CONFIG))(params, images[held])
-        said_MxHxK.append(jax.nn.log_softmax(logits))
-    averages = metrics.average_folds(jnp.stack(said_MxHxK), folds)
-    np.testing.assert_allclose(probabilities_FxHxK, jnp.exp(averages), rtol=1e-4, atol=1e-6)
+        said_MxVxK.append(jax.nn.log_softmax(logits))
+    averages = metrics.average_folds(jnp.stack(said_MxVxK), folds)
+    np.testing.assert_allclose(probabilities_FxVxK, jnp.exp(averages), rtol=1e-4, atol=1e-6)
 
 
 def test_a_network_learns_nothing_from_a_teacher_that_it_equals():
     # What it learns is of the labels' share.
     plain = {"optimizer": "sgd", "weight_decay": 0.0, "teacher": "t"}
     shares, text = [0.0, 0.5, 1.0], "teacher_temperature=1,4; teacher_weight=0,0.5,1"
-    people = population.make(Config(**SHORT, **plain, sweep=text), digits()[1])
-    mesh = meshes.make(len(people), jax.devices()[:1])
-    compiled = epoch.programs(people.config, mesh, IMAGES, Config())
+    population = populations.make(Config(**SHORT, **plain, sweep=text), digits()[1])
+    mesh = meshes.make(len(population), jax.devices()[:1])
+    compiled = epoch.programs(population.config, mesh, IMAGES, Config())
     alone = begin(Config(**SHORT, optimizer="sgd"), 1)
-    first = jax.tree.map(lambda leaf: jnp.concatenate([leaf] * len(people)), alone)
+    first = jax.tree.map(lambda leaf: jnp.concatenate([leaf] * len(population)), alone)
     before = jax.tree.map(np.asarray, first.params)
-    member_M = jax.device_put(people.member, meshes.stacked(mesh))
+    member_M = jax.device_put(population.member, meshes.stacked(mesh))
     # The same network twice says on average what it says once.
     teacher = jax.tree.map(lambda leaf: leaf[:2][None], before)
     # The warm-up starts at a rate of zero: the gradients of both steps are those of the start.
     after = steps(compiled, first, member_M, *digits(), 2, teacher)
     pairs = zip(jax.tree.leaves(after.params), jax.tree.leaves(before), strict=True)
-    moved_MxD = np.concatenate([(x - y).reshape(len(people), -1) for x, y in pairs], axis=1)
+    moved_MxD = np.concatenate([(x - y).reshape(len(population), -1) for x, y in pairs], axis=1)
     labels_D = moved_MxD[0]
     assert np.abs(labels_D).max() > 1e-4
     for moved_D, share in zip(moved_MxD, shares * 2, strict=True):
@@ -308,13 +311,13 @@ def test_a_network_learns_nothing_from_a_teacher_that_it_equals():
 def test_a_fold_is_taught_by_the_networks_that_do_not_see_it():
     # Another fold's teachers have been trained on its held-out digits, and would tell of them.
     plain = {"optimizer": "sgd", "weight_decay": 0.0, "folds": 2}
-    people = population.make(Config(**SHORT, **plain, teacher="t"), digits()[1])
+    population = populations.make(Config(**SHORT, **plain, teacher="t"), digits()[1])
     mesh = meshes.make(2, jax.devices()[:1])
-    images = people.member.rows_R.shape[1]
-    compiled = epoch.programs(people.config, mesh, images, Config())
+    images = population.member.rows_R.shape[1]
+    compiled = epoch.programs(population.config, mesh, images, Config())
     first = begin(Config(**SHORT, optimizer="sgd", members=2), 1)
     params_F = jax.tree.map(np.asarray, first.params)
-    member_M = jax.device_put(people.member, meshes.stacked(mesh))
+    member_M = jax.device_put(population.member, meshes.stacked(mesh))
 
     def moved(teacher_F):
         # Each student starts as the network of its own fold's teacher.
@@ -329,9 +332,9 @@ def test_a_fold_is_taught_by_the_networks_that_do_not_see_it():
 
 def test_the_networks_of_a_teacher_are_asked_in_turn():
     config = Config(**SHORT, optimizer="sgd", teacher="t", teacher_networks=2)
-    people = population.make(config, digits()[1])
+    population = populations.make(config, digits()[1])
     mesh = meshes.make(1, jax.devices()[:1])
-    member_M = jax.device_put(people.member, meshes.stacked(mesh))
+    member_M = jax.device_put(population.member, meshes.stacked(mesh))
     alone = begin(Config(**SHORT, optimizer="sgd"), 1)
     three = begin(Config(**SHORT, optimizer="sgd", members=3, seed=1), 1).params
     three_FxT = jax.tree.map(lambda leaf: np.asarray(leaf)[None], three)

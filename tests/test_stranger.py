@@ -20,7 +20,7 @@ PROGRAMS = ("run_train.py", "run_predict.py", "run_export.py")
 
 
 @pytest.fixture(scope="module")
-def place(trained, tmp_path_factory):
+def where(trained, tmp_path_factory):
     """A folder with a finished run in `run`."""
     return shutil.copytree(trained.parent, tmp_path_factory.mktemp("stranger") / "a place")
 
@@ -28,17 +28,17 @@ def place(trained, tmp_path_factory):
 # What to type next
 
 
-def test_what_comes_next_runs_as_it_is_pasted(place):
-    said = program("train", *recipe.FLAGS, "--workdir=run", cwd=place).stdout
+def test_what_comes_next_runs_as_it_is_pasted(where):
+    said = program("train", *recipe.FLAGS, "--workdir=run", cwd=where).stdout
     predict, export = re.findall("^  (.*)$", said, re.MULTILINE)
     # Nothing on the path but what a shell itself needs.
     environment = {"PATH": "/usr/bin:/bin"}
-    done = call("bash", "-c", predict, cwd=place, environment=environment)
+    done = call("bash", "-c", predict, cwd=where, environment=environment)
     assert "Wrote 1,000 rows to submission.csv" in done.stdout
     # Nothing to be warned of: the run has finished.
     assert done.stderr == ""
     assert export.endswith(" --serve")
-    done = call("bash", "-c", export.removesuffix(" --serve"), cwd=place, environment=environment)
+    done = call("bash", "-c", export.removesuffix(" --serve"), cwd=where, environment=environment)
     assert done.stdout == "Wrote run/export/web\n"
 
 
@@ -104,10 +104,10 @@ def help_of(name, *flags, columns=80):
 
 def test_help_begins_with_what_is_needed_first():
     text = help_of("train", "--help")
-    shown = re.findall(r"^  --(?:\[no\])?(\w+)", text, re.MULTILINE)
-    assert shown[:2] == ["data", "workdir"]
-    assert "config" in shown
-    assert shown[-4:] == ["coordinator", "num_processes", "process_id", "heartbeat_timeout"]
+    printable = re.findall(r"^  --(?:\[no\])?(\w+)", text, re.MULTILINE)
+    assert printable[:2] == ["data", "workdir"]
+    assert "config" in printable
+    assert printable[-4:] == ["coordinator", "num_processes", "process_id", "heartbeat_timeout"]
     assert max(map(len, text.splitlines())) <= 80
     # Beside a line for every field and recipe, and with all kinds of files that are read.
     listed = re.findall(r"^  (?:\w+=|\w+ {2,})", text, re.MULTILINE)
@@ -176,17 +176,17 @@ def test_versions_are_told(name, tmp_path):
         ("export", ("--serve", "--format=onnx"), "--serve shows a page"),
     ],
 )
-def test_flags_without_effect_are_refused(name, flags, expected, place):
+def test_flags_without_effect_are_refused(name, flags, expected, where):
     data = () if name == "export" or any("--data" in flag for flag in flags) else ("--data=sample",)
-    done = program(name, "--workdir=run", *data, *flags, cwd=place, status=2)
+    done = program(name, "--workdir=run", *data, *flags, cwd=where, status=2)
     assert expected in told(done)
-    assert not (place / "x.csv").exists()
+    assert not (where / "x.csv").exists()
 
 
-def test_folders_of_outputs_are_made(place):
+def test_folders_of_outputs_are_made(where):
     flags = [f"--{name}=made/{name}/x.csv" for name in ("output", "probabilities", "doubtful")]
-    program("predict", "--workdir=run", "--data=sample", *flags, "--show=made/s/s.png", cwd=place)
-    assert {path.parent.name for path in (place / "made").rglob("*.*")} == {
+    program("predict", "--workdir=run", "--data=sample", *flags, "--show=made/s/s.png", cwd=where)
+    assert {path.parent.name for path in (where / "made").rglob("*.*")} == {
         "output", "probabilities", "doubtful", "s",
     }  # fmt: skip
 
@@ -194,8 +194,8 @@ def test_folders_of_outputs_are_made(place):
 # A run that was stopped
 
 
-def test_a_run_that_was_stopped_is_not_taken_for_a_finished_one(place, tmp_path):
-    stopped = shutil.copytree(place / "run", tmp_path / "run")
+def test_a_run_that_was_stopped_is_not_taken_for_a_finished_one(where, tmp_path):
+    stopped = shutil.copytree(where / "run", tmp_path / "run")
     (stopped / "README.md").unlink()
     rows = (stopped / "metrics.csv").read_text().splitlines(keepends=True)
     (stopped / "metrics.csv").write_text("".join(rows[:9]))
@@ -248,8 +248,8 @@ bar.end(row)
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_a_terminal_is_left_with_one_line_and_one_rate_of_an_epoch(columns):
-    shown = on_a_terminal(columns, sys.executable, "-c", SHOW.format(ROW=ROW))
-    *passing, line, after = re.split("[\r\n]+", shown)
+    printable = on_a_terminal(columns, sys.executable, "-c", SHOW.format(ROW=ROW))
+    *passing, line, after = re.split("[\r\n]+", printable)
     assert after == ""
     assert line.startswith(LABEL)
     assert line.count("img/s") == 1

@@ -8,14 +8,14 @@ from support.digit_files import refused
 
 
 def test_no_sweep_is_one_point_that_changes_nothing():
-    assert sweep.points("") == [{}]
+    assert sweep.trials("") == [{}]
 
 
 def test_every_combination_is_a_point():
-    points = sweep.points("learning_rate=1e-3,2e-3, 4e-3 ; elastic=0,1; ")
-    assert len(points) == math.prod([3, 2])
-    assert points[1] == {"learning_rate": 1e-3, "elastic": 1.0}
-    assert len({tuple(point.items()) for point in points}) == 6
+    trials = sweep.trials("learning_rate=1e-3,2e-3, 4e-3 ; elastic=0,1; ")
+    assert len(trials) == math.prod([3, 2])
+    assert trials[1] == {"learning_rate": 1e-3, "elastic": 1.0}
+    assert len({tuple(trial.items()) for trial in trials}) == 6
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_every_combination_is_a_point():
     ["elastic", "elastic=", "elastic=a", "elastic=1;elastic=2", "elastic=nan", "=1"],
 )
 def test_what_is_no_sweep_is_told(text):
-    assert refused(sweep.points, text).startswith("config.sweep: ")
+    assert refused(sweep.trials, text).startswith("config.sweep: ")
 
 
 def test_only_numbers_that_are_data_of_the_program_are_swept():

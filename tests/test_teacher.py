@@ -36,7 +36,7 @@ def test_the_fingerprint_depends_on_every_parameter(finished):
     assert taught.fingerprint == distillation.restore(student(finished)).fingerprint
     leaves, tree = jax.tree.flatten(taught.params_FxT)
     for index in range(len(leaves)):
-        moved = [leaf + (index == place) for place, leaf in enumerate(leaves)]
+        moved = [leaf + (index == folder) for folder, leaf in enumerate(leaves)]
         other = dataclasses.replace(taught, params_FxT=jax.tree.unflatten(tree, moved))
         assert other.fingerprint != taught.fingerprint
 

@@ -22,7 +22,8 @@ from lenet_jax.errors import UserError
 from lenet_jax.inference import predict
 from lenet_jax.report import build
 from lenet_jax.runs import workdir
-from lenet_jax.training import compilation, distillation, loop, population, preemption, trainer
+from lenet_jax.training import compilation, distillation, loop, preemption, trainer
+from lenet_jax.training import population as populations
 from support import recipe
 from support.runs import newest, wait_until, whole_checkpoints
 
@@ -72,9 +73,9 @@ def test_what_is_compiled_while_digits_are_read_is_what_training_calls(monkeypat
     compilation_progress.once.cache_clear()
     loop.compile_ahead(CONFIG, 150)
     assert len(compiled) == 4
-    people = population.make(CONFIG, digits().labels_N)
-    mesh = meshes.make(len(people))
-    trainer.Trainer(CONFIG, mesh, digits(), people)
+    population = populations.make(CONFIG, digits().labels_N)
+    mesh = meshes.make(len(population))
+    trainer.Trainer(CONFIG, mesh, digits(), population)
     assert len(compiled) == 4
     compilation_progress.once.cache_clear()
 
@@ -109,8 +110,8 @@ def test_the_report_of_sorted_digits_shows_all_classes():
     few = build._of_all_classes(np.array([7, 7, 7, 2, 2], np.int32), 4)
     assert few.tolist() == [3, 0, 4, 1]
     digits_3 = dataclasses.replace(digits(), labels_N=np.sort(digits().labels_N))
-    shown = build._telling_digit(digits_3)[0]
-    np.testing.assert_array_equal(shown, digits_3.images_NxHxW[digits_3.labels_N == 3][0])
+    printable = build._telling_digit(digits_3)[0]
+    np.testing.assert_array_equal(printable, digits_3.images_NxHxW[digits_3.labels_N == 3][0])
     others = digits_3.take(np.flatnonzero(digits_3.labels_N != 3))
     np.testing.assert_array_equal(build._telling_digit(others)[0], others.images_NxHxW[0])
 

@@ -88,8 +88,8 @@ def test_the_bars_move_while_it_is_drawn(page):
     shares = [share for share, _ in bars]
     assert shares == page.execute_script("return lenet.probabilities(lenet.picture())")
     assert shares.index(max(shares)) == 7
-    for digit, (share, shown) in enumerate(bars):
-        name, percent = shown.split()
+    for digit, (share, printable) in enumerate(bars):
+        name, percent = printable.split()
         assert name == str(digit)
         assert float(percent.removesuffix("%")) == pytest.approx(100 * share, abs=0.1)
     # Read out only once the pen is lifted.
@@ -238,7 +238,7 @@ def box(page, selector):
     )
 
 
-def shown(page, name):
+def printable(page, name):
     return page.find_element("id", name).is_displayed()
 
 
@@ -270,17 +270,17 @@ def test_the_pad_is_never_higher_than_the_screen(page, width, height):
 def test_fingers_are_not_told_about_keys(page):
     from selenium.webdriver.common.keys import Keys
 
-    assert shown(page, "keys")
+    assert printable(page, "keys")
     with phone(page, 390, 844):
-        assert not shown(page, "keys")
+        assert not printable(page, "keys")
         page.find_element("id", "pad").send_keys(Keys.ARROW_DOWN)
-        assert shown(page, "keys")
+        assert printable(page, "keys")
         draw(page, STROKES[1], kind="touch")
-        assert not shown(page, "keys")
+        assert not printable(page, "keys")
     # A finger on a screen that has a mouse as well.
-    assert not shown(page, "keys")
+    assert not printable(page, "keys")
     draw(page, STROKES[1], kind="mouse")
-    assert shown(page, "keys")
+    assert printable(page, "keys")
 
 
 @only_chromium

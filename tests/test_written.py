@@ -20,7 +20,7 @@ def files(folder):
 
 
 @pytest.fixture
-def place(trained, tmp_path):
+def where(trained, tmp_path):
     """A folder with a finished run in `run`."""
     shutil.copytree(trained, tmp_path / "run")
     return tmp_path
@@ -29,19 +29,19 @@ def place(trained, tmp_path):
 PREDICT = ("predict", "--workdir=run", "--data=sample")
 
 
-def test_a_submission_is_written_again_but_for_one_that_somebody_has_changed(place):
-    program(*PREDICT, cwd=place)
-    whole = (place / "submission.csv").read_bytes()
-    program(*PREDICT, cwd=place)
-    assert (place / "submission.csv").read_bytes() == whole
-    (place / "submission.csv").write_bytes(whole + b"1001,3\n")
-    before = files(place)
-    line = told(program(*PREDICT, cwd=place, status=2))
+def test_a_submission_is_written_again_but_for_one_that_somebody_has_changed(where):
+    program(*PREDICT, cwd=where)
+    whole = (where / "submission.csv").read_bytes()
+    program(*PREDICT, cwd=where)
+    assert (where / "submission.csv").read_bytes() == whole
+    (where / "submission.csv").write_bytes(whole + b"1001,3\n")
+    before = files(where)
+    line = told(program(*PREDICT, cwd=where, status=2))
     assert "submission.csv is there already" in line
     assert "--overwrite" in line
-    assert files(place) == before
-    program(*PREDICT, "--overwrite", cwd=place)
-    assert (place / "submission.csv").read_bytes() == whole
+    assert files(where) == before
+    program(*PREDICT, "--overwrite", cwd=where)
+    assert (where / "submission.csv").read_bytes() == whole
 
 
 @pytest.mark.parametrize(
@@ -54,31 +54,31 @@ def test_a_submission_is_written_again_but_for_one_that_somebody_has_changed(pla
     ],
     ids=["output", "probabilities", "show", "link"],
 )
-def test_the_input_is_never_replaced(place, flags):
+def test_the_input_is_never_replaced(where, flags):
     header = ",".join(f"pixel{index}" for index in range(784))
-    (place / "digits.csv").write_text(f"{header}\n" + ",".join(["0"] * 784) + "\n")
-    (place / "link.csv").symlink_to("digits.csv")
-    before = files(place)
+    (where / "digits.csv").write_text(f"{header}\n" + ",".join(["0"] * 784) + "\n")
+    (where / "link.csv").symlink_to("digits.csv")
+    before = files(where)
     command = ("predict", "--workdir=run", "--data=digits.csv", "--overwrite", *flags)
-    assert "belongs to what --data reads" in told(program(*command, cwd=place, status=2))
-    assert files(place) == before
+    assert "belongs to what --data reads" in told(program(*command, cwd=where, status=2))
+    assert files(where) == before
 
 
-def test_an_export_replaces_its_own_and_nothing_else(place):
+def test_an_export_replaces_its_own_and_nothing_else(where):
     export = ("export", "--workdir=run", "--output=site")
     for _ in range(2):
-        program(*export, cwd=place)
-    (place / "site/icon.svg").write_text("mine")
-    before = files(place)
-    assert "site/icon.svg is there already" in told(program(*export, cwd=place, status=2))
-    assert files(place) == before
+        program(*export, cwd=where)
+    (where / "site/icon.svg").write_text("mine")
+    before = files(where)
+    assert "site/icon.svg is there already" in told(program(*export, cwd=where, status=2))
+    assert files(where) == before
     config = ("export", "--workdir=run", "--format=c", "--output=run/x.h", "--overwrite")
-    (place / "run/x.h").write_text("mine")
-    program(*config, cwd=place)
+    (where / "run/x.h").write_text("mine")
+    program(*config, cwd=where)
     # In the run's own folder for it, whoever has made it.
-    (place / "run/export/web").mkdir(parents=True)
-    (place / "run/export/web/index.html").write_text("of a version before")
-    program("export", "--workdir=run", cwd=place)
+    (where / "run/export/web").mkdir(parents=True)
+    (where / "run/export/web/index.html").write_text("of a version before")
+    program("export", "--workdir=run", cwd=where)
 
 
 TRAIN = ("train", f"--config={ROOT}/configs/smoke.py", "--data=sample", "--config.epochs=1")
@@ -150,16 +150,16 @@ def test_flags_given_twice_are_told_and_files_of_flags_are_read(tmp_path):
     assert error.startswith("error: nowhere.csv: no such file")
 
 
-def test_a_tilde_is_the_home(place):
+def test_a_tilde_is_the_home(where):
     flags = ("--workdir=~/run", "--data=sample", "--output", "~/s.csv", "--probabilities=~/p.csv")
-    program("predict", *flags, cwd="/", environment={"HOME": str(place)})
-    assert (place / "s.csv").is_file()
-    assert (place / "p.csv").is_file()
+    program("predict", *flags, cwd="/", environment={"HOME": str(where)})
+    assert (where / "s.csv").is_file()
+    assert (where / "p.csv").is_file()
 
 
-def test_two_outputs_are_two_files(place):
+def test_two_outputs_are_two_files(where):
     flags = ("--output=x.csv", "--doubtful=./x.csv")
-    assert "both name ./x.csv" in told(program(*PREDICT, *flags, cwd=place, status=2))
+    assert "both name ./x.csv" in told(program(*PREDICT, *flags, cwd=where, status=2))
 
 
 def test_functions_replace_no_other_file_either(tmp_path):

@@ -91,14 +91,14 @@ def compile_recipe(
     if config.teacher:
         teacher = recipes.config_of(Path(config.teacher).name).without_sweep()
     topology = devices.topology(device, version("jax"))
-    mesh = meshes.make(config.networks, topology.devices, sizes=config.mesh)
+    mesh = meshes.make(config.num_models, topology.devices, sizes=config.mesh)
     held = data.held_out(ROWS, config.holdout)
     sizes = compilation.Sizes(
-        members=config.networks,
+        members=config.num_models,
         rows=ROWS,
-        images=ROWS - held,
+        num_examples=ROWS - held,
         held=max(1, held),
-        taught_by=teacher.averaged if teacher else 0,
+        num_teachers=teacher.models_per_fold if teacher else 0,
     )
     told: dict[str, dict[str, Any]] = {}
     # Programs are compiled side by side; held up here, each has the process's time to itself.
@@ -117,8 +117,8 @@ def compile_recipe(
             spent = {"cpu_seconds": _cpu_seconds() - used, "seconds": time.perf_counter() - begun}
             told[name] = spent | _memory(compiled)
             if name == "train_until":
-                networks = config.networks // mesh.shape[meshes.MEMBER]
-                told[name]["step"] = _step(compiled, device, networks, dump)
+                num_models = config.num_models // mesh.shape[meshes.MEMBER]
+                told[name]["step"] = _step(compiled, device, num_models, dump)
             return compiled
 
     def compiled(program: Any, *given: Any) -> Any:
@@ -126,14 +126,14 @@ def compile_recipe(
 
     with _replaced(compilation, "_compiled", compiled):
         compilation.compile_ahead(population.common(config), mesh, sizes, teacher)
-    predicted = config, mesh, config.networks, TEST_ROWS, VIEWS
+    predicted = config, mesh, config.num_models, TEST_ROWS, VIEWS
     timed("predict", lambda: predict._program(*predicted))
     along = (f"{size} along {axis}" for axis, size in mesh.shape.items())
     return {
         "python": platform.python_version(),
         "versions": {name: version(name) for name in _compilers(device)},
         "mesh": f"{device.name}: {', '.join(along)}",
-        "images": config.batch_size * config.networks,
+        "images": config.batch_size * config.num_models,
         "programs": told,
     }
 
@@ -158,8 +158,8 @@ def _told(error: Exception) -> str:
     kind, message = type(error).__name__, str(error).partition("\n")[0]
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if (ROOT / "lenet_jax") in Path(frame.filename).parents]
-    place = f" ({Path(ours[-1].filename).name}, line {ours[-1].lineno})" if ours else ""
-    return f"{kind}: {message or 'it says no more'}{place}"
+    location = f" ({Path(ours[-1].filename).name}, line {ours[-1].lineno})" if ours else ""
+    return f"{kind}: {message or 'it says no more'}{location}"
 
 
 def _cpu_seconds() -> float:
@@ -172,13 +172,13 @@ def _memory(compiled: Any) -> dict[str, int]:
     return {f"{name}_bytes": getattr(memory, f"{name}_size_in_bytes", 0) for name in names}
 
 
-def _step(compiled: Any, device: devices.Device, networks: int, dump: Path) -> dict[str, Any]:
+def _step(compiled: Any, device: devices.Device, num_models: int, dump: Path) -> dict[str, Any]:
     # Before jax 0.8 or so a program compiled for a GPU has no text; XLA's dump has it.
     text = compiled.as_text() or _newest(dump, "gpu_after_optimizations").read_text()
     (dump / "train_until.txt").write_text(text)
     if isinstance(device, devices.Tpu):
         flops = compiled.cost_analysis().get("flops", 0)
-        return tpu_text.step(hlo.Text(text), device, flops, networks)
+        return tpu_text.step(hlo.Text(text), device, flops, num_models)
     sequence = _newest(dump, "thunk_sequence_after_thunk_passes", "thunk_sequence").read_text()
     return gpu_text.step(hlo.Text(text), sequence, device)
 

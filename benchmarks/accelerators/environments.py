@@ -30,12 +30,12 @@ def make(folder: Path, jax_version: str) -> Path:
       subprocess.CalledProcessError: pip has failed, and said why.
     """
     requirements = versions()[jax_version]
-    place = folder / f"jax-{jax_version}"
-    python, installed = place / "bin/python", place / "installed.txt"
+    root = folder / f"jax-{jax_version}"
+    python, installed = root / "bin/python", root / "installed.txt"
     if installed.exists() and installed.read_text() == requirements.read_text():
         return python
-    print(f"makes {place}: about a GB", file=sys.stderr)
-    subprocess.run([sys.executable, "-m", "venv", "--clear", place], check=True)
+    print(f"makes {root}: about a GB", file=sys.stderr)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", root], check=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # First what the product needs, then the compilers alone: what they need is for running.
     subprocess.run([*pip, "--constraint", requirements, "--editable", ROOT], check=True)

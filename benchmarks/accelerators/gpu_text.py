@@ -85,7 +85,7 @@ def step(text: Text, sequence: str, gpu: Gpu) -> dict[str, Any]:
     """
     body = text.biggest_loop()
     moved = arithmetic = 0
-    for name, times in text.turns(body):
+    for name, times in text.trips(body):
         for instruction, here in text.instructions(name):
             if costs(instruction):
                 moved += times * touched(text, instruction, here)
@@ -95,11 +95,11 @@ def step(text: Text, sequence: str, gpu: Gpu) -> dict[str, Any]:
     if len(found) != len(bodies):
         raise ValueError(f"{len(bodies)} loops in the text, {len(found)} in the thunks")
     (loop, graph), known = next(
-        (at, turns is not None)
-        for at, (name, turns) in zip(found, bodies, strict=True)
+        (at, trips is not None)
+        for at, (name, trips) in zip(found, bodies, strict=True)
         if name == body
     )
-    asked = thunks.asked_of_turn(loop, _turns_inside(text, body), known, graph)
+    asked = thunks.asked_of_step(loop, _trips_inside(text, body), known, graph)
     fixed = NODE * asked.in_graphs + GRAPH * asked.graphs + WAIT * asked.waits
     bounds = {
         "memory": 1e6 * moved / gpu.bandwidth,
@@ -117,7 +117,7 @@ def step(text: Text, sequence: str, gpu: Gpu) -> dict[str, Any]:
     }
 
 
-def _turns_inside(text: Text, body: str) -> Iterator[int | None]:
-    for inside, turns in text.loops(body):
-        yield turns
-        yield from _turns_inside(text, inside)
+def _trips_inside(text: Text, body: str) -> Iterator[int | None]:
+    for inside, trips in text.loops(body):
+        yield trips
+        yield from _trips_inside(text, inside)

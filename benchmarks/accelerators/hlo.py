@@ -137,11 +137,11 @@ class Text:
                 known = limits[0]
             yield instruction.attribute(r"body=%?([^,\s]+)"), int(known) if known else None
 
-    def turns(self, name: str, times: int = 1) -> Iterator[tuple[str, int]]:
+    def trips(self, name: str, times: int = 1) -> Iterator[tuple[str, int]]:
         """A computation and the bodies of the loops in it, each with how often it runs."""
         yield name, times
-        for body, turns in self.loops(name):
-            yield from self.turns(body, times * (turns or 1))
+        for body, trips in self.loops(name):
+            yield from self.trips(body, times * (trips or 1))
 
     def biggest_loop(self) -> str:
         """Body of the loop with most operations, for `train_until` a step; else the entry."""
@@ -152,7 +152,7 @@ class Text:
         """How many operations a turn of a computation runs."""
         return sum(
             times
-            for body, times in self.turns(name)
+            for body, times in self.trips(name)
             for instruction, _ in self.instructions(body)
             if costs(instruction)
         )
@@ -160,7 +160,7 @@ class Text:
     def collectives(self, name: str) -> dict[str, int]:
         """How many exchanges between devices a turn of a computation has."""
         found: collections.Counter[str] = collections.Counter()
-        for body, times in self.turns(name):
+        for body, times in self.trips(name):
             for instruction, _ in self.instructions(body):
                 kind = instruction.opcode.removesuffix("-start")
                 if kind in COLLECTIVES:

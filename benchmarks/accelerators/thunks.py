@@ -77,18 +77,18 @@ class Asked:
     waits: int = 0
 
 
-def asked_of_turn(loop: Thunk, turns: Iterator[int | None], known: bool, graph: bool) -> Asked:
+def asked_of_step(loop: Thunk, trips: Iterator[int | None], known: bool, graph: bool) -> Asked:
     """What one turn of a loop asks, its condition included.
 
     Args:
       loop: a `kWhile`.
-      turns: of the loops inside it, in their order.
+      trips: of the loops inside it, in their order.
       known: whether the compiler knows how many turns the loop takes; if not the host asks after
         each, but for a loop that lies in a graph.
       graph: whether it does.
     """
     total: collections.Counter[str] = collections.Counter()
-    _add(total, loop.inside, turns, 1, graph)
+    _add(total, loop.inside, trips, 1, graph)
     if not known:
         _add(total, loop.condition, iter(()), 1, graph)
         total["waits"] += not graph
@@ -98,21 +98,21 @@ def asked_of_turn(loop: Thunk, turns: Iterator[int | None], known: bool, graph: 
 def _add(
     total: collections.Counter[str],
     thunks: list[Thunk],
-    turns: Iterator[int | None],
+    trips: Iterator[int | None],
     times: int,
     graph: bool,
 ) -> None:
     for thunk in thunks:
         if thunk.kind == "kCommandBuffer":
             total["graphs"] += times
-            _add(total, thunk.inside, turns, times, True)
+            _add(total, thunk.inside, trips, times, True)
         elif thunk.kind == "kWhile":
-            more = next(turns, None)
-            _add(total, thunk.inside, turns, times * (more or 1), graph)
+            more = next(trips, None)
+            _add(total, thunk.inside, trips, times * (more or 1), graph)
             if not more:
-                _add(total, thunk.condition, turns, times, graph)
+                _add(total, thunk.condition, trips, times, graph)
                 total["waits"] += times * (not graph)
         elif thunk.kind in _PLAIN:
-            _add(total, thunk.inside, turns, times, graph)
+            _add(total, thunk.inside, trips, times, graph)
         else:
             total["in_graphs" if graph else "alone"] += times

@@ -22,9 +22,9 @@ def padded(dtype: str, shape: str, order: str, layout: str) -> int:
     if along and tile:
         # Minor dimensions first, as the order has them.
         along = [along[axis] for axis in sizes(order)]
-        for place, side in enumerate(reversed(sizes(tile[1]))):
-            if place < len(along):
-                along[place] = -(-along[place] // side) * side
+        for position, side in enumerate(reversed(sizes(tile[1]))):
+            if position < len(along):
+                along[position] = -(-along[position] // side) * side
     return math.prod(along) * BITS.get(dtype, 32) // 8
 
 
@@ -50,7 +50,7 @@ def gathers(text: Text, body: str) -> list[dict[str, Any]]:
     """The gathers of a turn: name, type, how many slices of what size, and their source."""
     return [
         told
-        for name, times in text.turns(body)
+        for name, times in text.trips(body)
         for instruction, here in text.instructions(name)
         for told in _gathers_of(text, instruction, here, times)
     ]
@@ -81,24 +81,24 @@ def _gathers_of(
     return found
 
 
-def step(text: Text, chip: Tpu, flops: float, networks: int = 1) -> dict[str, Any]:
+def step(text: Text, chip: Tpu, flops: float, num_models: int = 1) -> dict[str, Any]:
     """What a step of all networks of a chip takes.
 
     Args:
       text: of the program.
       chip: that it is for.
       flops: of a network's step, by XLA's cost analysis.
-      networks: of the chip, trained one after the other: the loop over them has that over their
+      num_models: of the chip, trained one after the other: the loop over them has that over their
         steps inside. A single one has the latter alone.
 
     Returns:
       Operations, cycles, bytes, collectives, gathers, and microseconds by the slowest of these.
     """
     body = text.biggest_loop()
-    if networks > 1:
+    if num_models > 1:
         body = max((inside for inside, _ in text.loops(body)), key=text.operations)
     cycles = moved = 0
-    for name, times in text.turns(body):
+    for name, times in text.trips(body):
         for instruction, here in text.instructions(name):
             if not costs(instruction):
                 continue
@@ -110,14 +110,14 @@ def step(text: Text, chip: Tpu, flops: float, networks: int = 1) -> dict[str, An
     moved -= sum(gather["whole"] - gather["read"] for gather in fetched if gather["whole"])
     cycles += gather_cycles
     microseconds = {
-        "cycles": 1e6 * networks * cycles / chip.clock,
-        "memory": 1e6 * networks * moved / chip.bandwidth,
-        "arithmetic": 1e6 * networks * flops / chip.flops,
+        "cycles": 1e6 * num_models * cycles / chip.clock,
+        "memory": 1e6 * num_models * moved / chip.bandwidth,
+        "arithmetic": 1e6 * num_models * flops / chip.flops,
     }
     return {
-        "operations": networks * text.operations(body),
-        "cycles": networks * cycles,
-        "bytes": networks * moved,
+        "operations": num_models * text.operations(body),
+        "cycles": num_models * cycles,
+        "bytes": num_models * moved,
         "collectives": text.collectives(body),
         "gathers": [{key: g[key] for key in _TOLD} for g in fetched],
         "microseconds": microseconds,

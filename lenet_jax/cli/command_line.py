@@ -8,7 +8,7 @@ from absl import flags
 
 from lenet_jax.cli import recipes, streams
 from lenet_jax.errors import UserError
-from lenet_jax.files import home, shown
+from lenet_jax.files import home, printable
 
 OVERWRITE = flags.DEFINE_bool(
     "overwrite",
@@ -99,7 +99,8 @@ def checked(
         words.append(word)
         values.setdefault(name, []).append(value)
     return words, [
-        f"WARNING: --{name} is given {len(given)} times; the last one counts, {shown(given[-1])}"
+        f"WARNING: --{name} is given {len(given)} times; the last one counts, "
+        f"{printable(given[-1])}"
         for name, given in values.items()
         if len(given) > 1
     ]
@@ -108,6 +109,6 @@ def checked(
 def _next(name: str, left: list[str]) -> str:
     """Takes the value of a flag from the words after it."""
     if not left or left[0].startswith("--"):
-        told = f", for {shown(left[0])} comes next" if left else ""
+        told = f", for {printable(left[0])} comes next" if left else ""
         raise UserError(f"--{name}: its value is missing{told}; give --{name}=VALUE")
     return left.pop(0)

@@ -53,8 +53,10 @@ def _predict() -> None:
     turned = {"transposed": TRANSPOSED.value} | ({} if REPORT.value else {"deskew": DESKEW.value})
     ahead = () if REPORT.value else ("lenet_jax.inference.predict", record.config, views)
     dataset = reading.load(read, DATA.value, "lenet_jax.inference.predict", *ahead, **turned)
-    program.refuse((DESKEW,), f"{dataset.name} is no picture", when=dataset.places is None)
-    program.refuse((OUTPUT, SUBMIT), "pictures make no submission", when=dataset.places is not None)
+    program.refuse((DESKEW,), f"{dataset.name} is no picture", when=dataset.locations is None)
+    program.refuse(
+        (OUTPUT, SUBMIT), "pictures make no submission", when=dataset.locations is not None
+    )
     from lenet_jax.distributed import multihost
     from lenet_jax.inference import predict
     from lenet_jax.report import build

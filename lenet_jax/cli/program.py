@@ -248,11 +248,11 @@ def _help_text(description: str, values: flags.FlagValues) -> str:
     several = [flags.FLAGS[holder.name] for holder in SEVERAL]
     return usage.text(
         description,
-        [usage.shown(flag) for flag in (*own, *([] if recipe is None else [recipe]), *shared)],
+        [usage.of_flag(flag) for flag in (*own, *([] if recipe is None else [recipe]), *shared)],
         None if recipe is None else recipe.value.to_dict(),
-        [usage.shown(flag) for flag in several],
+        [usage.of_flag(flag) for flag in several],
         STATUS_HELP,
-        whole=_help_full.value,
+        full=_help_full.value,
     )
 
 
@@ -262,9 +262,9 @@ def _die(message: str) -> NoReturn:
 
 
 def _end_if_lost(error: BaseException | None) -> None:
-    hosts = sys.modules.get("lenet_jax.distributed.multihost")
-    if hosts is not None and hosts.is_loss(error):
-        print(f"error: another process of this run was lost; {hosts.AGAIN}", file=sys.stderr)
+    joined = sys.modules.get("lenet_jax.distributed.multihost")
+    if joined is not None and joined.is_loss(error):
+        print(f"error: another process of this run was lost; {joined.AGAIN}", file=sys.stderr)
         _end(preemption.LOST)
 
 

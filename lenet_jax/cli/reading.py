@@ -14,7 +14,7 @@ def load(
     read: Callable[..., Dataset],
     source: str,
     module: str,
-    room: str = "",
+    compiler: str = "",
     /,
     *arguments: object,
     **how: object,
@@ -25,7 +25,7 @@ def load(
       read: a function of `lenet_jax.data`.
       source: the value of `--data`.
       module: imported meanwhile, and JAX with it.
-      room: whose `compile_ahead` is called if rows can be counted ahead; empty for none.
+      compiler: whose `compile_ahead` is called if rows can be counted ahead; empty for none.
       *arguments: of `compile_ahead`, before the number of rows.
       **how: of `read`.
 
@@ -35,10 +35,10 @@ def load(
 
     def compile_ahead(rows: int) -> None:
         program.start_jax()
-        importlib.import_module(room).compile_ahead(*arguments, rows)
+        importlib.import_module(compiler).compile_ahead(*arguments, rows)
 
     with _importing(module) as then:
-        how["counted"] = partial(then, compile_ahead) if room else None
+        how["counted"] = partial(then, compile_ahead) if compiler else None
         dataset = read(source, say=program.tell, **how)
     program.start_jax()
     return dataset

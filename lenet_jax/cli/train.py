@@ -58,7 +58,7 @@ def _train(recipe: Config) -> None:
     dataset = reading.load(*how, transposed=TRANSPOSED.value)
     program.tell(data.training_warning(dataset))
     from lenet_jax.distributed import multihost
-    from lenet_jax.report import build, only_shown
+    from lenet_jax.report import best_effort, build
     from lenet_jax.training import loop
 
     with tensorboard.writer(WORKDIR.value if TENSORBOARD.value else None) as log:
@@ -68,7 +68,7 @@ def _train(recipe: Config) -> None:
     if result is not None:
         digits = [f"--data={DATA.value}", *["--transposed"] * TRANSPOSED.value]
         report = commands.command("predict", f"--workdir={WORKDIR.value}", *digits, "--report")
-        again = only_shown.Again(report, commands.typed(sys.argv))
+        again = best_effort.Again(report, commands.typed(sys.argv))
         build.write(WORKDIR.value, result, again, program.tell)
     if kept_in is not None:
         kept_in.copy()

@@ -44,7 +44,7 @@ def text(
     several: Sequence[Flag],
     footer: str,
     *,
-    whole: bool,
+    full: bool,
 ) -> str:
     """The whole help.
 
@@ -54,7 +54,7 @@ def text(
       recipe: field -> value of the recipe that was asked for, None for a program without one.
       several: flags of a run of several processes.
       footer: the last lines.
-      whole: all that is documented of a field, in place of as much as fits into its line.
+      full: all that is documented of a field, in place of as much as fits into its line.
     """
     # From a wheel the programs have other names.
     description = re.sub(r"python run_(\w+)\.py", lambda run: commands.usual(run[1]), description)
@@ -64,16 +64,16 @@ def text(
     if recipe is not None:
         shipped = [(name, recipes.summary(path)) for name, path in recipes.shipped().items()]
         fields = [(f"{name}={recipe[name]}", told) for name, told in documented().items()]
-        if not whole:
+        if not full:
             shipped, fields = _cut(shipped), _cut(fields)
-        more = "" if whole else ", whole in --helpfull"
+        more = "" if full else ", whole in --helpfull"
         parts.append(_part("Recipes, --config=NAME", shipped))
         parts.append(_part(f"Fields of the recipe, --config.FIELD=VALUE{more}", fields))
     parts.append(_part("For a run of several processes", map(_flag, several)))
     return "\n\n".join([*parts, footer])
 
 
-def shown(flag: flags.Flag) -> Flag:
+def of_flag(flag: flags.Flag) -> Flag:
     """One of absl's as it is shown."""
     default = "default" if flag.name == "config" else flag.default
     return Flag(flag.name, default, getattr(flag.parser, "enum_values", ()), flag.help)
@@ -112,8 +112,8 @@ def _part(heading: str, entries: Iterable[tuple[str, str]]) -> str:
 
 def _cut(entries: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """As much of each as fits into a line."""
-    room = _width() - LEFT
-    return [(name, textwrap.shorten(told, room, placeholder=" ...")) for name, told in entries]
+    width = _width() - LEFT
+    return [(name, textwrap.shorten(told, width, placeholder=" ...")) for name, told in entries]
 
 
 def _width() -> int:

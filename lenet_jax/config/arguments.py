@@ -31,7 +31,7 @@ def check_fields(fields: dict[str, Any]) -> None:
             raise TypeError(f"there is no argument {name}; {told}")
 
 
-def to_path(name: str, given: str | os.PathLike[str]) -> str:
+def path_argument(name: str, given: str | os.PathLike[str]) -> str:
     """A path that was given as an argument, `~` being the home.
 
     Raises:

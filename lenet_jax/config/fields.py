@@ -31,14 +31,14 @@ class Config:
     )
     members: int = field(
         1,
-        "number of networks trained side by side; of each fold and each point of the sweep, "
+        "number of networks trained side by side; of each fold and each trial of the sweep, "
         "if there are any",
         COUNT,
     )
     epochs: int = field(40, "passes over the training images", Range(1, EPOCHS))
     batch_size: int = field(128, "images per step; the last step of an epoch may hold fewer", COUNT)
     holdout: float = field(
-        0.1, "share of the labelled images kept out of training; 0 trains on all", FRACTION
+        0.1, "fraction of the labelled images kept out of training; 0 trains on all", FRACTION
     )
     folds: int = field(
         0,
@@ -75,7 +75,10 @@ class Config:
         Range(1, 64),
     )
     dropout: float = field(
-        0.0, "share of F6's units of `lenet5` that a training step leaves out", FRACTION, swept=True
+        0.0,
+        "fraction of F6's units of `lenet5` that a training step leaves out",
+        FRACTION,
+        swept=True,
     )
     conv: str = field(
         "auto",
@@ -148,7 +151,7 @@ class Config:
         swept=True,
     )
     label_smoothing: float = field(
-        0.0, "share of the target spread evenly over the classes", FRACTION, swept=True
+        0.0, "fraction of the target spread evenly over the classes", FRACTION, swept=True
     )
     teacher: str = field(
         "",
@@ -205,32 +208,32 @@ class Config:
         for known in dataclasses.fields(self):
             object.__setattr__(self, known.name, checked(known, getattr(self, known.name)))
         object.__setattr__(self, "sweep", self.sweep.strip(" ;"))
-        for name in self.points[0]:
+        for name in self.trials[0]:
             if name not in SWEPT:
                 raise UserError(f"config.sweep: {name!r} must be one of {', '.join(SWEPT)}")
         if self.folds == 1:
             raise UserError("config.folds=1: must be 0 or at least 2")
-        if self.seed + self.networks - 1 > SEEDS.high:
-            highest = int(SEEDS.high) + 1 - self.networks
+        if self.seed + self.num_models - 1 > SEEDS.high:
+            highest = int(SEEDS.high) + 1 - self.num_models
             raise UserError(f"config.seed={self.seed}: must lie in [0, {highest}]")
-        mesh_sizes(self.mesh, self.networks)
+        mesh_sizes(self.mesh, self.num_models)
         if self.model == "lecun1998" and (self.width > 1 or self.dropout):
             raise UserError("config.width and config.dropout: only for config.model='lenet5'")
 
     @property
-    def points(self) -> list[dict[str, float]]:
+    def trials(self) -> list[dict[str, float]]:
         """Of the sweep, field -> value; one that changes nothing without a sweep."""
-        return sweep.points(self.sweep)
+        return sweep.trials(self.sweep)
 
     @property
-    def networks(self) -> int:
-        """Networks that are trained: of every fold, point of the sweep and member."""
-        return self.members * max(1, self.folds) * len(self.points)
+    def num_models(self) -> int:
+        """Networks that are trained: of every fold, trial of the sweep and member."""
+        return self.members * max(1, self.folds) * len(self.trials)
 
     @property
-    def averaged(self) -> int:
+    def models_per_fold(self) -> int:
         """Networks that are held out of the same images, and can be averaged there."""
-        return self.networks // max(1, self.folds)
+        return self.num_models // max(1, self.folds)
 
     def on(self, platform: str) -> "Config":
         """The config with `auto` resolved to what is the faster one on `cpu`, `gpu` or `tpu`.
@@ -247,7 +250,7 @@ class Config:
     def without_sweep(self, **fields: Any) -> "Config":
         """The config with some fields changed and no sweep.
 
-        The mesh is left to `auto`: one for all points of a sweep may not fit one of them.
+        The mesh is left to `auto`: one for all trials of a sweep may not fit one of them.
         """
         return dataclasses.replace(self, sweep="", mesh="auto", **fields)
 

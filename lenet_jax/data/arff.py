@@ -4,7 +4,7 @@ import re
 
 from lenet_jax.data import assemble, bounded, cache, columns, csv_form, csv_table
 from lenet_jax.data.dataset import Dataset, Images, Labels
-from lenet_jax.data.place import Asked, Place, Say
+from lenet_jax.data.location import Asked, Location, Say
 from lenet_jax.errors import UserError
 
 _RELATION = re.compile(rb"\s*@relation\b", re.IGNORECASE)
@@ -12,21 +12,23 @@ _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s+\S", re.IGNORE
 _MOST_LINES = 10_000
 
 
-def holds(place: Place) -> bool:
+def holds(location: Location) -> bool:
     """Whether a file's first line that is no comment names a relation."""
-    lines = place.start.split(b"\n")
+    lines = location.start.split(b"\n")
     first = next((line for line in lines if line.strip() and not line.startswith(b"%")), b"")
     return bool(_RELATION.match(first))
 
 
-def load(place: Place, asked: Asked) -> Dataset:
+def load(location: Location, asked: Asked) -> Dataset:
     """Reads MNIST's 60,000 training or 10,000 test digits of the 70,000, or all of other files.
 
     Raises:
       UserError: with the line and the column of what is wrong.
     """
-    name = place.name
-    kept = cache.parsed(place.content, "arff", lambda say: _parse(place.content, name, asked, say))
+    name = location.name
+    kept = cache.parsed(
+        location.content, "arff", lambda say: _parse(location.content, name, asked, say)
+    )
     for note in kept.notes:
         asked.say(f"{name}: {note}")
     return assemble.dataset(kept.images_NxHxW, kept.labels_N, asked, name)

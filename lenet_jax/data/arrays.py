@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from lenet_jax.data import bounded, pixel_values
 from lenet_jax.data.dataset import CLASSES, SIDE, Images, Labels
-from lenet_jax.data.place import Say
+from lenet_jax.data.location import Say
 from lenet_jax.errors import UserError
 
 # Sides of square digits: UCI's, USPS's, MNIST's before it was centred and after, padded for LeNet.
 _SIDES = (8, 16, 20, SIDE, 32)
 
 
-def npy(content: bytes, place: str) -> NDArray[Any]:
+def npy(content: bytes, location: str) -> NDArray[Any]:
     """The array of an `.npy` file; what its header claims is checked before it is believed.
 
     Raises:
@@ -33,10 +33,10 @@ def npy(content: bytes, place: str) -> NDArray[Any]:
         shape, fortran, dtype = reader(stream)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
         reason = (str(error).splitlines() or ["damaged"])[0][:80]
-        raise UserError(f"{place}: is no whole .npy file ({ascii(reason)[1:-1]})") from None
+        raise UserError(f"{location}: is no whole .npy file ({ascii(reason)[1:-1]})") from None
     if dtype.hasobject or dtype.kind not in "biufSU":
         raise UserError(
-            f"{place}: holds Python objects or records ({ascii(str(dtype))[1:-1]}), which are "
+            f"{location}: holds Python objects or records ({ascii(str(dtype))[1:-1]}), which are "
             "never loaded; save numbers with numpy.save"
         )
     count = 1
@@ -44,27 +44,27 @@ def npy(content: bytes, place: str) -> NDArray[Any]:
         count *= int(length)
     left = len(content) - stream.tell()
     if count * dtype.itemsize > bounded.MAX_BYTES or min(shape, default=1) < 0:
-        raise UserError(f"{place}: claims more than the {bounded.MAX_BYTES:,} bytes allowed")
+        raise UserError(f"{location}: claims more than the {bounded.MAX_BYTES:,} bytes allowed")
     if count * dtype.itemsize > left:
-        raise UserError(f"{place}: is cut off, {left:,} bytes of {count * dtype.itemsize:,}")
+        raise UserError(f"{location}: is cut off, {left:,} bytes of {count * dtype.itemsize:,}")
     flat = np.frombuffer(content, dtype, count, stream.tell())
     return flat.reshape(shape, order="F" if fortran else "C")
 
 
-def images(array: NDArray[Any], place: str, say: Say) -> Images:
+def images(array: NDArray[Any], location: str, say: Say) -> Images:
     """Digits as uint8 [N, H, H].
 
     Args:
       array: [N, H, H], [N, H * H], or [N, H, H] with an axis of one channel; bytes, numbers in
         0..255, in 0..1 or in -1..1.
-      place: for messages.
+      location: for messages.
       say: is told of pixels that are scaled.
 
     Raises:
       UserError: it is none of these, with the digit and the pixel that is wrong.
     """
     if array.dtype.kind not in "biuf":
-        raise UserError(f"{place}: holds {array.dtype}, not the numbers of pixels")
+        raise UserError(f"{location}: holds {array.dtype}, not the numbers of pixels")
     shape = array.shape
     if array.ndim == 4 and 1 in (shape[1], shape[3]):
         array = array[:, 0] if shape[1] == 1 else array[..., 0]
@@ -72,28 +72,28 @@ def images(array: NDArray[Any], place: str, say: Say) -> Images:
     wanted = {2: (side * side,), 3: (side, side)}.get(array.ndim)
     if wanted is None or array.shape[1:] != wanted or side not in _SIDES or not len(array):
         raise UserError(
-            f"{place}: has the shape {_shape(shape)}; digits are [N, 28, 28], or [N, 784]"
+            f"{location}: has the shape {_shape(shape)}; digits are [N, 28, 28], or [N, 784]"
         )
     pixels, wrong, note = pixel_values.as_bytes(array)
     if pixels is None:
         digit, pixel = divmod(wrong, side * side)
         value = array.reshape(-1)[wrong]
         raise UserError(
-            f"{place}: digit {digit + 1:,}, pixel {pixel}: is {value:g} where a number from 0 to "
-            "255 must stand; correct it"
+            f"{location}: digit {digit + 1:,}, pixel {pixel}: is {value:g} where a number from 0 "
+            "to 255 must stand; correct it"
         )
     if note:
         say(note)
     return pixels.reshape(-1, side, side)
 
 
-def labels(array: NDArray[Any], place: str, rows: int) -> Labels:
+def labels(array: NDArray[Any], location: str, rows: int) -> Labels:
     """Labels as int32 [N] in 0..9.
 
     Args:
       array: [N], perhaps with an axis of one; whole numbers, or their text; or [N, 10] with a
         single 1 in each row.
-      place: for messages.
+      location: for messages.
       rows: how many digits there are.
 
     Raises:
@@ -101,15 +101,16 @@ def labels(array: NDArray[Any], place: str, rows: int) -> Labels:
     """
     if array.ndim == 2 and array.shape[1] == CLASSES and array.dtype.kind in "biuf":
         if not (np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all()):
-            raise UserError(f"{place}: has ten numbers per label that are not one 1 and nine 0")
+            raise UserError(f"{location}: has ten numbers per label that are not one 1 and nine 0")
         array = array.argmax(axis=1)
     if array.ndim != 1 and array.size == max(array.shape, default=0):
         array = array.reshape(-1)
     if array.ndim != 1 or array.dtype.kind not in "biufSU":
-        raise UserError(f"{place}: has the shape {_shape(array.shape)}; labels are [N] numbers")
+        raise UserError(f"{location}: has the shape {_shape(array.shape)}; labels are [N] numbers")
     if len(array) != rows:
         raise UserError(
-            f"{place}: has {len(array):,} labels for {rows:,} digits; get both from the same place"
+            f"{location}: has {len(array):,} labels for {rows:,} digits; get both from the same "
+            "place"
         )
     if array.dtype.kind in "SU":
         digits = np.array([str(label) for label in range(CLASSES)]).astype(array.dtype)
@@ -119,8 +120,8 @@ def labels(array: NDArray[Any], place: str, rows: int) -> Labels:
     if wrong.size:
         seen = ascii(array[wrong[0]].item())[:20]
         raise UserError(
-            f"{place}: label {wrong[0] + 1:,} is {seen}, not a digit from 0 to 9; give a data set "
-            "of ten classes"
+            f"{location}: label {wrong[0] + 1:,} is {seen}, not a digit from 0 to 9; give a data "
+            "set of ten classes"
         )
     return array.astype(np.int32)
 

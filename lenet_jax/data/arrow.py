@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from lenet_jax.data import arrays, arrow_messages, arrow_pictures, assemble, bounded, cache, columns
 from lenet_jax.data.dataset import PIXELS, SIDE, Dataset, Images, Labels
-from lenet_jax.data.place import Asked, Place, Say, missing, part_of
+from lenet_jax.data.location import Asked, Location, Say, missing, part_of
 from lenet_jax.environment import packages
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 _PARQUET, _FEATHER, _FEATHER_1 = b"PAR1", b"ARROW1", b"FEA1"
 # Before the stream that a file of Arrow's is, in front of what its footer repeats.
@@ -27,24 +27,24 @@ _MOST_ROWS = bounded.MAX_BYTES // PIXELS
 _BATCH = 512
 
 
-def holds(place: Place) -> bool:
+def holds(location: Location) -> bool:
     """Whether a file is parquet, feather or an Arrow stream, or a folder has such."""
-    if place.is_folder:
-        return bool(_files(place))
-    return place.start.startswith((_PARQUET, _FEATHER, _FEATHER_1, _STREAM))
+    if location.is_folder:
+        return bool(_files(location))
+    return location.start.startswith((_PARQUET, _FEATHER, _FEATHER_1, _STREAM))
 
 
-def load(place: Place, asked: Asked) -> Dataset:
+def load(location: Location, asked: Asked) -> Dataset:
     """Reads a file as whichever part is asked for; of a folder the files of the part, in order.
 
     Raises:
       UserError: pyarrow is not installed, a file is damaged, or its columns are no digits'.
     """
-    packages.needed("pyarrow", place.name)
-    files = _of_part(place, asked) if place.is_folder else [place]
+    packages.needed("pyarrow", location.name)
+    files = _of_part(location, asked) if location.is_folder else [location]
     contents = [file.content for file in files]
     if sum(map(len, contents)) > bounded.MAX_BYTES:
-        raise UserError(f"{place.name}: holds more than the {bounded.MAX_BYTES:,} bytes allowed")
+        raise UserError(f"{location.name}: holds more than the {bounded.MAX_BYTES:,} bytes allowed")
 
     def parse(say: Say) -> tuple[Images, Labels | None]:
         read = [
@@ -53,35 +53,35 @@ def load(place: Place, asked: Asked) -> Dataset:
         labels = [labels_N for _, labels_N in read if labels_N is not None]
         if labels and len(labels) < len(read):
             raise UserError(
-                f"{place.name}: has files with labels and files without; leave one kind"
+                f"{location.name}: has files with labels and files without; leave one kind"
             )
         images_NxHxW = np.concatenate([images for images, _ in read])
         return images_NxHxW, np.concatenate(labels) if labels else None
 
     kept = cache.parsed(b"".join(contents), "arrow", parse)
-    name = files[0].name if len(files) == 1 else place.name
+    name = files[0].name if len(files) == 1 else location.name
     for note in dict.fromkeys(kept.notes):
         asked.say(f"{name}: {note}")
     return assemble.dataset(kept.images_NxHxW, kept.labels_N, asked, name)
 
 
-def _files(place: Place) -> list[str]:
-    return [name for name in place.entries if name.lower().endswith(_ENDINGS)]
+def _files(location: Location) -> list[str]:
+    return [name for name in location.entries if name.lower().endswith(_ENDINGS)]
 
 
-def _of_part(place: Place, asked: Asked) -> list[Place]:
+def _of_part(location: Location, asked: Asked) -> list[Location]:
     """The shards of a part: `train-*.parquet`, `train/data-*.arrow`, or all where none is named."""
-    found = _files(place)
+    found = _files(location)
     # Of a folder of `save_to_disk` the folder tells the part.
     fitting = [name for name in found if part_of(name.replace("/", " ")) == asked.part]
     if not any(part_of(name.replace("/", " ")) for name in found):
         fitting = found
     if not fitting:
-        raise missing(place, f"{asked.part}-*.parquet")
+        raise missing(location, f"{asked.part}-*.parquet")
     if len({name.rpartition("/")[0] for name in fitting}) > 1:
-        some = ", ".join(shown(name) for name in fitting[:3])
-        raise UserError(f"{place.name}: has several data sets ({some}); give the folder of one")
-    return [place.inside(name) for name in fitting]
+        some = ", ".join(printable(name) for name in fitting[:3])
+        raise UserError(f"{location.name}: has several data sets ({some}); give the folder of one")
+    return [location.inside(name) for name in fitting]
 
 
 def _parse(content: bytes, name: str, say: Say) -> tuple[Images, Labels | None]:
@@ -186,11 +186,11 @@ def _table(
 
 
 def _numbers(column: Any, called: str, name: str, row: int) -> NDArray[Any]:
-    place = f"{name}: column {shown(called[:40])}"
+    location = f"{name}: column {printable(called[:40])}"
     if column.null_count:
         at = row + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-        raise UserError(f"{place}: is empty in row {at + 1:,}; correct it")
+        raise UserError(f"{location}: is empty in row {at + 1:,}; correct it")
     values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
     if values.dtype.kind not in "biuf":
-        raise UserError(f"{place}: holds {column.type}, not numbers")
+        raise UserError(f"{location}: holds {column.type}, not numbers")
     return values

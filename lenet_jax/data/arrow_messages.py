@@ -54,8 +54,8 @@ def _of_message(message: Any) -> Unpacked:
         vector = _followed(flat, _field(flat, table, _BUFFERS))
         (count,) = struct.unpack_from("<I", flat, vector)
         ends = struct.unpack_from(f"<{2 * count}q", flat, vector + 4)
-        places = zip(ends[::2], ends[1::2], strict=True)
-        return Unpacked(rows, sum(_of_buffer(body, offset, length) for offset, length in places))
+        locations = zip(ends[::2], ends[1::2], strict=True)
+        return Unpacked(rows, sum(_of_buffer(body, offset, length) for offset, length in locations))
     except (struct.error, IndexError) as error:
         raise ValueError(f"a message is damaged ({error})") from None
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lenet_jax.data import arrays
 from lenet_jax.data.columns import LABELS
 from lenet_jax.data.dataset import SIDE, Images, Labels
-from lenet_jax.data.place import Say
+from lenet_jax.data.location import Say
 from lenet_jax.errors import UserError
 
 _IMAGES = ("image", "img")
@@ -90,7 +90,7 @@ def _contents(column: Any, name: str) -> list[bytes | None]:
     return contents
 
 
-def picture(content: bytes | None, place: str) -> NDArray[Any]:
+def picture(content: bytes | None, location: str) -> NDArray[Any]:
     """The numbers of a picture of a digit, [28, 28], of whatever type it holds.
 
     Raises:
@@ -99,20 +99,22 @@ def picture(content: bytes | None, place: str) -> NDArray[Any]:
     from PIL import Image
 
     if content is None:
-        raise UserError(f"{place}: has no picture in it; give files that hold the pictures' bytes")
+        raise UserError(
+            f"{location}: has no picture in it; give files that hold the pictures' bytes"
+        )
     if len(content) > _MOST_BYTES:
-        raise UserError(f"{place}: its picture has {len(content):,} bytes, too many for a digit")
+        raise UserError(f"{location}: its picture has {len(content):,} bytes, too many for a digit")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
                 if opened.size != (SIDE, SIDE):
                     width, height = opened.size
-                    raise UserError(f"{place}: has a picture of {width} x {height}, not 28 x 28")
+                    raise UserError(f"{location}: has a picture of {width} x {height}, not 28 x 28")
                 wide = opened.mode.startswith(("I", "F")) or opened.mode == "L"
                 return np.array(opened if wide else opened.convert("L"))
     except UserError:
         raise
     # Pillow's formats raise anything for damaged files.
     except Exception:
-        raise UserError(f"{place}: its picture is broken; get the file again") from None
+        raise UserError(f"{location}: its picture is broken; get the file again") from None

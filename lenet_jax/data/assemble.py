@@ -4,7 +4,7 @@ import numpy as np
 
 from lenet_jax.data import leakage, orientation
 from lenet_jax.data.dataset import SIDE, Dataset, Images, Labels, Source
-from lenet_jax.data.place import Asked, Say
+from lenet_jax.data.location import Asked, Say
 from lenet_jax.errors import UserError
 
 FLAG = "--transposed"
@@ -69,12 +69,12 @@ def _part_of_all(images_NxHxW: Images, labels_N: Labels, asked: Asked) -> tuple[
     return np.ascontiguousarray(images_NxHxW[rows]), labels_N[rows]
 
 
-def to_digits(images: Images, place: str, say: Say) -> Images:
+def to_digits(images: Images, location: str, say: Say) -> Images:
     """Digits of another size than 28x28 made as MNIST's were, by the code that pictures use.
 
     Args:
       images: uint8 [N, H, W], ink above 0.
-      place: for messages.
+      location: for messages.
       say: is told of it.
 
     Raises:
@@ -87,7 +87,7 @@ def to_digits(images: Images, place: str, say: Say) -> Images:
     made = []
     for index, image in enumerate(images):
         if not image.any():
-            raise UserError(f"{place}: digit {index + 1:,} has no ink; remove it")
+            raise UserError(f"{location}: digit {index + 1:,} has no ink; remove it")
         made.append(centring.as_mnist(image.astype(np.float32) / 255))
     say(f"digits of {images.shape[1]} x {images.shape[2]} are made 28 x 28 as MNIST's were")
     return np.stack(made)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 # The most bytes that one file, or one compressed member, may hold once it is in memory. Kaggle's
 # train.csv has 77 MB, MNIST's images 47 MB, EMNIST's 188 MB.
@@ -100,7 +100,7 @@ def unpacking(kind: str, name: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        reason = shown(str(error) or type(error).__name__)
+        reason = printable(str(error) or type(error).__name__)
         raise UserError(
             f"{name}: damaged or cut off, not a whole {kind} file ({reason}); get it again"
         ) from None
@@ -160,10 +160,10 @@ def unzip(content: bytes, base: str, name: str) -> bytes | None:
         found = [entry for entry in archive.infolist() if _base(entry.filename) == base]
         if not found:
             return None
-        place = f"{name}: {base}"
+        location = f"{name}: {base}"
         if len(found) > 1:
-            raise UserError(f"{place}: the zip holds {len(found)} files of this name; leave one")
-        return _member(archive, found[0], place)
+            raise UserError(f"{location}: the zip holds {len(found)} files of this name; leave one")
+        return _member(archive, found[0], location)
 
 
 def read_member(content: bytes, member: str, name: str) -> bytes:
@@ -172,24 +172,24 @@ def read_member(content: bytes, member: str, name: str) -> bytes:
     Raises:
       UserError: as `unzip`, and where there is none.
     """
-    place = f"{name}: {shown(member)}"
+    location = f"{name}: {printable(member)}"
     with unpacking("zip", name), _open_zip(content, name) as archive:
         for entry in archive.infolist():
             if entry.filename.replace("\\", "/") == member:
-                return _member(archive, entry, place)
-    raise UserError(f"{place}: is not in the zip")
+                return _member(archive, entry, location)
+    raise UserError(f"{location}: is not in the zip")
 
 
-def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str) -> bytes:
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, location: str) -> bytes:
     if entry.flag_bits & 0x1:
-        raise UserError(f"{place}: is encrypted; unzip it and give the folder")
+        raise UserError(f"{location}: is encrypted; unzip it and give the folder")
     # The other methods may ask for gigabytes to unpack a few bytes.
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise UserError(f"{place}: is packed by an unusual method; unzip and give the folder")
+        raise UserError(f"{location}: is packed by an unusual method; unzip and give the folder")
     if entry.file_size > MAX_BYTES:
-        raise UserError(f"{place}: holds more than the {MAX_BYTES:,} bytes allowed")
+        raise UserError(f"{location}: holds more than the {MAX_BYTES:,} bytes allowed")
     with archive.open(entry) as stream:
-        return drain(stream, MAX_BYTES, place)
+        return drain(stream, MAX_BYTES, location)
 
 
 def zip_members(content: bytes, name: str) -> list[str]:

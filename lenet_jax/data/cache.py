@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lenet_jax.data.dataset import Dataset, Images, Labels
-from lenet_jax.data.place import Say
+from lenet_jax.data.location import Say
 from lenet_jax.errors import UserError
 from lenet_jax.files import make_folder, write_atomically
 
@@ -39,22 +39,22 @@ def folder() -> Path | None:
     import platformdirs
 
     try:
-        place = Path(platformdirs.user_cache_dir("lenet-jax", appauthor=False))
+        root = Path(platformdirs.user_cache_dir("lenet-jax", appauthor=False))
     # So say its newer versions where there is no home.
     except RuntimeError:
         return None
     # Without a home this is the literal `~/.cache`, to be created wherever the user happens to be.
-    return place if place.is_absolute() else None
+    return root if root.is_absolute() else None
 
 
 def programs_folder() -> Path | None:
     """Where compiled programs are kept; None where they cannot be, of which JAX would warn."""
-    place = folder()
-    if place is None:
+    root = folder()
+    if root is None:
         return None
     with contextlib.suppress(UserError):
-        make_folder(place / "compiled")
-    return place / "compiled" if os.access(place / "compiled", os.W_OK) else None
+        make_folder(root / "compiled")
+    return root / "compiled" if os.access(root / "compiled", os.W_OK) else None
 
 
 def key(content: bytes, member: str = "") -> str:
@@ -132,14 +132,14 @@ def parsed(content: bytes, member: str, parse: Callable[[Say], tuple[Images, Any
 
 
 def _path(entry: str) -> Path | None:
-    place = folder()
-    return None if place is None else place / f"digits-{entry}.npz"
+    root = folder()
+    return None if root is None else root / f"digits-{entry}.npz"
 
 
-def _prune(place: Path) -> None:
+def _prune(root: Path) -> None:
     # Only files of this module's naming: the folder may be one that the user chose.
-    entries = sorted(place.glob("digits-*.npz"), key=lambda path: path.stat().st_mtime)
-    leftovers = sorted(place.glob(".digits-*.tmp"), key=lambda path: path.stat().st_mtime)
+    entries = sorted(root.glob("digits-*.npz"), key=lambda path: path.stat().st_mtime)
+    leftovers = sorted(root.glob(".digits-*.tmp"), key=lambda path: path.stat().st_mtime)
     # Another process may be writing the youngest.
     for path in entries[:-MAX_ENTRIES] + leftovers[:-MAX_ENTRIES]:
         path.unlink(missing_ok=True)

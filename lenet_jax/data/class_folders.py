@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lenet_jax.data import assemble, bounded, cache, handwriting, pictures
 from lenet_jax.data.dataset import SIDE, Dataset, Images, Labels, Part
-from lenet_jax.data.place import Asked, Place, Say, missing, part_of
+from lenet_jax.data.location import Asked, Location, Say, missing, part_of
 from lenet_jax.errors import UserError
 
 _CLASSES = frozenset("0123456789")
@@ -21,12 +21,12 @@ class _Picture(NamedTuple):
     part: Part | None
 
 
-def holds(place: Place) -> bool:
+def holds(location: Location) -> bool:
     """Whether a folder has folders called 0 to 9, at least two of them, with pictures in them."""
-    return place.is_folder and len({picture.label for picture in _pictures(place)}) > 1
+    return location.is_folder and len({picture.label for picture in _pictures(location)}) > 1
 
 
-def load(place: Place, asked: Asked) -> Dataset:
+def load(location: Location, asked: Asked) -> Dataset:
     """Reads the pictures of a part, or all where no folder tells a part.
 
     Pictures of 28x28 are taken pixel for pixel; larger ones are read as own handwriting is.
@@ -34,19 +34,19 @@ def load(place: Place, asked: Asked) -> Dataset:
     Raises:
       UserError: a picture is broken or shows no single digit; the message names it.
     """
-    found = _pictures(place)
+    found = _pictures(location)
     fitting = [picture for picture in found if picture.part == asked.part]
     if all(picture.part is None for picture in found):
         fitting = found
     if not fitting:
-        raise missing(place, f"folder {asked.part}/ with folders 0 to 9")
-    contents = [bounded.read_file(place.path / each.entry, each.entry) for each in fitting]
+        raise missing(location, f"folder {asked.part}/ with folders 0 to 9")
+    contents = [bounded.read_file(location.path / each.entry, each.entry) for each in fitting]
     if sum(map(len, contents)) > bounded.MAX_BYTES:
-        raise UserError(f"{place.name}: holds more than the {bounded.MAX_BYTES:,} bytes allowed")
+        raise UserError(f"{location.name}: holds more than the {bounded.MAX_BYTES:,} bytes allowed")
 
     def parse(say: Say) -> tuple[Images, Labels]:
         images = [
-            _digit(content, place.named(each.entry), asked.deskew)
+            _digit(content, location.named(each.entry), asked.deskew)
             for content, each in zip(contents, fitting, strict=True)
         ]
         labels_N = np.array([each.label for each in fitting], np.int32)
@@ -57,13 +57,13 @@ def load(place: Place, asked: Asked) -> Dataset:
     )
     kept = cache.parsed(b"".join(contents), f"classes {asked.deskew} {member}", parse)
     for note in kept.notes:
-        asked.say(f"{place.name}: {note}")
-    return assemble.dataset(kept.images_NxHxW, kept.labels_N, asked, place.name)
+        asked.say(f"{location.name}: {note}")
+    return assemble.dataset(kept.images_NxHxW, kept.labels_N, asked, location.name)
 
 
-def _pictures(place: Place) -> list[_Picture]:
+def _pictures(location: Location) -> list[_Picture]:
     found = []
-    for entry in place.entries:
+    for entry in location.entries:
         *folders, base = entry.split("/")
         if folders and folders[-1] in _CLASSES and base.lower().endswith(pictures.ENDINGS):
             part = part_of(folders[-2]) if len(folders) > 1 else None
@@ -71,14 +71,14 @@ def _pictures(place: Place) -> list[_Picture]:
     return found
 
 
-def _digit(content: bytes, place: str, deskew: bool) -> NDArray[np.uint8]:
+def _digit(content: bytes, location: str, deskew: bool) -> NDArray[np.uint8]:
     small = _small(content)
     if small is not None:
         return small
-    found_NxHxW = handwriting.digits(next(pictures.decoded(content, place))[1], deskew=deskew)
+    found_NxHxW = handwriting.digits(next(pictures.decoded(content, location))[1], deskew=deskew)
     if len(found_NxHxW) != 1:
         raise UserError(
-            f"{place}: shows {len(found_NxHxW) or 'no'} digits where one is wanted; remove it"
+            f"{location}: shows {len(found_NxHxW) or 'no'} digits where one is wanted; remove it"
         )
     digit_HxW: NDArray[np.uint8] = found_NxHxW[0]
     return digit_HxW

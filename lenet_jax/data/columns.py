@@ -4,7 +4,7 @@ import dataclasses
 
 from lenet_jax.data.dataset import PIXELS, SIDE
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 LABELS = ("label", "class", "target", "digit", "y")
 IDS = ("imageid",)
@@ -36,7 +36,7 @@ class Layout:
     spare: tuple[int, ...]
 
 
-def layout(names: list[str], place: str) -> Layout:
+def layout(names: list[str], location: str) -> Layout:
     """Finds the pixels and the label among the names of columns, in any order.
 
     Raises:
@@ -45,7 +45,9 @@ def layout(names: list[str], place: str) -> Layout:
     at: dict[str, int] = {}
     for index, name in enumerate(names):
         if name in at:
-            raise UserError(f"{place}: column {shown(name[:40])!r} is there twice; remove one")
+            raise UserError(
+                f"{location}: column {printable(name[:40])!r} is there twice; remove one"
+            )
         at[name] = index
     simple = {_simple(name): index for index, name in enumerate(names)}
     family = max(FAMILIES, key=lambda family: sum(name in simple for name in family))
@@ -53,15 +55,15 @@ def layout(names: list[str], place: str) -> Layout:
     if missing:
         more = f" and {len(missing) - 1} more are" if len(missing) > 1 else " is"
         raise UserError(
-            f"{place}: column {missing[0]!r}{more} missing; a CSV of digits has the columns "
+            f"{location}: column {missing[0]!r}{more} missing; a CSV of digits has the columns "
             f"{WANTED}, and label where it is known"
         )
     pixels = tuple(simple[name] for name in family)
     rest = [index for index in range(len(names)) if index not in set(pixels)]
     labels = [index for index in rest if _simple(names[index]) in LABELS]
     if len(labels) > 1:
-        both = " and ".join(repr(shown(names[index][:40])) for index in labels[:2])
-        raise UserError(f"{place}: columns {both} may both be the label; remove one")
+        both = " and ".join(repr(printable(names[index][:40])) for index in labels[:2])
+        raise UserError(f"{location}: columns {both} may both be the label; remove one")
     return Layout(
         names=tuple(names),
         pixels=pixels,
@@ -83,18 +85,18 @@ def is_header(names: list[str]) -> bool:
     return any(len(simple.intersection(family)) >= PIXELS // 2 for family in FAMILIES)
 
 
-def left_out(name: str, cells: list[str], place: str) -> str:
+def left_out(name: str, cells: list[str], location: str) -> str:
     """The line that says that a spare column is left out.
 
     Args:
       name: of the column.
       cells: its text, row by row.
-      place: for the message of an error.
+      location: for the message of an error.
 
     Raises:
       UserError: it is no id and does not count the rows, so it may mean something.
     """
-    called = repr(shown(name[:40]))
+    called = repr(printable(name[:40]))
     if _simple(name) in IDS:
         return f"column {called} is no part of a digit and is left out"
     # A single row counts nothing.
@@ -102,7 +104,7 @@ def left_out(name: str, cells: list[str], place: str) -> str:
         first = int(cells[0])
         if all(cell == str(first + row) for row, cell in enumerate(cells)):
             return f"column {called} counts the rows and is left out"
-    raise UserError(f"{place}: column {called} is neither label nor {WANTED}; remove it")
+    raise UserError(f"{location}: column {called} is neither label nor {WANTED}; remove it")
 
 
 def _simple(name: str) -> str:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from lenet_jax.data import pixel_values
 from lenet_jax.data.csv_form import Form
 from lenet_jax.data.dataset import CLASSES, SIDE, Images, Labels
-from lenet_jax.data.place import Say
+from lenet_jax.data.location import Say
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 # A cell is four bytes here: a gigabyte in all.
 MOST_CELLS = 2**28
@@ -68,9 +68,11 @@ def wrong_cell(cell: bytes, form: Form, row: int, column: int, name: str) -> Use
     called = form.layout.names[column]
     is_label = column == form.layout.label
     wanted = "a digit from 0 to 9" if is_label else "a whole number from 0 to 255"
-    seen = shown(cell[:20].decode("utf-8", "backslashreplace")) + ("..." if len(cell) > 20 else "")
+    seen = printable(cell[:20].decode("utf-8", "backslashreplace")) + (
+        "..." if len(cell) > 20 else ""
+    )
     return UserError(
-        f"{name}: line {row + form.line}, column {shown(called)}: is "
+        f"{name}: line {row + form.line}, column {printable(called)}: is "
         f"{seen if cell.strip() else 'empty'} where {wanted} must stand; correct it"
     )
 

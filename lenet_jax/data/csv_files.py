@@ -2,9 +2,9 @@
 
 from lenet_jax.data import assemble, bounded, cache, columns, csv_form, csv_table
 from lenet_jax.data.dataset import Dataset
-from lenet_jax.data.place import Asked, Place, missing, part_of, unpacked_start
+from lenet_jax.data.location import Asked, Location, missing, part_of, unpacked_start
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 _ENDINGS = tuple(
     f".{kind}{packed}"
@@ -13,38 +13,40 @@ _ENDINGS = tuple(
 )
 
 
-def holds(place: Place) -> bool:
+def holds(location: Location) -> bool:
     """Whether a file is a table of digits, or a folder or zip has one whose name tells its part."""
-    if place.is_folder or place.is_zip:
-        return bool(_of_digits(place))
-    return looks_right(place.start)
+    if location.is_folder or location.is_zip:
+        return bool(_of_digits(location))
+    return looks_right(location.start)
 
 
-def load(place: Place, asked: Asked) -> Dataset:
+def load(location: Location, asked: Asked) -> Dataset:
     """Reads a file as whichever part is asked for; of several the one whose name tells the part.
 
     Raises:
       UserError: with the file, the line and the column of what is wrong.
     """
-    if not place.is_folder and not place.is_zip:
-        return read(place, "", asked)
-    found = _of_digits(place)
+    if not location.is_folder and not location.is_zip:
+        return read(location, "", asked)
+    found = _of_digits(location)
     fitting = [name for name in found if part_of(name.rpartition("/")[2]) == asked.part]
     # A zip of a single CSV is that CSV.
-    if place.is_zip and len(found) == 1:
+    if location.is_zip and len(found) == 1:
         fitting = found
     if not fitting:
-        raise missing(place, f"CSV with {asked.part} in its name")
+        raise missing(location, f"CSV with {asked.part} in its name")
     if len(fitting) > 1:
-        some = ", ".join(shown(name) for name in fitting[:3])
-        raise UserError(f"{place.name}: has several CSVs for this ({some}); give the path of one")
-    if place.is_zip:
-        return read(place, fitting[0], asked)
-    file = place.inside(fitting[0])
+        some = ", ".join(printable(name) for name in fitting[:3])
+        raise UserError(
+            f"{location.name}: has several CSVs for this ({some}); give the path of one"
+        )
+    if location.is_zip:
+        return read(location, fitting[0], asked)
+    file = location.inside(fitting[0])
     return load(file, asked) if file.is_zip else read(file, "", asked)
 
 
-def read(place: Place, member: str, asked: Asked) -> Dataset:
+def read(location: Location, member: str, asked: Asked) -> Dataset:
     """Reads a CSV file, or the member of a zip that has this whole name or this base name.
 
     What a file is, is told by its first bytes, not by its name: browsers save a zip as `train.csv`.
@@ -53,12 +55,12 @@ def read(place: Place, member: str, asked: Asked) -> Dataset:
       UserError: with the file, the line and the column of what is wrong.
     """
     # Read once: hashing and parsing two readings would let a change in between into the cache.
-    content, zipped = place.content, place.is_zip
-    name = f"{place.name}: {shown(member)}" if zipped else place.name
+    content, zipped = location.content, location.is_zip
+    name = f"{location.name}: {printable(member)}" if zipped else location.name
     kept = cache.parsed(
         content,
         member if zipped else "",
-        lambda say: csv_table.parse(_unpacked(place, member, name), name, asked.counted, say),
+        lambda say: csv_table.parse(_unpacked(location, member, name), name, asked.counted, say),
     )
     for note in kept.notes:
         asked.say(f"{name}: {note}")
@@ -86,26 +88,26 @@ def _names_pixels(start: bytes) -> bool:
     return columns.is_header(names)
 
 
-def _of_digits(place: Place) -> list[str]:
-    found = [name for name in place.entries if name.lower().endswith(_ENDINGS)]
-    return [name for name in found if looks_right(_start(place, name))]
+def _of_digits(location: Location) -> list[str]:
+    found = [name for name in location.entries if name.lower().endswith(_ENDINGS)]
+    return [name for name in found if looks_right(_start(location, name))]
 
 
-def _start(place: Place, name: str) -> bytes:
-    if place.is_zip:
-        return unpacked_start(place.read(name))
-    file = place.inside(name)
+def _start(location: Location, name: str) -> bytes:
+    if location.is_zip:
+        return unpacked_start(location.read(name))
+    file = location.inside(name)
     csvs = [member for member in file.members if member.lower().endswith(_ENDINGS)]
     return unpacked_start(file.read(csvs[0])) if len(csvs) == 1 else file.start
 
 
-def _unpacked(place: Place, member: str, name: str) -> bytes:
-    content = place.content
-    if place.is_zip:
-        found = bounded.unzip(content, member, place.name) if "/" not in member else None
-        if found is None and member not in place.members:
-            raise missing(place, member)
-        content = place.read(member) if found is None else found
+def _unpacked(location: Location, member: str, name: str) -> bytes:
+    content = location.content
+    if location.is_zip:
+        found = bounded.unzip(content, member, location.name) if "/" not in member else None
+        if found is None and member not in location.members:
+            raise missing(location, member)
+        content = location.read(member) if found is None else found
     content = bounded.unpack(content, name)
     # What a browser, or curl, is given in place of the zip where nobody has signed in.
     if content[:100].lstrip().startswith(b"<"):

@@ -46,18 +46,18 @@ def form(content: bytes, name: str) -> Form:
     text, after = _line(content, start, f"{name}: line {line}")
     separator = told[1] if told else _separator(text)
     names = next(csv.reader([text], delimiter=separator.decode("latin-1")), [])
-    place = f"{name}: line {line}"
+    location = f"{name}: line {line}"
     if names and all(map(_NUMBER.fullmatch, names)) and not columns.is_header(names):
         known = columns.without_header(len(names))
         if known is None:
-            raise UserError(f"{place}: is a row of numbers; a header must name the columns")
+            raise UserError(f"{location}: is a row of numbers; a header must name the columns")
         names, after = known, start
     else:
         line += 1
-    return Form(layout=columns.layout(names, place), separator=separator, start=after, line=line)
+    return Form(layout=columns.layout(names, location), separator=separator, start=after, line=line)
 
 
-def _line(content: bytes, start: int, place: str) -> tuple[str, int]:
+def _line(content: bytes, start: int, location: str) -> tuple[str, int]:
     """The text of a line, and where the next one begins."""
     stop = content.find(b"\n", start, start + _MAX_HEADER)
     if stop < 0:
@@ -67,9 +67,9 @@ def _line(content: bytes, start: int, place: str) -> tuple[str, int]:
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise UserError(f"{place}: is not UTF-8 text, so this is not a CSV of digits")
+        raise UserError(f"{location}: is not UTF-8 text, so this is not a CSV of digits")
     if "\r" in text:
-        raise UserError(f"{place}: ends in a lone carriage return; save with LF or CRLF")
+        raise UserError(f"{location}: ends in a lone carriage return; save with LF or CRLF")
     return text, min(stop + 1, len(content))
 
 
@@ -107,13 +107,15 @@ def count_rows(content: bytes, end: int, form: Form, name: str) -> int:
             stop = end
         cells = content.count(form.separator, start, stop) + 1
         if cells != width:
-            place = f"{name}: line {rows + form.line}"
+            location = f"{name}: line {rows + form.line}"
             if not content[start:stop].strip():
-                raise UserError(f"{place}: is empty; remove it")
+                raise UserError(f"{location}: is empty; remove it")
             if cells > width:
-                raise UserError(f"{place}: has {cells:,} values where {width} are named; mend it")
+                raise UserError(
+                    f"{location}: has {cells:,} values where {width} are named; mend it"
+                )
             last = ", perhaps the whole file is; get it again" if stop == end else "; mend it"
-            raise UserError(f"{place}: is cut short, {cells} values of {width}{last}")
+            raise UserError(f"{location}: is cut short, {cells} values of {width}{last}")
         start = stop + 1
         rows += 1
     return rows
@@ -146,8 +148,8 @@ def plain(content: bytes, end: int, form: Form, name: str) -> tuple[bytes, Form,
             stop = end
         row, start = content[start:stop].removesuffix(b"\r"), stop + 1
         if layout.spare or b'"' in row:
-            place = f"{name}: line {len(rows) + form.line}"
-            cells = _cells(row, separator, len(layout.names), place)
+            location = f"{name}: line {len(rows) + form.line}"
+            cells = _cells(row, separator, len(layout.names), location)
             for column, index in zip(spare, layout.spare, strict=True):
                 column.append(cells[index])
             row = form.separator.join([cells[index].encode() for index in kept])
@@ -160,12 +162,12 @@ def plain(content: bytes, end: int, form: Form, name: str) -> tuple[bytes, Form,
     return b"\n".join(rows), Form(layout=now, separator=b",", start=0, line=form.line), told
 
 
-def _cells(row: bytes, separator: str, width: int, place: str) -> list[str]:
+def _cells(row: bytes, separator: str, width: int, location: str) -> list[str]:
     text = row.decode("utf-8", "backslashreplace")
     try:
         cells = next(csv.reader([text], delimiter=separator, strict=True), [])
     except csv.Error:
-        raise UserError(f"{place}: its quotes do not fit; mend it") from None
+        raise UserError(f"{location}: its quotes do not fit; mend it") from None
     if len(cells) != width:
-        raise UserError(f"{place}: has a separator inside quotes; mend it")
+        raise UserError(f"{location}: has a separator inside quotes; mend it")
     return cells

@@ -11,7 +11,7 @@ from lenet_jax.data import csv_decimals, csv_form
 from lenet_jax.data.columns import Layout
 from lenet_jax.data.csv_form import Form
 from lenet_jax.data.dataset import CLASSES, SIDE, Images, Labels
-from lenet_jax.data.place import Say
+from lenet_jax.data.location import Say
 from lenet_jax.errors import UserError
 
 _WINDOW = 2**18
@@ -60,7 +60,7 @@ def parse_rows(
     rows = csv_form.count_rows(content, end, form, name)
     if counted is not None:
         counted(rows)
-    say = say or _nothing
+    say = say or _ignore
     if not csv_form.is_plain(content, form):
         content, form, notes = csv_form.plain(content, end, form, name)
         for note in notes:
@@ -78,7 +78,7 @@ def parse_rows(
     return images_NxHxW, labels_N
 
 
-def _nothing(_: str) -> None:
+def _ignore(_: str) -> None:
     pass
 
 
@@ -120,7 +120,7 @@ def _has_above_255(content: bytes, start: int) -> bool:
             return True
         at = np.flatnonzero(three)
         # Figure by figure, and cast first: NumPy 1 would compute in uint8.
-        hundreds, tens, ones = (window[at + place].astype(np.int16) - 48 for place in range(3))
+        hundreds, tens, ones = (window[at + offset].astype(np.int16) - 48 for offset in range(3))
         number = 100 * hundreds + 10 * tens + ones
         if (number > 255).any():
             return True

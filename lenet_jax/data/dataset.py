@@ -41,7 +41,7 @@ class Dataset:
       source: what the digits are known to be, see `lenet_jax.data.leakage`; `csv`, `idx` and
         `other` are digits of unknown origin.
       name: the place they were read from, for messages.
-      places: where each digit of a picture was found, for people; None for other sources.
+      locations: where each digit of a picture was found, for people; None for other sources.
       left_out: a line about each picture, or page of one, that no digit could be read from.
 
     Raises:
@@ -52,7 +52,7 @@ class Dataset:
     labels_N: Labels | None
     source: Source
     name: str
-    places: tuple[str, ...] | None = None
+    locations: tuple[str, ...] | None = None
     left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -83,9 +83,9 @@ class Dataset:
     def take(self, indices_N: NDArray[np.integer]) -> "Dataset":
         """The digits at these positions, in this order, with the same source and name."""
         labels = None if self.labels_N is None else self.labels_N[indices_N]
-        places = None if self.places is None else tuple(self.places[k] for k in indices_N)
+        locations = None if self.locations is None else tuple(self.locations[k] for k in indices_N)
         return dataclasses.replace(
-            self, images_NxHxW=self.images_NxHxW[indices_N], labels_N=labels, places=places
+            self, images_NxHxW=self.images_NxHxW[indices_N], labels_N=labels, locations=locations
         )
 
     @functools.cached_property

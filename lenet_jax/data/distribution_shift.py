@@ -52,11 +52,11 @@ class _Found:
         """One line for people, None where there is nothing."""
         if not self.seen:
             return None
-        place = f"{name}: " if name else ""
+        prefix = f"{name}: " if name else ""
         given = f"give {' and '.join(self.remedies)}" if self.remedies else "see how they were made"
         return (
-            f"WARNING: {place}these digits {' and '.join(self.seen)}, unlike {unlike}; {given}, or "
-            f"{otherwise}"
+            f"WARNING: {prefix}these digits {' and '.join(self.seen)}, unlike {unlike}; {given}, "
+            f"or {otherwise}"
         )
 
 
@@ -68,7 +68,7 @@ def prediction_warning(kept: Mapping[str, Any], dataset: Dataset) -> str | None:
       dataset: to be predicted. Pictures, which are made alike, are not looked at.
     """
     usual = appearance.read(kept)
-    if usual is None or dataset.places is not None:
+    if usual is None or dataset.locations is not None:
         return None
     some = dataset.images_NxHxW[orientation.some_of(len(dataset))]
     found, digits_NxHxW = _compared(some, usual.appearance)

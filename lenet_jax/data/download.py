@@ -16,7 +16,7 @@ from lenet_jax.data import kaggle_account
 from lenet_jax.data.cache import VARIABLE, folder
 from lenet_jax.environment import packages
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 # A mirror's address, for networks that do not let through to the usual one.
 MIRROR = "LENET_JAX_MNIST_URL"
@@ -67,13 +67,13 @@ def mnist(say: Say | None = None) -> Path:
     return fetch(os.environ.get(MIRROR, MNIST_URL), MNIST_SHA256, kept / "mnist", say)
 
 
-def fetch(url: str, sha256: Mapping[str, str], place: Path, say: Say | None = None) -> Path:
+def fetch(url: str, sha256: Mapping[str, str], target: Path, say: Say | None = None) -> Path:
     """Fetches files whose checksums are known into a folder; those that are there stay.
 
     Args:
       url: that the names of the files are appended to.
       sha256: name -> checksum, 64 hexadecimal digits.
-      place: the folder, made if it is missing.
+      target: the folder, made if it is missing.
       say: is given a line before each download.
 
     Raises:
@@ -86,7 +86,7 @@ def fetch(url: str, sha256: Mapping[str, str], place: Path, say: Say | None = No
 
     pooch.get_logger().setLevel(logging.ERROR)
     base = url if url.endswith("/") else f"{url}/"
-    files = pooch.create(path=place, base_url=base, registry=dict(sha256), allow_updates=True)
+    files = pooch.create(path=target, base_url=base, registry=dict(sha256), allow_updates=True)
     for name in sha256:
         try:
             if say is not None and not files.abspath.joinpath(name).is_file():
@@ -95,15 +95,15 @@ def fetch(url: str, sha256: Mapping[str, str], place: Path, say: Say | None = No
         except requests.RequestException as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(
-                f"{asker}: {shown(base)}{name} cannot be fetched ({reason}); check the network, "
-                f"or set {MIRROR} to a mirror"
+                f"{asker}: {printable(base)}{name} cannot be fetched ({reason}); check the "
+                f"network, or set {MIRROR} to a mirror"
             ) from None
         except ValueError:
             raise UserError(
-                f"{asker}: {shown(base)}{name} is not MNIST's file (its SHA-256 differs) and was "
-                f"not kept; try again, or set {MIRROR} to another mirror"
+                f"{asker}: {printable(base)}{name} is not MNIST's file (its SHA-256 differs) and "
+                f"was not kept; try again, or set {MIRROR} to another mirror"
             ) from None
         except OSError as error:
             reason = error.strerror or str(error)
-            raise UserError(f"{shown(place)}: cannot be written ({reason})") from None
-    return place
+            raise UserError(f"{printable(target)}: cannot be written ({reason})") from None
+    return target

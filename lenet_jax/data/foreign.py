@@ -1,6 +1,6 @@
 """What a file is that is not read, by its first bytes, and what its owner can do about it."""
 
-from lenet_jax.data.place import Place
+from lenet_jax.data.location import Location
 
 _SAVE_CSV = "save it as CSV"
 _PICKLE = (
@@ -33,11 +33,11 @@ _ENDINGS: tuple[tuple[str, str], ...] = (
 )
 
 
-def known(place: Place) -> str | None:
+def known(location: Location) -> str | None:
     """What a file looks like and what to do, for a line that begins with its name; else None."""
-    start = place.start
-    if place.is_zip:
-        names = place.members
+    start = location.start
+    if location.is_zip:
+        names = location.members
         return next((line for end, line in _ENDINGS if any(n.endswith(end) for n in names)), None)
     if _is_pickle(start):
         return _PICKLE

@@ -232,10 +232,10 @@ def _evenly_spaced(lines: list[_Line]) -> list[_Line]:
     """Those that stand a box apart from the first to the last, the boxes as narrow as can be."""
     at = np.array([line.at for line in lines])
     for boxes in range(len(lines) - 1, 0, -1):
-        places = np.linspace(at[0], at[-1], boxes + 1)
-        nearest = abs(at - places[:, None]).argmin(1)
-        off = abs(at[nearest] - places).max()
-        if off <= 2 + _UNEVEN * (places[1] - places[0]):
+        locations = np.linspace(at[0], at[-1], boxes + 1)
+        nearest = abs(at - locations[:, None]).argmin(1)
+        off = abs(at[nearest] - locations).max()
+        if off <= 2 + _UNEVEN * (locations[1] - locations[0]):
             return [lines[k] for k in nearest]
     return lines
 

@@ -5,7 +5,7 @@ import importlib
 from typing import Any
 
 from lenet_jax.data.dataset import Dataset
-from lenet_jax.data.place import Asked, Place
+from lenet_jax.data.location import Asked, Location
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,16 +33,16 @@ class Format:
     def _reader(self) -> Any:
         return importlib.import_module(f"lenet_jax.data.{self.module}")
 
-    def holds(self, place: Place) -> bool:
+    def holds(self, location: Location) -> bool:
         """Whether a place holds it; names and first bytes are looked at, and no more is read."""
-        held: bool = self._reader.holds(place)
+        held: bool = self._reader.holds(location)
         return held
 
-    def load(self, place: Place, asked: Asked) -> Dataset:
+    def load(self, location: Location, asked: Asked) -> Dataset:
         """The digits of a place that holds it.
 
         Raises:
           UserError: something in it is wrong; one line that names it.
         """
-        dataset: Dataset = self._reader.load(place, asked)
+        dataset: Dataset = self._reader.load(location, asked)
         return dataset

@@ -2,7 +2,7 @@
 
 from lenet_jax.data.dataset import Dataset
 from lenet_jax.data.format import Format
-from lenet_jax.data.place import DEEPEST, Asked, Place
+from lenet_jax.data.location import DEEPEST, Asked, Location
 from lenet_jax.errors import UserError
 
 FORMATS: tuple[Format, ...] = (
@@ -97,40 +97,41 @@ FORMATS: tuple[Format, ...] = (
 )
 
 
-def find(place: Place) -> tuple[Format, Place] | None:
+def find(location: Location) -> tuple[Format, Location] | None:
     """The format of a place, and the place looked at as deep as the format was found.
 
     What lies in a folder itself goes before what lies in folders of it.
     """
-    several = place.is_folder or place.is_zip
+    several = location.is_folder or location.is_zip
     for depth in range(DEEPEST + 1 if several else 1):
-        looked = place.deeper(depth)
+        looked = location.deeper(depth)
         for format in FORMATS:
             if format.holds(looked):
                 return format, looked
     return None
 
 
-def load(place: Place, asked: Asked) -> Dataset:
+def load(location: Location, asked: Asked) -> Dataset:
     """Reads the digits of a place.
 
     Raises:
       UserError: it holds none, or the format finds something wrong.
     """
-    found = find(place)
+    found = find(location)
     if found is not None:
         format, looked = found
         return format.load(looked, asked)
-    if not place.is_folder:
+    if not location.is_folder:
         # Only for what is not known.
         from lenet_jax.data import csv_files, foreign
 
-        if line := foreign.known(place):
-            raise UserError(f"{place.name}: {line}; --data takes {names()}")
+        if line := foreign.known(location):
+            raise UserError(f"{location.name}: {line}; --data takes {names()}")
         # Told by its first line what is wrong with it as a table.
-        return csv_files.read(place, f"{asked.part}.csv" if place.is_zip else "", asked)
+        return csv_files.read(location, f"{asked.part}.csv" if location.is_zip else "", asked)
     raise UserError(
-        f"{place.name}: holds no digits that are known ({place.listing}); --data takes {names()}"
+        f"{location.name}: holds no digits that are known ({location.listing}); --data takes "
+        f"{names()}"
     )
 
 

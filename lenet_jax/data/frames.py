@@ -8,10 +8,10 @@ Labels2D = NDArray[np.integer]
 
 # Of a comb: how often it meets the picture's edge, or how many cells it has; an 8 has two.
 _EDGE_RUNS, _CELLS = 9, 6
-# Of a box: the share of its convex hull in the narrowest rectangle around it (an ellipse has
-# 0.79), and the share of its ink near the sides of that.
+# Of a box: the fraction of its convex hull in the narrowest rectangle around it (an ellipse has
+# 0.79), and the fraction of its ink near the sides of that.
 _FULL, _NEAR_SIDES, _SIDE = 0.9, 0.92, 0.12
-_TURNS = np.radians(np.arange(-10, 10.5, 1))
+_ANGLES = np.radians(np.arange(-10, 10.5, 1))
 # Of the picture, for a line that runs through it, and for how thin it is.
 _THROUGH, _THIN = 0.95, 0.06
 _MOST_POINTS = 4000
@@ -107,8 +107,8 @@ def _is_ring(labels: Labels2D, label: int, box: Box) -> bool:
         return False
     corners = points[hull.vertices]
     best, turned = np.inf, points
-    for turn in _TURNS:
-        axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    for angle in _ANGLES:
+        axes = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         area = float(np.prod(np.ptp(corners @ axes, axis=0)))
         if area < best:
             best, turned = area, points @ axes

@@ -16,7 +16,7 @@ from lenet_jax.data.dataset import SIDE, Images
 
 # Below this difference from the paper, in 0..1, there is nothing but noise.
 LEAST_CONTRAST = 0.12
-# Heights, as shares of the tallest digit's: of a digit, of a piece of one (the bar of a 5), and the
+# Heights, as fractions of the tallest digit's: of a digit, of a piece of one (the bar of a 5), and the
 # widest gap between the two.
 LEAST_HEIGHT, LEAST_PIECE, WIDEST_GAP = 0.35, 0.15, 0.2
 

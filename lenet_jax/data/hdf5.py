@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lenet_jax.data import arrays, assemble, bounded, cache, pairs
 from lenet_jax.data.dataset import Dataset, Images, Labels, Part
-from lenet_jax.data.place import Asked, Place, Say, part_of
+from lenet_jax.data.location import Asked, Location, Say, part_of
 from lenet_jax.environment import packages
 from lenet_jax.errors import UserError
 
@@ -16,23 +16,23 @@ _MAGIC = b"\x89HDF\r\n\x1a\n"
 _MOST_NAMES = 1000
 
 
-def holds(place: Place) -> bool:
+def holds(location: Location) -> bool:
     """Whether a file is HDF5."""
-    return place.start.startswith(_MAGIC)
+    return location.start.startswith(_MAGIC)
 
 
-def load(place: Place, asked: Asked) -> Dataset:
+def load(location: Location, asked: Asked) -> Dataset:
     """Reads `train/data` and `train/target`, or whatever names tell the same; `test` likewise.
 
     Raises:
       UserError: h5py is not installed, the file is damaged, or holds other arrays.
     """
-    h5py = packages.needed("h5py", place.name)
-    name = place.name
+    h5py = packages.needed("h5py", location.name)
+    name = location.name
     kept = cache.parsed(
-        place.content,
+        location.content,
         f"h5 {asked.part}",
-        lambda say: _parse(h5py, place.content, asked.part, name, say),
+        lambda say: _parse(h5py, location.content, asked.part, name, say),
     )
     for note in kept.notes:
         asked.say(f"{name}: {note}")
@@ -91,9 +91,9 @@ def _pair(found: dict[str, Any], part: Part, name: str) -> tuple[str, str | None
     return at[pair.images], None if pair.labels is None else at[pair.labels]
 
 
-def _read(array: Any, place: str) -> NDArray[Any]:
+def _read(array: Any, location: str) -> NDArray[Any]:
     if array.dtype.kind not in "biufSU" or array.dtype.hasobject:
-        raise UserError(f"{place}: holds {ascii(str(array.dtype))[1:-1]}, not numbers")
+        raise UserError(f"{location}: holds {ascii(str(array.dtype))[1:-1]}, not numbers")
     if array.size * array.dtype.itemsize > bounded.MAX_BYTES:
-        raise UserError(f"{place}: holds more than the {bounded.MAX_BYTES:,} bytes allowed")
+        raise UserError(f"{location}: holds more than the {bounded.MAX_BYTES:,} bytes allowed")
     return np.asarray(array[()])

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from lenet_jax.data import assemble, bounded
 from lenet_jax.data.dataset import CLASSES, SIDE, Dataset, Source
-from lenet_jax.data.place import Asked, Place, unpacked_start
+from lenet_jax.data.location import Asked, Location, unpacked_start
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 _NAME = re.compile(
     r"(?P<prefix>.*?)(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx[123]-(?:ubyte|int)"
@@ -28,29 +28,29 @@ _MAGICS = (_IMAGES_MAGIC, _LABELS_MAGIC, _QMNIST_MAGIC)
 class _File(NamedTuple):
     """An IDX file, and what it is called in messages."""
 
-    place: Place
+    location: Location
     entry: str
 
     @property
     def name(self) -> str:
-        return self.place.named(self.entry) if self.entry else self.place.name
+        return self.location.named(self.entry) if self.entry else self.location.name
 
     @property
     def base(self) -> str:
-        return self.entry.rpartition("/")[2] or self.place.path.name
+        return self.entry.rpartition("/")[2] or self.location.path.name
 
     def read(self) -> bytes:
-        return self.place.read(self.entry) if self.entry else self.place.content
+        return self.location.read(self.entry) if self.entry else self.location.content
 
 
-def holds(place: Place) -> bool:
+def holds(location: Location) -> bool:
     """Whether a folder or zip has a file that is named as IDX files are, or a file is one."""
-    if place.is_folder or place.is_zip:
-        return any(_match(name) for name in place.entries)
-    return int.from_bytes(place.start[:4] or b"\xff", "big") in _MAGICS
+    if location.is_folder or location.is_zip:
+        return any(_match(name) for name in location.entries)
+    return int.from_bytes(location.start[:4] or b"\xff", "big") in _MAGICS
 
 
-def load(place: Place, asked: Asked) -> Dataset:
+def load(location: Location, asked: Asked) -> Dataset:
     """Reads the training or test digits of a folder or zip, or the digits of a file.
 
     A folder has `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
@@ -61,8 +61,8 @@ def load(place: Place, asked: Asked) -> Dataset:
     Raises:
       UserError: a file is missing, cut off or of another kind, or the two do not fit together.
     """
-    several = place.is_folder or place.is_zip
-    images, labels = _find(place, asked) if several else _pair(place)
+    several = location.is_folder or location.is_zip
+    images, labels = _find(location, asked) if several else _pair(location)
     images_NxHxW = _images(images.read(), images.name)
     labels_N: NDArray[np.int32] | None = None
     source: Source = "idx"
@@ -83,11 +83,11 @@ def _match(name: str) -> re.Match[str] | None:
     return _NAME.fullmatch(name.rpartition("/")[2])
 
 
-def _find(place: Place, asked: Asked) -> tuple[_File, _File | None]:
+def _find(location: Location, asked: Asked) -> tuple[_File, _File | None]:
     """The images and the labels of a part, of one and the same data set."""
     found: dict[tuple[tuple[str, str], str], str] = {}
     # Sorted, so that a plain file is met before its gzipped twin.
-    for name in place.entries:
+    for name in location.entries:
         match = _match(name)
         if match and (match["part"] == "train") == (asked.part == "train"):
             folder, _, base = name.rpartition("/")
@@ -99,33 +99,37 @@ def _find(place: Place, asked: Asked) -> tuple[_File, _File | None]:
     if len(sets) > 1:
         sets = [known for known in sets if known[1] == "emnist-digits-"] or sets
     if len(sets) > 1:
-        files = ", ".join(shown(name) for name in list(found.values())[:4])
-        raise UserError(f"{place.name}: holds several data sets ({files}); give a folder with one")
+        files = ", ".join(printable(name) for name in list(found.values())[:4])
+        raise UserError(
+            f"{location.name}: holds several data sets ({files}); give a folder with one"
+        )
     folder, prefix = sets[0] if sets else ("", "")
     for kind, dimensions in (("images", 3), ("labels", 1)):
         if ((folder, prefix), kind) not in found:
             stem = "train" if asked.part == "train" else "t10k"
             raise UserError(
-                f"{place.name}: has no {shown(prefix)}{stem}-{kind}-idx{dimensions}-ubyte[.gz]; "
-                "add it"
+                f"{location.name}: has no "
+                f"{printable(prefix)}{stem}-{kind}-idx{dimensions}-ubyte[.gz]; add it"
             )
     images, labels = (found[(folder, prefix), kind] for kind in ("images", "labels"))
-    return _File(place, images), _File(place, labels)
+    return _File(location, images), _File(location, labels)
 
 
-def _pair(place: Place) -> tuple[_File, _File | None]:
+def _pair(location: Location) -> tuple[_File, _File | None]:
     """A file of images, and that of their labels where it lies beside it."""
-    if int.from_bytes(place.start[:4], "big") != _IMAGES_MAGIC:
-        raise UserError(f"{place.name}: holds labels; give the file of the images, or the folder")
-    mine = _match(place.path.name)
+    if int.from_bytes(location.start[:4], "big") != _IMAGES_MAGIC:
+        raise UserError(
+            f"{location.name}: holds labels; give the file of the images, or the folder"
+        )
+    mine = _match(location.path.name)
     if mine is None:
-        return _File(place, ""), None
-    for path in sorted(place.path.parent.iterdir()):
+        return _File(location, ""), None
+    for path in sorted(location.path.parent.iterdir()):
         other = _match(path.name)
         same = other and all(mine[key] == other[key] for key in ("prefix", "part"))
         if same and other and other["kind"] == "labels":
-            return _File(place, ""), _File(place.sibling(path.name), "")
-    return _File(place, ""), None
+            return _File(location, ""), _File(location.sibling(path.name), "")
+    return _File(location, ""), None
 
 
 def _images(content: bytes, name: str) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 COMPETITION = "digit-recognizer"
 PAGE = f"https://www.kaggle.com/competitions/{COMPETITION}"
@@ -78,4 +78,4 @@ def _sentence(response: Any) -> str:
 
 
 def _brief(text: object) -> str:
-    return shown(" ".join(str(text).split())[:200])
+    return printable(" ".join(str(text).split())[:200])

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lenet_jax.data import download, formats, kaggle, sample
 from lenet_jax.data.dataset import Dataset
-from lenet_jax.data.place import Asked, Counted, Place, Say
+from lenet_jax.data.location import Asked, Counted, Location, Say
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 _FOLDER = "data"
 # What `--data` takes.
@@ -50,7 +50,7 @@ def load_train(
     Raises:
       UserError: one line that names the place and says what to do.
     """
-    asked = Asked(part="train", say=say or _nothing, counted=counted, transposed=transposed)
+    asked = Asked(part="train", say=say or _ignore, counted=counted, transposed=transposed)
     return _load(data, asked, cwd)
 
 
@@ -69,7 +69,7 @@ def load_test(
     picture or of a folder of pictures, whose slanted digits `deskew` straightens.
     """
     asked = Asked(
-        part="test", say=say or _nothing, counted=counted, transposed=transposed, deskew=deskew
+        part="test", say=say or _ignore, counted=counted, transposed=transposed, deskew=deskew
     )
     return _load(data, asked, cwd)
 
@@ -87,7 +87,7 @@ def sample_submission(
         return None
     with _naming(data) as name:
         path = _path(data, cwd)
-        return kaggle.sample_submission(Place(path, name)) if path.exists() else None
+        return kaggle.sample_submission(Location(path, name)) if path.exists() else None
 
 
 def path_of(data: str) -> Path | None:
@@ -114,10 +114,10 @@ def _load(data: str, asked: Asked, cwd: str | os.PathLike[str] | None) -> Datase
                 f"{name}: no such file or folder; --data takes auto, sample, kaggle, mnist or the "
                 f"path of {formats.names()}"
             )
-        return formats.load(Place(path, name), asked)
+        return formats.load(Location(path, name), asked)
 
 
-def _nothing(_: str) -> None:
+def _ignore(_: str) -> None:
     pass
 
 
@@ -127,7 +127,7 @@ def _naming(data: str) -> Iterator[str]:
 
     That is a folder that may not be listed, a name too long, a zero byte or an unknown ~user in it.
     """
-    name = shown(data)
+    name = printable(data)
     try:
         yield name
     except (OSError, ValueError, RuntimeError) as error:
@@ -143,7 +143,7 @@ def _resolve(data: str, cwd: str | os.PathLike[str] | None, say: Say | None) -> 
     line = f"--data=auto: no digits in {_FOLDER}/ here, taking the sample of 5,000 MNIST digits"
     with _naming(_FOLDER):
         folder = _path(_FOLDER, cwd)
-        if folder.is_dir() and _holds_labels(Place(folder, _FOLDER)):
+        if folder.is_dir() and _holds_labels(Location(folder, _FOLDER)):
             chosen = _FOLDER
             line = f"--data=auto: taking the digits in {_FOLDER}/"
     if say is not None:
@@ -151,8 +151,8 @@ def _resolve(data: str, cwd: str | os.PathLike[str] | None, say: Say | None) -> 
     return chosen
 
 
-def _holds_labels(place: Place) -> bool:
-    found = formats.find(place)
+def _holds_labels(location: Location) -> bool:
+    found = formats.find(location)
     return found is not None and found[0].module != "picture_files"
 
 

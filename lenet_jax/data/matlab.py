@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lenet_jax.data import arrays, assemble, bounded, cache
 from lenet_jax.data.dataset import Dataset, Images, Labels, Part
-from lenet_jax.data.place import Asked, Place, Say
+from lenet_jax.data.location import Asked, Location, Say
 from lenet_jax.errors import UserError
 
 _MAGIC = b"MATLAB 5.0 MAT-file"
@@ -18,20 +18,22 @@ _HEADER = 128
 _COMPRESSED = 15
 
 
-def holds(place: Place) -> bool:
+def holds(location: Location) -> bool:
     """Whether a file is MATLAB's, of version 5."""
-    return place.start.startswith(_MAGIC)
+    return location.start.startswith(_MAGIC)
 
 
-def load(place: Place, asked: Asked) -> Dataset:
+def load(location: Location, asked: Asked) -> Dataset:
     """Reads a part of EMNIST's digits, which lie column by column, or of MNIST's 70,000.
 
     Raises:
       UserError: it is damaged, or holds other arrays.
     """
-    name = place.name
+    name = location.name
     kept = cache.parsed(
-        place.content, f"mat {asked.part}", lambda say: _parse(place.content, asked.part, name, say)
+        location.content,
+        f"mat {asked.part}",
+        lambda say: _parse(location.content, asked.part, name, say),
     )
     is_emnist = "as EMNIST's" in kept.notes
     return assemble.dataset(

@@ -99,8 +99,8 @@ def turn_of_classes(images_NxHxW: NDArray, labels_N: Labels) -> Turn | None:
 
     None where there are too few digits to say, or where they are no digits at all.
     """
-    some_S = some_of(len(images_NxHxW))
-    means = class_means(images_NxHxW[some_S], labels_N[some_S])
+    some_N = some_of(len(images_NxHxW))
+    means = class_means(images_NxHxW[some_N], labels_N[some_N])
     known = [label for label in range(CLASSES) if means[label]]
     if len(known) < LEAST_CLASSES:
         return None
@@ -130,10 +130,10 @@ def correlations(images_NxHxW: NDArray, means: Sequence[str]) -> tuple[Cells, Ma
     Returns:
       That of the digits as they stand, and after each turn is undone.
     """
-    cells_NxRxC = _cells(images_NxHxW)
+    cells_NxHxW = _cells(images_NxHxW)
     means_DxK = _directions(_numbers([mean for mean in means if mean])).T
-    upright_NxK: Cells = _directions(cells_NxRxC) @ means_DxK
-    return upright_NxK, {turn: _directions(turn.back(cells_NxRxC)) @ means_DxK for turn in TURNS}
+    upright_NxK: Cells = _directions(cells_NxHxW) @ means_DxK
+    return upright_NxK, {turn: _directions(turn.back(cells_NxHxW)) @ means_DxK for turn in TURNS}
 
 
 def _cells(images_NxHxW: NDArray) -> Cells:
@@ -151,9 +151,9 @@ def _numbers(means: Sequence[str]) -> Cells:
     return numbers.reshape(-1, CELLS, CELLS)
 
 
-def _directions(cells_NxRxC: NDArray) -> Cells:
+def _directions(cells_NxHxW: NDArray) -> Cells:
     """Of mean 0 and length 1, so that a product is a correlation; float32 [N, R * C]."""
-    flat_NxD = cells_NxRxC.reshape(len(cells_NxRxC), -1)
+    flat_NxD = cells_NxHxW.reshape(len(cells_NxHxW), -1)
     flat_NxD = flat_NxD - flat_NxD.mean(1, keepdims=True)
     length_Nx1 = np.linalg.norm(flat_NxD, axis=1, keepdims=True)
     directions: Cells = flat_NxD / np.maximum(length_Nx1, 1e-6)

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from lenet_jax.data.dataset import Part
-from lenet_jax.data.place import part_of
+from lenet_jax.data.location import part_of
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 _IMAGES = {"images", "image", "imgs", "img", "x", "data", "pixels"}
 _LABELS = {"labels", "label", "y", "targets", "target", "classes", "class"}
@@ -20,7 +20,7 @@ class Pair(NamedTuple):
     labels: str | None
 
 
-def find(names: Iterable[str], part: Part, place: str) -> Pair | None:
+def find(names: Iterable[str], part: Part, location: str) -> Pair | None:
     """The pair of a part: of names that tell it, else of the only names that tell none.
 
     `x_train` and `y_train`, `train-imgs` and `train-labels`, `X` and `y`. None if there are no
@@ -42,8 +42,8 @@ def find(names: Iterable[str], part: Part, place: str) -> Pair | None:
     images, labels = found.get((at, "images"), []), found.get((at, "labels"), [])
     for several in (images, labels):
         if len(several) > 1:
-            some = ", ".join(shown(name) for name in several[:3])
-            raise UserError(f"{place}: has several arrays for the same ({some}); leave one")
+            some = ", ".join(printable(name) for name in several[:3])
+            raise UserError(f"{location}: has several arrays for the same ({some}); leave one")
     return Pair(images[0], labels[0] if labels else None) if images else None
 
 

@@ -2,18 +2,18 @@
 
 from lenet_jax.data import pictures
 from lenet_jax.data.dataset import Dataset
-from lenet_jax.data.place import Asked, Place
+from lenet_jax.data.location import Asked, Location
 from lenet_jax.errors import UserError
 
 
-def holds(place: Place) -> bool:
+def holds(location: Location) -> bool:
     """Whether a place is a picture, or a folder with one in it."""
-    if place.is_folder:
-        return place.depth == 0 and bool(pictures.files_of(place.path))
-    return pictures.is_picture(place.path)
+    if location.is_folder:
+        return location.depth == 0 and bool(pictures.files_of(location.path))
+    return pictures.is_picture(location.path)
 
 
-def load(place: Place, asked: Asked) -> Dataset:
+def load(location: Location, asked: Asked) -> Dataset:
     """Reads the digits that the pictures show, to be predicted.
 
     Raises:
@@ -21,9 +21,9 @@ def load(place: Place, asked: Asked) -> Dataset:
     """
     if asked.part == "train":
         raise UserError(
-            f"{place.name}: pictures without labels; to train on them put those of each digit into "
-            "a folder of its name, 0 to 9"
+            f"{location.name}: pictures without labels; to train on them put those of each digit "
+            "into a folder of its name, 0 to 9"
         )
     if asked.transposed:
-        raise UserError(f"{place.name}: pictures stand upright; leave --transposed out")
-    return pictures.load(place.path, place.name, deskew=asked.deskew, say=asked.say)
+        raise UserError(f"{location.name}: pictures stand upright; leave --transposed out")
+    return pictures.load(location.path, location.name, deskew=asked.deskew, say=asked.say)

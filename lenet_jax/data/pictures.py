@@ -12,10 +12,10 @@ from lenet_jax.data import bounded, pdf
 from lenet_jax.data.dataset import Dataset
 from lenet_jax.data.form_rows import UnclearError
 from lenet_jax.data.handwriting import Grey, clear_digits
-from lenet_jax.data.place import Say
+from lenet_jax.data.location import Say
 from lenet_jax.environment import packages
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -63,10 +63,10 @@ def load(path: Path, name: str, *, deskew: bool = False, say: Say | None = None)
     Raises:
       UserError: there is no digit at all; the message names the picture.
     """
-    images, places, left_out = [], [], []
+    images, locations, left_out = [], [], []
     files = files_of(path) if path.is_dir() else [path]
     for file in files:
-        called = name if file is path else shown(file)
+        called = name if file is path else printable(file)
         try:
             for page, grey in _pages(file, called):
                 try:
@@ -79,7 +79,7 @@ def load(path: Path, name: str, *, deskew: bool = False, say: Say | None = None)
                     left_out.append(f"{page}: shows no digit that stands out from its paper")
                     continue
                 images.append(found_NxHxW)
-                places += [f"{page}, digit {k + 1}" if count > 1 else page for k in range(count)]
+                locations += [f"{page}, digit {k + 1}" if count > 1 else page for k in range(count)]
         except UserError as error:
             left_out.append(str(error))
     if not images:
@@ -93,7 +93,7 @@ def load(path: Path, name: str, *, deskew: bool = False, say: Say | None = None)
         labels_N=None,
         source="pictures",
         name=name,
-        places=tuple(places),
+        locations=tuple(locations),
         left_out=tuple(left_out),
     )
 
@@ -150,7 +150,9 @@ def decoded(content: bytes, name: str) -> Iterator[tuple[str, Grey]]:
         # Its own words for this name an object in memory.
         reason = "no known format" if reason.startswith("cannot identify") else reason[:100]
         advice = "; save it as JPEG or PNG" if heic else ""
-        raise UserError(f"{name}: cannot be read as a picture ({shown(reason)}){advice}") from None
+        raise UserError(
+            f"{name}: cannot be read as a picture ({printable(reason)}){advice}"
+        ) from None
 
 
 def _is_heic(content: bytes) -> bool:

@@ -75,20 +75,20 @@ def _lines(ink: Ink) -> tuple[Mask, int] | None:
     ridges = _ridges(ink)
     strips = width // _STRIP
     cut = ridges[:, : strips * _STRIP].reshape(height, strips, _STRIP)
-    profile_HxS = cut.mean(2)
-    slope = _slope(profile_HxS)
-    rows = _rows(profile_HxS, slope)
+    profile_HxL = cut.mean(2)
+    slope = _slope(profile_HxL)
+    rows = _rows(profile_HxL, slope)
     if len(rows) < _LEAST_LINES or not _is_even(rows):
         return None
-    thickness = _thickness(profile_HxS, rows, slope)
+    thickness = _thickness(profile_HxL, rows, slope)
     mask = np.zeros(ink.shape, np.bool_)
     middles = (np.arange(strips) + 0.5) * _STRIP
     columns = np.arange(width)
     half = thickness / 2 + 0.5
     reach = int(width / 2 * abs(slope))
     for row in _continued(rows, -reach, height + reach):
-        path_S = _followed(profile_HxS, row, slope)
-        path_W = np.interp(columns, middles, path_S)
+        path_L = _followed(profile_HxL, row, slope)
+        path_W = np.interp(columns, middles, path_L)
         # Beyond the middles of the outermost strips the line goes on as it goes.
         outside = (columns < middles[0]) | (columns > middles[-1])
         nearest = np.clip(columns, middles[0], middles[-1])
@@ -114,7 +114,7 @@ def _widest(ink: Ink) -> int:
     return max(5, max(ink.shape) // 100) | 1
 
 
-def _slope(profile_HxS: Ink) -> float:
+def _slope(profile_HxL: Ink) -> float:
     """Rows that the lines go down by in one column, where they are most alike in all strips."""
     best, best_score = 0.0, -1.0
     angles = np.arange(-_STEEPEST, _STEEPEST + _STEP / 2, _STEP)
@@ -124,33 +124,33 @@ def _slope(profile_HxS: Ink) -> float:
             angles = np.arange(middle - _STEP, middle + _STEP, step)
         for angle in angles:
             slope = float(np.tan(np.radians(angle)))
-            summed = _straightened(profile_HxS, slope).mean(1)
+            summed = _straightened(profile_HxL, slope).mean(1)
             score = float(summed.var())
             if score > best_score:
                 best, best_score = slope, score
     return best
 
 
-def _straightened(profile_HxS: Ink, slope: float) -> Ink:
+def _straightened(profile_HxL: Ink, slope: float) -> Ink:
     """The strips moved up or down so that lines of this slope are level; zeros move in."""
-    height, strips = profile_HxS.shape
+    height, strips = profile_HxL.shape
     # About the middle column, so that least is lost.
     shifts = np.rint((np.arange(strips) - (strips - 1) / 2) * _STRIP * slope).astype(int)
     rows = np.arange(height)[:, None] + shifts
     inside = (rows >= 0) & (rows < height)
     moved: Ink = np.where(
-        inside, profile_HxS[np.clip(rows, 0, height - 1), np.arange(strips)], np.float32(0)
+        inside, profile_HxL[np.clip(rows, 0, height - 1), np.arange(strips)], np.float32(0)
     )
     return moved
 
 
-def _rows(profile_HxS: Ink, slope: float) -> list[int]:
+def _rows(profile_HxL: Ink, slope: float) -> list[int]:
     """Where lines cross the middle column."""
     from scipy import ndimage
 
-    strips = profile_HxS.shape[1]
-    level = _straightened(profile_HxS, slope)
-    inside = _straightened(np.ones_like(profile_HxS), slope) > 0
+    strips = profile_HxL.shape[1]
+    level = _straightened(profile_HxL, slope)
+    inside = _straightened(np.ones_like(profile_HxL), slope) > 0
     near = ndimage.maximum_filter1d(level, 2 * _SLACK + 1, axis=0)
     # Above what the grain of the paper gives in most rows.
     grain = float(np.median(near))
@@ -179,35 +179,35 @@ def _continued(rows: list[int], first: int, last: int) -> list[int]:
     return [*reversed(above), *rows, *below]
 
 
-def _thickness(profile_HxS: Ink, rows: list[int], slope: float) -> int:
+def _thickness(profile_HxL: Ink, rows: list[int], slope: float) -> int:
     """Of the lines, in pixels, at half their height."""
     reach = 2 * _SLACK + 2
     around = []
     for row in rows:
-        path_S = _followed(profile_HxS, row, slope)
-        for strip, at in enumerate(np.rint(path_S).astype(int)):
-            if reach <= at < len(profile_HxS) - reach:
-                around.append(profile_HxS[at - reach : at + reach + 1, strip])
+        path_L = _followed(profile_HxL, row, slope)
+        for strip, at in enumerate(np.rint(path_L).astype(int)):
+            if reach <= at < len(profile_HxL) - reach:
+                around.append(profile_HxL[at - reach : at + reach + 1, strip])
     if not around:
         return 2
     mean = np.median(around, axis=0)
     return max(1, int((mean > mean[reach] / 2).sum()))
 
 
-def _followed(profile_HxS: Ink, row: int, slope: float) -> NDArray[np.float64]:
+def _followed(profile_HxL: Ink, row: int, slope: float) -> NDArray[np.float64]:
     """The row of a line in each strip: near the straight one, where it is strongest."""
     from scipy import ndimage
 
-    height, strips = profile_HxS.shape
-    straight_S = row + (np.arange(strips) - (strips - 1) / 2) * _STRIP * slope
+    height, strips = profile_HxL.shape
+    straight_L = row + (np.arange(strips) - (strips - 1) / 2) * _STRIP * slope
     offsets = np.arange(-_SLACK, _SLACK + 1)
-    at = np.rint(straight_S[:, None] + offsets).astype(int)
-    values = profile_HxS[np.clip(at, 0, height - 1), np.arange(strips)[:, None]]
+    at = np.rint(straight_L[:, None] + offsets).astype(int)
+    values = profile_HxL[np.clip(at, 0, height - 1), np.arange(strips)[:, None]]
     weight = np.maximum(values, 1e-6) ** 2
-    drift_S = (weight * (at - straight_S[:, None])).sum(1) / weight.sum(1)
+    drift_L = (weight * (at - straight_L[:, None])).sum(1) / weight.sum(1)
     # A stroke along the line pulls a strip or two away; its neighbours know better.
-    drift_S = ndimage.median_filter(drift_S, size=7, mode="nearest")
-    followed: NDArray[np.float64] = straight_S + drift_S
+    drift_L = ndimage.median_filter(drift_L, size=7, mode="nearest")
+    followed: NDArray[np.float64] = straight_L + drift_L
     return followed
 
 

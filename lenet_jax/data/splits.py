@@ -9,12 +9,12 @@ from lenet_jax.errors import UserError
 Indices = NDArray[np.int64]
 
 
-def holdout(labels_N: Labels, share: float, seed: int) -> tuple[Indices, Indices]:
+def holdout(labels_N: Labels, fraction: float, seed: int) -> tuple[Indices, Indices]:
     """Parts the rows in two, the same way for the same labels, share and seed.
 
     Args:
       labels_N: class of each row.
-      share: part of the rows held out, in [0, 1); 0 holds out none.
+      fraction: part of the rows held out, in [0, 1); 0 holds out none.
       seed: of the draw, in 0 .. 2**32 - 1.
 
     Returns:
@@ -24,28 +24,28 @@ def holdout(labels_N: Labels, share: float, seed: int) -> tuple[Indices, Indices
       UserError: too few rows to leave one of each class on both sides.
 
     Examples:
-      >>> train_N, held_N = holdout(np.array([0, 0, 0, 0, 1, 1, 1, 1]), share=0.25, seed=0)
+      >>> train_N, held_N = holdout(np.array([0, 0, 0, 0, 1, 1, 1, 1]), fraction=0.25, seed=0)
       >>> len(train_N), len(held_N), set(train_N) & set(held_N)
       (6, 2, set())
     """
     rows_N = np.arange(len(labels_N))
-    if share == 0:
+    if fraction == 0:
         return rows_N, rows_N[:0]
-    _at_least(labels_N, 2, f"a hold-out of {share:g}")
+    _at_least(labels_N, 2, f"a hold-out of {fraction:g}")
     classes = len(np.unique(labels_N))
-    held = held_out(len(labels_N), share)
+    held = held_out(len(labels_N), fraction)
     if not classes <= held <= len(labels_N) - classes:
         raise UserError(
-            f"a hold-out of {share:g} puts {held} of {len(labels_N)} rows aside, which leaves no "
-            f"row of some of the {classes} classes on one side; change holdout or give more rows"
+            f"a hold-out of {fraction:g} puts {held} of {len(labels_N)} rows aside, which leaves "
+            f"no row of some of the {classes} classes on one side; change holdout or give more rows"
         )
     return _stratified(labels_N, held, np.random.RandomState(seed))
 
 
-def held_out(rows: int, share: float) -> int:
+def held_out(rows: int, fraction: float) -> int:
     """How many rows `holdout` puts aside."""
     # As scikit-learn rounds.
-    return int(np.ceil(share * rows))
+    return int(np.ceil(fraction * rows))
 
 
 def _stratified(
@@ -56,36 +56,36 @@ def _stratified(
     That import takes as long as the whole cached start of a run; a test holds the two equal.
     """
     classes_N = np.unique(labels_N, return_inverse=True)[1]
-    counts_C = np.bincount(classes_N)
-    by_class = np.split(np.argsort(classes_N, kind="mergesort"), np.cumsum(counts_C)[:-1])
-    train_C = _shared_out(counts_C, len(labels_N) - held, random)
-    held_C = _shared_out(counts_C - train_C, held, random)
+    counts_K = np.bincount(classes_N)
+    by_class = np.split(np.argsort(classes_N, kind="mergesort"), np.cumsum(counts_K)[:-1])
+    train_K = _shared_out(counts_K, len(labels_N) - held, random)
+    held_K = _shared_out(counts_K - train_K, held, random)
     train, aside = [], []
-    for rows, trained, left in zip(by_class, train_C, held_C, strict=True):
+    for rows, trained, left in zip(by_class, train_K, held_K, strict=True):
         drawn = rows[random.permutation(len(rows))]
         train.append(drawn[:trained])
         aside.append(drawn[trained : trained + left])
     return np.sort(np.concatenate(train)), np.sort(np.concatenate(aside))
 
 
-def _shared_out(counts_C: Indices, total: int, random: np.random.RandomState) -> Indices:
+def _shared_out(counts_K: Indices, total: int, random: np.random.RandomState) -> Indices:
     """Shares `total` draws out among classes, as near to their counts as whole numbers come.
 
     What rounding down leaves goes to the largest remainders, equal ones by lot.
     """
-    exact_C = counts_C / counts_C.sum() * total
-    shares_C = np.floor(exact_C)
-    missing = int(total - shares_C.sum())
-    remainders_C = exact_C - shares_C
-    for remainder in np.sort(np.unique(remainders_C))[::-1]:
+    exact_K = counts_K / counts_K.sum() * total
+    drawn_K = np.floor(exact_K)
+    missing = int(total - drawn_K.sum())
+    remainders_K = exact_K - drawn_K
+    for remainder in np.sort(np.unique(remainders_K))[::-1]:
         if missing <= 0:
             break
-        (equal,) = np.where(remainders_C == remainder)
+        (equal,) = np.where(remainders_K == remainder)
         chosen = random.choice(equal, size=min(len(equal), missing), replace=False)
-        shares_C[chosen] += 1
+        drawn_K[chosen] += 1
         missing -= len(chosen)
-    whole_C: Indices = shares_C.astype(np.int64)
-    return whole_C
+    rounded_K: Indices = drawn_K.astype(np.int64)
+    return rounded_K
 
 
 def folds(labels_N: Labels, k: int, seed: int) -> list[tuple[Indices, Indices]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lenet_jax.data import arrays, arrow_pictures, assemble, bounded, cache
 from lenet_jax.data.dataset import Dataset, Images, Labels
-from lenet_jax.data.place import Asked, Place, Say, missing
+from lenet_jax.data.location import Asked, Location, Say, missing
 from lenet_jax.errors import UserError
 
 _NAME = re.compile(
@@ -19,26 +19,26 @@ _NAME = re.compile(
 _MOST_RECORD = 2**20
 
 
-def holds(place: Place) -> bool:
+def holds(location: Location) -> bool:
     """Whether a folder has records named as TensorFlow Datasets names them, or a file is one."""
-    if place.is_folder:
-        return any(map(_NAME.fullmatch, place.entries))
-    return bool(_NAME.fullmatch(place.path.name))
+    if location.is_folder:
+        return any(map(_NAME.fullmatch, location.entries))
+    return bool(_NAME.fullmatch(location.path.name))
 
 
-def load(place: Place, asked: Asked) -> Dataset:
+def load(location: Location, asked: Asked) -> Dataset:
     """Reads the shards of a part, in order; the digits of the cache were shuffled on writing.
 
     Raises:
       UserError: a shard is missing or damaged, or holds no pictures with labels.
     """
-    files = [place]
-    if place.is_folder:
-        found = [match for match in map(_NAME.fullmatch, place.entries) if match]
+    files = [location]
+    if location.is_folder:
+        found = [match for match in map(_NAME.fullmatch, location.entries) if match]
         shards = [match for match in found if match["part"] == asked.part]
         if not shards or len(shards) != int(shards[0]["of"]):
-            raise missing(place, f"*-{asked.part}.tfrecord-00000-of-00001 (all of its shards)")
-        files = [place.inside(match[0]) for match in shards]
+            raise missing(location, f"*-{asked.part}.tfrecord-00000-of-00001 (all of its shards)")
+        files = [location.inside(match[0]) for match in shards]
     name = files[0].name
 
     def parse(say: Say) -> tuple[Images, Labels]:
@@ -58,18 +58,18 @@ def load(place: Place, asked: Asked) -> Dataset:
     return assemble.dataset(kept.images_NxHxW, kept.labels_N, asked, name)
 
 
-def _records(place: Place) -> Iterator[bytes]:
-    content, at = bounded.unpack(place.content, place.name), 0
+def _records(location: Location) -> Iterator[bytes]:
+    content, at = bounded.unpack(location.content, location.name), 0
     while at < len(content):
         length = int.from_bytes(content[at : at + 8], "little")
         at += 12
         if length > _MOST_RECORD or at + length + 4 > len(content):
-            raise UserError(f"{place.name}: is cut off, or holds no records; get it again")
+            raise UserError(f"{location.name}: is cut off, or holds no records; get it again")
         yield content[at : at + length]
         at += length + 4
 
 
-def _example(record: bytes, place: str) -> tuple[bytes, int]:
+def _example(record: bytes, location: str) -> tuple[bytes, int]:
     """The picture and the label of a `tf.train.Example`."""
     found: dict[bytes, bytes] = {}
     try:
@@ -85,7 +85,7 @@ def _example(record: bytes, place: str) -> tuple[bytes, int]:
         packed = _fields(listed, 1)
         return content, _varint(packed[0], 0)[0]
     except (ValueError, KeyError, IndexError):
-        raise UserError(f"{place}: has no image with its label; get the file again") from None
+        raise UserError(f"{location}: has no image with its label; get the file again") from None
 
 
 def _fields(message: bytes, wanted: int) -> list[bytes]:

@@ -21,7 +21,7 @@ _NEVER = 365 * 24 * 3600
 _ESTABLISHED = "01"
 # Variables that speak of several processes, of Slurm, Open MPI, other MPIs, TPU pods.
 _COUNTS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MEGASCALE_NUM_SLICES")
-_HOSTS = ("TPU_PROCESS_ADDRESSES", "TPU_WORKER_HOSTNAMES")
+_ADDRESSES = ("TPU_PROCESS_ADDRESSES", "TPU_WORKER_HOSTNAMES")
 ALONE = "--num_processes=1 for one alone"
 
 
@@ -131,7 +131,7 @@ def warning_of_one_alone(environment: Mapping[str, str]) -> str | None:
         count = environment.get(name, "")
         if count.isdecimal() and int(count) > 1:
             return _alone(f"{name}={count}")
-    for name in _HOSTS:
+    for name in _ADDRESSES:
         if "," in environment.get(name, ""):
             return _alone(f"{name}={environment[name]}")
     return None

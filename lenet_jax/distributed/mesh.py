@@ -146,8 +146,8 @@ def describe(mesh: Mesh) -> str:
     shape = f"{mesh.shape[MEMBER]} along members, {mesh.shape[BATCH]} along the batch"
     there = jax.device_count()
     of = f" of {there}" if mesh.size < there else ""
-    hosts = f" in {jax.process_count()} processes" if jax.process_count() > 1 else ""
-    return f"{mesh.size}{of} x {', '.join(kinds)} ({devices[0].platform}){hosts}: {shape}"
+    processes = f" in {jax.process_count()} processes" if jax.process_count() > 1 else ""
+    return f"{mesh.size}{of} x {', '.join(kinds)} ({devices[0].platform}){processes}: {shape}"
 
 
 def platform(mesh: Mesh) -> str:
@@ -174,7 +174,7 @@ def abstract(tree: Any, sharding: Sharding) -> Any:
 
 
 def over_members(
-    mesh: Mesh, function: Callable[..., Any], shared: Sequence[P], out: P, *, own: int = 1
+    mesh: Mesh, function: Callable[..., Any], shared: Sequence[P], out: P, *, num_stacked: int = 1
 ) -> Callable[..., Any]:
     """Lifts a function of one member to all members of an ensemble, over the whole mesh.
 
@@ -184,7 +184,7 @@ def over_members(
         with its part of the shared arrays.
       shared: how each shared array is split.
       out: how the results are split; the first axis is `MEMBER`.
-      own: how many arguments, or trees of them, are a member's own; the first ones.
+      num_stacked: how many arguments, or trees of them, are a member's own; the first ones.
 
     Returns:
       (*arrays with a leading member axis, *shared arrays) -> arrays with a leading member axis;
@@ -193,7 +193,7 @@ def over_members(
     on = platform(mesh)
 
     def block(*arguments: Any) -> Any:
-        members, rest = arguments[:own], arguments[own:]
+        members, rest = arguments[:num_stacked], arguments[num_stacked:]
 
         def one_member(member: Any) -> Any:
             return function(*member, *rest)
@@ -203,14 +203,14 @@ def over_members(
         # than the products one by one, and on a TPU, where a convolution with groups is. All at
         # once on a GPU, whose steps are bound by the number of kernels.
         one_by_one = on == "cpu" or (on == "tpu" and several)
-        return _in_turn(one_member, members) if one_by_one else jax.vmap(one_member)(members)
+        return _sequential_map(one_member, members) if one_by_one else jax.vmap(one_member)(members)
 
     block.__name__ = getattr(function, "func", function).__name__
-    specs = (*(P(MEMBER),) * own, *shared)
+    specs = (*(P(MEMBER),) * num_stacked, *shared)
     return jax.shard_map(block, mesh=mesh, in_specs=specs, out_specs=out, check_vma=False)
 
 
-def _in_turn(function: Callable[[Any], Any], members: Any) -> Any:
+def _sequential_map(function: Callable[[Any], Any], members: Any) -> Any:
     """`lax.map` whose loop the compiler cannot take apart.
 
     A loop of one turn, or of a few, is unrolled and its parts are fused anew, with other rounding:
@@ -218,12 +218,12 @@ def _in_turn(function: Callable[[Any], Any], members: Any) -> Any:
     """
     # Under jit, for its shapes and its loop share one tracing.
     function = jax.jit(function)
-    turns = len(jax.tree.leaves(members)[0])
+    length = len(jax.tree.leaves(members)[0])
     out = jax.eval_shape(function, jax.tree.map(lambda leaf: leaf[0], members))
-    empty = jax.tree.map(lambda leaf: lax.full((turns, *leaf.shape), 0, leaf.dtype), out)
+    empty = jax.tree.map(lambda leaf: lax.full((length, *leaf.shape), 0, leaf.dtype), out)
 
-    def body(turn: jax.Array, results: Any) -> Any:
-        member = jax.tree.map(lambda leaf: leaf[turn], members)
-        return jax.tree.map(lambda all_, one: all_.at[turn].set(one), results, function(member))
+    def body(index: jax.Array, results: Any) -> Any:
+        member = jax.tree.map(lambda leaf: leaf[index], members)
+        return jax.tree.map(lambda all_, one: all_.at[index].set(one), results, function(member))
 
-    return lax.fori_loop(0, lax.optimization_barrier(jnp.int32(turns)), body, empty)
+    return lax.fori_loop(0, lax.optimization_barrier(jnp.int32(length)), body, empty)

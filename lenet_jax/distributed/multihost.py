@@ -120,13 +120,15 @@ def in_cluster(environment: Mapping[str, str]) -> bool:
         count = environment.get(name, "")
         return count.isdecimal() and int(count) > 1
 
-    hosts = environment.get("TPU_PROCESS_ADDRESSES") or environment.get("TPU_WORKER_HOSTNAMES", "")
+    addresses = environment.get("TPU_PROCESS_ADDRESSES") or environment.get(
+        "TPU_WORKER_HOSTNAMES", ""
+    )
     return (
         # A step of srun; the script of sbatch itself has no list of nodes.
         ("SLURM_STEP_NODELIST" in environment and counts("SLURM_NTASKS"))
         or ("OMPI_MCA_orte_hnp_uri" in environment and counts("OMPI_COMM_WORLD_SIZE"))
         or ("KUBERNETES_SERVICE_HOST" in environment and "JOB_COMPLETION_INDEX" in environment)
-        or "," in hosts
+        or "," in addresses
         or counts("MEGASCALE_NUM_SLICES")
     )
 
@@ -159,9 +161,9 @@ def check_same(text: str, what: str) -> None:
     """Raises UserError in every process unless all give the same text."""
     if not several():
         return
-    own = np.frombuffer(hashlib.blake2b(text.encode(), digest_size=16).digest(), np.uint8)
-    digests_PxD = multihost_utils.process_allgather(own)
-    other = np.flatnonzero((digests_PxD != digests_PxD[0]).any(1))
+    local = np.frombuffer(hashlib.blake2b(text.encode(), digest_size=16).digest(), np.uint8)
+    digests = multihost_utils.process_allgather(local)
+    other = np.flatnonzero((digests != digests[0]).any(1))
     if len(other):
         raise UserError(
             f"process {other[0]} was given {what} than process 0; give all processes the same "
@@ -195,12 +197,12 @@ def replicate(tree: Any, sharding: Sharding) -> Any:
     if not sharding.is_fully_replicated or devices[0].platform != "cpu":
         return put(tree, sharding)
 
-    def share(array: Any) -> jax.Array:
+    def on_all(array: Any) -> jax.Array:
         aligned = _aligned(np.asarray(array))
         parts = [jax.device_put(aligned, device, may_alias=True) for device in devices]
         return jax.make_array_from_single_device_arrays(aligned.shape, sharding, parts)
 
-    return jax.tree.map(share, tree)
+    return jax.tree.map(on_all, tree)
 
 
 def _aligned(array: np.ndarray) -> np.ndarray:

@@ -69,11 +69,11 @@ def _per_member(network: Network, name: str) -> dict[str, np.ndarray]:
     return {"kernel": layer.kernel.reshape(members, -1), "bias": layer.bias.reshape(members, -1)}
 
 
-def _array(name: str, array_NxI: np.ndarray) -> str:
-    kind = "uint8_t" if array_NxI.dtype == np.uint8 else "float"
-    shown = str if array_NxI.dtype == np.uint8 else _float
-    rows = (_lines(map(shown, row.tolist())) for row in array_NxI)
-    count, size = array_NxI.shape
+def _array(name: str, array_NxD: np.ndarray) -> str:
+    kind = "uint8_t" if array_NxD.dtype == np.uint8 else "float"
+    as_text = str if array_NxD.dtype == np.uint8 else _float
+    rows = (_lines(map(as_text, row.tolist())) for row in array_NxD)
+    count, size = array_NxD.shape
     body = ",\n".join(f"{{\n{row}\n}}" for row in rows)
     return f"static const {kind} {name}[{count}][{size}] = {{\n{body}\n}};"
 

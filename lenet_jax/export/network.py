@@ -76,7 +76,7 @@ def of(config: Config, params_M: Any, temperature: float) -> Network:
     biases["C1"] = biases["C1"] - mean / std * kernels["C1"].sum(axis=(2, 3, 4))
     kernels["C1"] = kernels["C1"] / (255 * std)
     return Network(
-        members=config.networks,
+        members=config.num_models,
         activation=activation,
         subsampling=subsampling,
         layers={

@@ -53,8 +53,8 @@ def serialise(network: Network, metadata: Mapping[str, str], signature: Signatur
     # All members see the same picture: one group that has the maps of all of them.
     x = _subsample(graph, network, _convolve(graph, network, x, "C1", groups=1, padding=2), "S2")
     x = _subsample(graph, network, _convolve(graph, network, x, "C3", groups=members), "S4")
-    x = _squash(graph, network, _convolve(graph, network, x, "C5", groups=members))
-    x = _squash(graph, network, _convolve(graph, network, x, "F6", groups=members))
+    x = _activation(graph, network, _convolve(graph, network, x, "C5", groups=members))
+    x = _activation(graph, network, _convolve(graph, network, x, "F6", groups=members))
     x = _convolve(graph, network, x, "output", groups=members)
     x = graph.add("Max", [_log_mean(graph, x, members, batch), "least"], "log_probabilities")
     x = graph.add("Div", [x, "temperature"], "tempered")
@@ -123,7 +123,7 @@ def _convolve(
     )
 
 
-def _squash(graph: _Graph, network: Network, x: str) -> str:
+def _activation(graph: _Graph, network: Network, x: str) -> str:
     result = x
     for operator, *operands in ACTIVATIONS[network.activation].onnx:
         inputs = [_operand(graph, operand, x, result) for operand in operands]
@@ -142,7 +142,7 @@ def _operand(graph: _Graph, operand: str | float, x: str, before: str) -> str:
 
 def _subsample(graph: _Graph, network: Network, x: str, name: str) -> str:
     if network.subsampling == "act_pool":
-        x = _squash(graph, network, x)
+        x = _activation(graph, network, x)
     pooled = graph.add(
         "AveragePool",
         [x],
@@ -153,7 +153,7 @@ def _subsample(graph: _Graph, network: Network, x: str, name: str) -> str:
         ceil_mode=0,
         count_include_pad=0,
     )
-    return pooled if network.subsampling == "act_pool" else _squash(graph, network, pooled)
+    return pooled if network.subsampling == "act_pool" else _activation(graph, network, pooled)
 
 
 def _log_mean(graph: _Graph, x: str, members: int, batch: int) -> str:

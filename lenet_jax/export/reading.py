@@ -10,7 +10,7 @@ import numpy as np
 from lenet_jax.data import SIDE
 from lenet_jax.errors import UserError
 from lenet_jax.export import onnx_model, stablehlo
-from lenet_jax.files import place, shown
+from lenet_jax.files import printable, to_path
 from lenet_jax.inference import predict
 from lenet_jax.runs import workdir
 
@@ -30,10 +30,10 @@ def load(path: str | os.PathLike[str]) -> Callable[[np.ndarray], np.ndarray]:
     Raises:
       UserError: there is no such file or run, or it cannot be read.
     """
-    path = place(path)
+    path = to_path(path)
     if path.is_dir():
         return _checked(_workdir(path))
-    name = shown(path)
+    name = printable(path)
     if path.suffix not in READERS:
         raise UserError(f"{name}: must end in {' or '.join(READERS)}, or be the folder of a run")
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lenet_jax.export.signature import Signature
 from lenet_jax.export.writing import default_output, files_of, holdout_accuracy, write
-from lenet_jax.files import place
+from lenet_jax.files import to_path
 from lenet_jax.inference import predict
 from lenet_jax.runs import occupied, workdir, written
 
@@ -35,7 +35,7 @@ def write_run(
     Raises:
       UserError: there is no checkpoint, or what `write` says.
     """
-    target = place(output) if output else default_output(folder, format)
+    target = to_path(output) if output else default_output(folder, format)
     if output:
         named = [("--output", path) for path in files_of(target, format)]
         inputs = [("--workdir", path) for path in occupied.files(folder)]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lenet_jax.errors import UserError
-from lenet_jax.files import is_remote, shown
+from lenet_jax.files import is_remote, printable
 
 LOOPBACK = "127.0.0.1"
 
@@ -48,7 +48,9 @@ def serve(folder: str | os.PathLike[str], port: int, say: Callable[[str], None])
       UserError: the port cannot be had, or the folder is not on this computer.
     """
     if is_remote(folder):
-        raise UserError(f"{shown(folder)}: only a folder of this computer is served; give --output")
+        raise UserError(
+            f"{printable(folder)}: only a folder of this computer is served; give --output"
+        )
     handler = functools.partial(_Handler, directory=os.fspath(folder))
     try:
         server = _Server((LOOPBACK, port), handler)

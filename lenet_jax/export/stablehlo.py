@@ -75,7 +75,7 @@ def probabilities(
         models.apply(
             config, jax.tree.map(lambda leaf, k=k: jnp.asarray(leaf[k]), params_M), images_BxHxW
         )
-        for k in range(config.networks)
+        for k in range(config.num_models)
     ]
     log_mean_BxK = metrics.average_members(jnp.stack(logits))
     return jax.nn.softmax(jnp.maximum(log_mean_BxK, math.log(calibration.LEAST)) / temperature)

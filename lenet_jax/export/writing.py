@@ -12,7 +12,7 @@ from lenet_jax.data import leakage
 from lenet_jax.errors import UserError
 from lenet_jax.export import c_header, golden, int8, network, onnx_model, stablehlo, web
 from lenet_jax.export.signature import Signature
-from lenet_jax.files import make_folder, place, shown
+from lenet_jax.files import make_folder, printable, to_path
 from lenet_jax.runs import workdir, written
 
 # Of the file of each format; a page is a folder.
@@ -23,12 +23,12 @@ ANY_BATCH = Signature()
 
 def default_output(folder: str | os.PathLike[str], format: str) -> Path:
     """Where an export goes if nobody says where: into the run's own folder."""
-    return place(folder) / "export" / ("web" if format == "web" else f"lenet5{ENDINGS[format]}")
+    return to_path(folder) / "export" / ("web" if format == "web" else f"lenet5{ENDINGS[format]}")
 
 
 def files_of(output: str | os.PathLike[str], format: str) -> list[Path]:
     """The files that an export to `output` writes."""
-    path = place(output)
+    path = to_path(output)
     if format == "web":
         return [path / name for name in ("index.html", *web.BESIDE)]
     return [path, path.with_suffix(".golden.npz")] if format == "int8" else [path]
@@ -64,9 +64,9 @@ def write(
       UserError: `output` cannot be written or has the wrong ending, another file is there, or a
         package is missing.
     """
-    path, ending = place(output), ENDINGS[format]
+    path, ending = to_path(output), ENDINGS[format]
     if ending and path.suffix != ending:
-        raise UserError(f"--output={shown(path)}: must end in {ending} for --format={format}")
+        raise UserError(f"--output={printable(path)}: must end in {ending} for --format={format}")
     about = _about(record, params_M, epochs, accuracy)
     told = {name: str(value) for name, value in about.items()}
     config = record.config
@@ -121,7 +121,7 @@ def _about(
     parameters = sum(leaf.size for leaf in jax.tree.leaves(params_M))
     return {
         "model": config.model,
-        "members": config.networks,
+        "members": config.num_models,
         "parameters": parameters,
         "labels": "0 1 2 3 4 5 6 7 8 9",
         "pixels": "0 for background, 255 for ink, centred as MNIST's; normalised inside",

@@ -21,7 +21,7 @@ class Bins:
     Attributes:
       count_Q: digits in a bin, int64.
       confidence_Q: their mean confidence, NaN in an empty bin.
-      accuracy_Q: the share of them that is right, NaN in an empty bin.
+      accuracy_Q: the fraction of them that is right, NaN in an empty bin.
       error: expected calibration error, the mean distance of the two over all digits, in [0, 1];
         NaN without digits (Guo et al. 2017, equation 3).
     """

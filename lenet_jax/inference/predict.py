@@ -21,12 +21,12 @@ from lenet_jax.distributed import backend, compilation_progress, multihost
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.environment import commands
 from lenet_jax.errors import UserError
-from lenet_jax.files import place, shown
+from lenet_jax.files import printable, to_path
 from lenet_jax.inference import calibration
 from lenet_jax.runs import checkpoint, workdir
 
 # Images per device and step: enough to keep it busy, few enough to fit a CPU core's cache.
-SHARE = 128
+PER_DEVICE_BATCH = 128
 
 
 def logits(
@@ -52,20 +52,20 @@ def logits(
       float32 [M, N, 10], with several views the logarithm of their mean probabilities.
     """
     config = config.on(meshes.platform(mesh))
-    members, images = rows_MxN.shape
+    members, num_examples = rows_MxN.shape
     shards = mesh.shape[meshes.BATCH]
-    share = min(SHARE, -(-images // shards))
-    steps = -(-images // (share * shards))
-    padded = jnp.pad(rows_MxN, ((0, 0), (0, steps * share * shards - images)))
-    rows_MxSxB = jnp.maximum(padded, 0).reshape(members, steps, share * shards)
+    per_device_batch = min(PER_DEVICE_BATCH, -(-num_examples // shards))
+    steps = -(-num_examples // (per_device_batch * shards))
+    padded = jnp.pad(rows_MxN, ((0, 0), (0, steps * per_device_batch * shards - num_examples)))
+    rows_MxSxB = jnp.maximum(padded, 0).reshape(members, steps, per_device_batch * shards)
 
     def one_member(
         params: models.Params, rows_SxB: jax.Array, images_NxHxW: jax.Array
     ) -> jax.Array:
-        first = lax.axis_index(meshes.BATCH) * share
+        first = lax.axis_index(meshes.BATCH) * per_device_batch
 
         def one_batch(rows_B: jax.Array) -> jax.Array:
-            rows_B = lax.dynamic_slice_in_dim(rows_B, first, share)
+            rows_B = lax.dynamic_slice_in_dim(rows_B, first, per_device_batch)
             # The barrier makes this a copy of rows; fused with its readers it is one of pixels.
             images_BxHxW = images_NxHxW.at[rows_B].get(mode="promise_in_bounds")
             images_BxHxW = lax.optimization_barrier(images_BxHxW)
@@ -74,10 +74,10 @@ def logits(
         return lax.map(one_batch, rows_SxB)
 
     every_member = meshes.over_members(
-        mesh, one_member, (P(),), P(meshes.MEMBER, None, meshes.BATCH), own=2
+        mesh, one_member, (P(),), P(meshes.MEMBER, None, meshes.BATCH), num_stacked=2
     )
     logits_MxSxBxK = every_member(params_M, rows_MxSxB, images_NxHxW)
-    return logits_MxSxBxK.reshape(members, steps * share * shards, -1)[:, :images]
+    return logits_MxSxBxK.reshape(members, steps * per_device_batch * shards, -1)[:, :num_examples]
 
 
 def view_maps(views: int) -> np.ndarray:
@@ -139,8 +139,8 @@ def probabilities(
 
 def compile_ahead(config: Config, views: int, rows: int) -> None:
     """Compiles what `from_run` will call for so many images, while they are read."""
-    mesh = meshes.make(config.networks)
-    compilation_progress.once(_program, config, mesh, config.networks, rows, views)
+    mesh = meshes.make(config.num_models)
+    compilation_progress.once(_program, config, mesh, config.num_models, rows, views)
 
 
 def _program(
@@ -164,15 +164,15 @@ def _program(
 
 
 def out_of_fold(
-    config: Config, mesh: Mesh, params_M: Any, rows_MxH: np.ndarray, images_NxHxW: np.ndarray
+    config: Config, mesh: Mesh, params_M: Any, rows_MxV: np.ndarray, images_NxHxW: np.ndarray
 ) -> np.ndarray:
-    """Mean probabilities of each fold's members for what was held out of them, [folds, H, 10].
+    """Mean probabilities of each fold's members for what was held out of them, [folds, V, 10].
 
     Args:
       config: of the run.
       mesh: over which members and images are split.
       params_M: parameters with a leading member axis.
-      rows_MxH: `Population.held_MxH`.
+      rows_MxV: `Population.held_MxV`.
       images_NxHxW: uint8 [N, 28, 28].
     """
 
@@ -182,11 +182,11 @@ def out_of_fold(
         compiler_options=backend.options(mesh, config),
     )
     @backend.precision(config)
-    def program(params_M: Any, rows_MxH: jax.Array, images_NxHxW: jax.Array) -> jax.Array:
-        logits_MxHxK = logits(config, mesh, params_M, rows_MxH, images_NxHxW)
-        return jnp.exp(metrics.average_folds(logits_MxHxK, config.folds))
+    def program(params_M: Any, rows_MxV: jax.Array, images_NxHxW: jax.Array) -> jax.Array:
+        logits_MxVxK = logits(config, mesh, params_M, rows_MxV, images_NxHxW)
+        return jnp.exp(metrics.average_folds(logits_MxVxK, config.folds))
 
-    members = multihost.put((params_M, rows_MxH), meshes.stacked(mesh))
+    members = multihost.put((params_M, rows_MxV), meshes.stacked(mesh))
     given = *members, multihost.replicate(images_NxHxW, meshes.replicated(mesh))
     compiled = compilation_progress.compiled("evaluate", program.lower(*given).compile)
     return np.asarray(compiled(*given))
@@ -218,12 +218,12 @@ def from_run(
       UserError: there is no checkpoint, all are damaged, or a network of the run has diverged.
     """
     params_M = restore(folder, record, which)
-    mesh = meshes.make(record.config.networks)
+    mesh = meshes.make(record.config.num_models)
     mean_NxK = probabilities(record.config, mesh, params_M, images_NxHxW, views=views)
     if not np.isfinite(mean_NxK).all():
         raise UserError(
-            f"{shown(folder)}: no finite probabilities; a network of the run has diverged, train "
-            "it again with a lower learning rate"
+            f"{printable(folder)}: no finite probabilities; a network of the run has diverged, "
+            "train it again with a lower learning rate"
         )
     temperature = workdir.read_temperature(folder)
     return mean_NxK if views > 1 else calibration.tempered(mean_NxK, temperature)
@@ -244,13 +244,14 @@ def restore(
     Raises:
       UserError: there is no checkpoint, or all are damaged.
     """
-    below = place(folder) / workdir.CHECKPOINTS
+    below = to_path(folder) / workdir.CHECKPOINTS
     with contextlib.closing(checkpoint.Checkpoints(below, read_only=True)) as checkpoints:
         at = checkpoints.choose(which)
         if at is None:
             raise UserError(
-                f"{shown(folder)}: holds no whole checkpoint yet; "
-                f"{commands.command('train', f'--workdir={shown(folder)}')} goes on with the run"
+                f"{printable(folder)}: holds no whole checkpoint yet; "
+                f"{commands.command('train', f'--workdir={printable(folder)}')} goes on with the "
+                "run"
             )
-        target = models.shapes(record.config, (record.config.networks,))
+        target = models.shapes(record.config, (record.config.num_models,))
         return checkpoints.restore_averaged(at, target)

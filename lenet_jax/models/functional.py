@@ -63,7 +63,7 @@ def apply(
     config: Config,
     params: Params,
     images_BxHxW: jax.Array,
-    keep_BxF: jax.Array | None = None,
+    keep_BxU: jax.Array | None = None,
 ) -> jax.Array:
     """Logits of one member.
 
@@ -71,13 +71,13 @@ def apply(
       config: which model.
       params: as `init` makes them.
       images_BxHxW: pixels 0..255, uint8 or float32 [B, 28, 28].
-      keep_BxF: what the units of F6 are multiplied with in a training step with dropout; None for
+      keep_BxU: what the units of F6 are multiplied with in a training step with dropout; None for
         prediction.
 
     Returns:
       float32 [B, 10]; their softmax are the probabilities of the digits.
     """
-    rest = () if keep_BxF is None else (keep_BxF,)
+    rest = () if keep_BxU is None else (keep_BxU,)
     return cast(jax.Array, _module(config).apply({"params": params}, images_BxHxW, *rest))
 
 

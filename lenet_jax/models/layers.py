@@ -76,14 +76,14 @@ class Dense(nn.Module):
     kernel_init: Any = nn.initializers.he_normal()
 
     @nn.compact
-    def __call__(self, x_IxB: jax.Array) -> jax.Array:
+    def __call__(self, x_DxB: jax.Array) -> jax.Array:
         """[I, B] -> [features, B]; the kernel is stored as `kernel_shape` or [I, features]."""
-        inputs = x_IxB.shape[0]
+        inputs = x_DxB.shape[0]
         kernel = self.param(
             "kernel", self.kernel_init, self.kernel_shape or (inputs, self.features)
         )
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        return kernel.reshape(inputs, self.features).T @ x_IxB + bias[:, None]
+        return kernel.reshape(inputs, self.features).T @ x_DxB + bias[:, None]
 
 
 def c5(width: int = 1, **fields: Any) -> Dense:

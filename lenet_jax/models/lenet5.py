@@ -29,8 +29,8 @@ class LeNet5(nn.Module):
     width: int = 1
 
     @nn.compact
-    def __call__(self, images_BxHxW: jax.Array, keep_BxF: jax.Array | None = None) -> jax.Array:
-        """Pixels 0..255, [B, 28, 28] -> logits [B, 10]; `keep_BxF` multiplies the units of F6."""
+    def __call__(self, images_BxHxW: jax.Array, keep_BxU: jax.Array | None = None) -> jax.Array:
+        """Pixels 0..255, [B, 28, 28] -> logits [B, 10]; `keep_BxU` multiplies the units of F6."""
         act = activation(self.activation)
         phases, pooled = convolution.implementation(self.conv)
 
@@ -48,7 +48,7 @@ class LeNet5(nn.Module):
         self.sow(INTERMEDIATES, "S4", x)
         x = act(c5(self.width)(flatten_maps(x)))
         x = act(Dense(F6 * self.width, name="F6")(x))
-        if keep_BxF is not None:
-            x = x * keep_BxF.T
+        if keep_BxU is not None:
+            x = x * keep_BxU.T
         logits_KxB = Dense(CLASSES, kernel_init=nn.initializers.lecun_normal(), name="output")(x)
         return logits_KxB.T

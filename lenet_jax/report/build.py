@@ -17,18 +17,18 @@ from lenet_jax.distributed import backend, mesh, settings
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.environment import commands
 from lenet_jax.errors import UserError
-from lenet_jax.files import place, shown, write_atomically
+from lenet_jax.files import printable, to_path, write_atomically
 from lenet_jax.inference import calibration, predict
-from lenet_jax.report import only_shown
+from lenet_jax.report import best_effort
 from lenet_jax.runs import workdir
-from lenet_jax.training import population
+from lenet_jax.training import population as populations
 from lenet_jax.training.result import Result
 
 
 def write(
     folder: str | os.PathLike[str],
     result: Result,
-    again: only_shown.Again = only_shown.IN_PYTHON,
+    again: best_effort.Again = best_effort.IN_PYTHON,
     say: Callable[[str], None] = print,
 ) -> None:
     """Writes what a finished run has found, and then what only shows it: `report/` and the card.
@@ -45,7 +45,7 @@ def write(
       UserError: `networks.csv` or `calibration.json` cannot be written.
     """
     config = result.record.config
-    if result.networks and config.networks > 1:
+    if result.networks and config.num_models > 1:
         workdir.write_networks(folder, result.networks)
     # What predicts after folds is the average of them all, and there is no digit that it has not
     # seen. A network of a sweep may have diverged.
@@ -53,25 +53,25 @@ def write(
         labels_N, probabilities_NxK = result.held
         if np.isfinite(probabilities_NxK).all():
             workdir.write_calibration(folder, calibration.summary(probabilities_NxK, labels_N))
-    with only_shown.telling("the report", again.report, say):
+    with best_effort.telling("the report", again.report, say):
         _write_report(folder, result)
-    with only_shown.telling("the model card", again.card, say):
-        card = report.model_card(result, shown(folder), settings.deciding())
-        write_atomically(place(folder) / workdir.CARD, card)
+    with best_effort.telling("the model card", again.card, say):
+        card = report.model_card(result, printable(folder), settings.deciding())
+        write_atomically(to_path(folder) / workdir.CARD, card)
 
 
 def _points(folder: str, config: Config) -> list[str]:
-    """A line for each point of the sweep, the best first."""
+    """A line for each trial of the sweep, the best first."""
     if not config.sweep:
         return []
-    swept = workdir.read_networks(folder, tuple(config.points[0]))
-    by_point = sweep.accuracies(config.sweep, swept)
-    by_point.sort(key=lambda each: float(np.mean(each[1])), reverse=True)
+    swept = workdir.read_networks(folder, tuple(config.trials[0]))
+    by_trial = sweep.accuracies(config.sweep, swept)
+    by_trial.sort(key=lambda each: float(np.mean(each[1])), reverse=True)
     return [
         "Sweep:",
         *(
-            f"  {np.mean(each):.3%} +- {np.std(each, ddof=len(each) > 1):.3%}  {sweep.named(point)}"
-            for point, each in by_point
+            f"  {np.mean(each):.3%} +- {np.std(each, ddof=len(each) > 1):.3%}  {sweep.named(trial)}"
+            for trial, each in by_trial
         ),
     ]
 
@@ -96,17 +96,20 @@ def rewrite_report(
     if dataset.fingerprint != record.data_fingerprint:
         raise UserError(
             f"{dataset.name}: these are not the {record.data_rows:,} digits that the run in "
-            f"{shown(folder)} was trained on ({record.data_name}); give the --data of run_train.py"
+            f"{printable(folder)} was trained on ({record.data_name}); give the --data of "
+            "run_train.py"
         )
     assert dataset.labels_N is not None
     config = record.config
-    people = population.make(config, dataset.labels_N)
+    population = populations.make(config, dataset.labels_N)
     params_M = predict.restore(folder, record, which)
-    probabilities_NxK, aside, devices = None, None, mesh.make(len(people))
-    if len(people.held_rows):
-        aside = dataset.take(people.held_rows)
-        probabilities_NxK = people.in_held_rows(
-            predict.out_of_fold(config, devices, params_M, people.held_MxH, dataset.images_NxHxW)
+    probabilities_NxK, aside, devices = None, None, mesh.make(len(population))
+    if len(population.held_rows):
+        aside = dataset.take(population.held_rows)
+        probabilities_NxK = population.in_held_rows(
+            predict.out_of_fold(
+                config, devices, params_M, population.held_MxV, dataset.images_NxHxW
+            )
         )
     page = _write_report(
         folder,
@@ -114,7 +117,7 @@ def rewrite_report(
             record=record,
             rows=[],
             networks=[],
-            training=dataset.take(people.member.rows_R[0]),
+            training=dataset.take(population.member.rows_R[0]),
             holdout=aside,
             probabilities_NxK=probabilities_NxK,
             params=jax.tree.map(lambda leaf: leaf[0], params_M),
@@ -137,9 +140,9 @@ def _write_report(folder: str | os.PathLike[str], result: Result) -> Path:
     result = dataclasses.replace(
         result,
         rows=workdir.read_metrics(folder),
-        networks=workdir.read_networks(folder, tuple(config.points[0])) if swept else [],
+        networks=workdir.read_networks(folder, tuple(config.trials[0])) if swept else [],
     )
-    pictures = place(folder) / workdir.REPORT
+    pictures = to_path(folder) / workdir.REPORT
     report.write_report(result, inside, pictures)
     return pictures / report.PAGE
 
@@ -174,7 +177,7 @@ def _seen_inside(config: Config) -> Callable[..., Any]:
 
 def _augmented(config: Config, training: Dataset) -> np.ndarray:
     """A hundred training digits of all classes as member 0 might see them, [100, 28, 28]."""
-    config = population.configs_of_points(config)[0]
+    config = populations.configs_of_trials(config)[0]
     assert training.labels_N is not None
     images_NxHxW = training.images_NxHxW[_of_all_classes(training.labels_N, 100)]
     # Drawn by NumPy, for JAX would compile its generator.
@@ -209,7 +212,7 @@ def _numbers(folder: str, record: workdir.Record) -> list[str]:
     lines = [f"Done: {config.epochs} epochs in {seconds:.1f} s"]
     last: workdir.Row = rows[-1] if rows else {}
     if last.get("holdout_accuracy") is not None:
-        each = "the members' mean accuracy is " if config.networks > 1 else ""
+        each = "the members' mean accuracy is " if config.num_models > 1 else ""
         lines.append(
             f"Hold-out: {each}{last['holdout_accuracy']:.2%} of {record.held_rows:,} digits"
         )
@@ -222,7 +225,7 @@ def _next(folder: str, data: str) -> list[str]:
     """What to type next; nothing else stands in its lines, which are to be pasted as they are."""
     run = f"--workdir={folder}"
     output = "submission.csv"
-    page = place(folder) / workdir.REPORT / report.PAGE
+    page = to_path(folder) / workdir.REPORT / report.PAGE
     return [
         *([f"Report: {page}"] if page.exists() else []),
         f"Next, to predict digits and write {output}:",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lenet_jax.config import Config
 from lenet_jax.data import leakage
 from lenet_jax.environment import commands
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 from lenet_jax.report.markdown import code, table
 from lenet_jax.runs.workdir import CARD_TAGS, Record
 
@@ -41,7 +41,7 @@ def model_name(config: Config) -> str:
     model = "LeNet-5 of 1998" if config.model == "lecun1998" else "LeNet-5"
     if config.width > 1:
         model += f", {config.width} times as wide"
-    return model if config.networks == 1 else f"{config.networks} x {model}"
+    return model if config.num_models == 1 else f"{config.num_models} x {model}"
 
 
 def model_card(result: "Result", workdir: str, settings: str = "") -> str:
@@ -56,7 +56,7 @@ def model_card(result: "Result", workdir: str, settings: str = "") -> str:
       settings: variables that the run obeyed and that may decide its numbers, empty for none.
     """
     record, config = result.record, result.record.config
-    seed, members = config.seed, config.networks
+    seed, members = config.seed, config.num_models
     fields = [(f"`{name}`", code(str(value))) for name, value in config.as_dict().items()]
     return f"""\
 ---
@@ -104,7 +104,7 @@ mistakes and for how far a confidence can be trusted.
 ### Training Data
 
 - name: {code(record.data_name)}
-- digits: {record.data_rows:,}, {_shares(record)}
+- digits: {record.data_rows:,}, {_rows_used(record)}
 - source: {code(record.data_source)}
 - fingerprint: {code(record.data_fingerprint)}{_warned(record.data_source)}
 
@@ -157,7 +157,7 @@ def _head(result: "Result") -> str:
             "  - task: {type: image-classification, name: Image Classification}",
             "    dataset:",
             f"      type: {json.dumps(dataset)}",
-            f"      name: {json.dumps(shown(record.data_name))}",
+            f"      name: {json.dumps(printable(record.data_name))}",
             "      split: hold-out",
             "    metrics:",
             f"    - {{type: accuracy, value: {results[-1][1]:.6f}, name: Hold-out accuracy}}",
@@ -171,13 +171,13 @@ def _accuracies(result: "Result") -> list[tuple[str, float]]:
     config, alone, together = record.config, last["holdout_accuracy"], last["ensemble_accuracy"]
     if alone is None or not record.held_rows:
         return []
-    named = "one network" if config.networks == 1 else "one network, mean of the members"
-    averaged = [] if together is None else [(f"ensemble of {config.averaged}", together)]
+    named = "one network" if config.num_models == 1 else "one network, mean of the members"
+    averaged = [] if together is None else [(f"ensemble of {config.models_per_fold}", together)]
     return [(named, alone), *averaged]
 
 
 def _what(result: "Result") -> str:
-    config, members = result.record.config, result.record.config.networks
+    config, members = result.record.config, result.record.config.num_models
     if config.model == "lecun1998":
         network = (
             "LeNet-5 to the letter of the paper: scaled tanh, trainable subsampling, the sparse "
@@ -210,7 +210,7 @@ def _what(result: "Result") -> str:
     )
 
 
-def _shares(record: Record) -> str:
+def _rows_used(record: Record) -> str:
     if folds := record.config.folds:
         return f"each network trained without one of {folds} folds, {record.train_rows:,} digits"
     return f"of which {record.train_rows:,} were trained on and {record.held_rows:,} held out"

@@ -81,10 +81,10 @@ def draw_confusion(matrix_KxK: np.ndarray) -> "Figure":
     axes.set_ylabel("true digit", fontsize=MEDIUM)
 
     right, digits = np.trace(counts_KxK), counts_KxK.sum()
-    share = f"{right:,.0f} of {digits:,.0f} digits right ({right / max(1, digits):.2%})"
+    summary = f"{right:,.0f} of {digits:,.0f} digits right ({right / max(1, digits):.2%})"
     add_headings(
         figure,
-        share if digits else "No digits",
+        summary if digits else "No digits",
         "On the diagonal what is right; the stronger the colour beside it, the more mistakes",
         72,
     )

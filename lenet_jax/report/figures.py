@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lenet_jax.files import make_folder, place
+from lenet_jax.files import make_folder, to_path
 from lenet_jax.runs import written
 
 if TYPE_CHECKING:
@@ -78,11 +78,11 @@ def ink(image_HxW: np.ndarray) -> np.ndarray:
 
 def signed(values_HxW: np.ndarray, limit: float) -> np.ndarray:
     """Numbers in [-limit, limit] as colours, uint8 [H, W, 3]: blue below zero, orange above."""
-    share_HxWx1 = np.clip(values_HxW / limit, -1, 1)[..., None]
+    part_HxWx1 = np.clip(values_HxW / limit, -1, 1)[..., None]
     ends = (np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) for colour in (BLUE, ORANGE))
     below, above = ends
-    colour = np.where(share_HxWx1 < 0, below, above)
-    mixed: np.ndarray = np.rint(255 + np.abs(share_HxWx1) * (colour - 255.0)).astype(np.uint8)
+    colour = np.where(part_HxWx1 < 0, below, above)
+    mixed: np.ndarray = np.rint(255 + np.abs(part_HxWx1) * (colour - 255.0)).astype(np.uint8)
     return mixed
 
 
@@ -104,5 +104,5 @@ def write(figure: "Figure", path: str | os.PathLike[str], *, overwrite: bool = F
     Raises:
       UserError: another file is there, or the folder or the file cannot be written.
     """
-    make_folder(place(path).parent)
+    make_folder(to_path(path).parent)
     written.write(path, png(figure), overwrite=overwrite)

@@ -102,9 +102,9 @@ def draw_augmented(images_NxHxW: np.ndarray) -> "Figure":
     """
     if not len(images_NxHxW):
         raise ValueError("there are no digits to draw")
-    shown_NxHxW = images_NxHxW[:100]
-    heading = f"{len(shown_NxHxW)} of the training digits"
-    return _gallery(shown_NxHxW, heading, "As the network sees them in training", columns=10)
+    pictured_NxHxW = images_NxHxW[:100]
+    heading = f"{len(pictured_NxHxW)} of the training digits"
+    return _gallery(pictured_NxHxW, heading, "As the network sees them in training", columns=10)
 
 
 def draw_seen(images_NxHxW: np.ndarray, labels_N: np.ndarray, sure_N: np.ndarray) -> "Figure":

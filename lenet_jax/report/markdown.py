@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 
 def code(text: str) -> str:
     """Inline code, which neither line ends nor backticks of the text can break."""
-    text = shown(text)
+    text = printable(text)
     fence = "`"
     while fence in text:
         fence += "`"

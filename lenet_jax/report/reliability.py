@@ -72,9 +72,13 @@ def draw_reliability(labels_N: np.ndarray, probabilities_NxK: np.ndarray) -> "Fi
     return figure
 
 
-def wilson(share: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """95% confidence intervals of shares of so many draws (Wilson 1927), each in [0, 1]."""
+def wilson(fraction_right: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """95% confidence intervals of fractions of so many draws (Wilson 1927), each in [0, 1]."""
     z = 1.959964
-    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + (z / count) ** 2 / 4)
+    centre = (fraction_right + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = (
+        z
+        / (1 + z**2 / count)
+        * np.sqrt(fraction_right * (1 - fraction_right) / count + (z / count) ** 2 / 4)
+    )
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)

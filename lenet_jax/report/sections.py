@@ -60,17 +60,17 @@ def facts(result: "Result") -> Table:
         labels_N, probabilities_NxK = result.held
         digits = len(labels_N)
         right = int((probabilities_NxK.argmax(axis=1) == labels_N).sum())
-        share = right / digits
-        luck = math.sqrt(share * (1 - share) / digits)
+        accuracy = right / digits
+        luck = math.sqrt(accuracy * (1 - accuracy) / digits)
         loss = calibration.cross_entropy(probabilities_NxK, labels_N)
         error = calibration.expected_error(probabilities_NxK, labels_N)
         rows += [
-            ("hold-out accuracy", f"{share:.2%} ({right:,} of {digits:,} digits)"),
+            ("hold-out accuracy", f"{accuracy:.2%} ({right:,} of {digits:,} digits)"),
             ("one standard deviation of chance", f"{100 * luck:.2f} points"),
             ("hold-out loss (cross-entropy)", f"{loss:.4f}"),
             ("expected calibration error", f"{error:.2%}"),
         ]
-    members, seed = config.networks, config.seed
+    members, seed = config.num_models, config.seed
     rows += [
         ("digits", record.data_name),
         ("trained on", f"{record.train_rows:,} digits"),
@@ -131,9 +131,9 @@ def _curves(rows: Sequence[Mapping[str, float | None]]) -> Section:
 
 
 def _sweep(swept: str, networks: Sequence[Mapping[str, Any]]) -> Section:
-    by_point = sweep.accuracies(swept, networks)
-    fields = list(by_point[0][0])
-    best, _ = max(by_point, key=lambda each: np.mean(each[1]))
+    by_trial = sweep.accuracies(swept, networks)
+    fields = list(by_trial[0][0])
+    best, _ = max(by_trial, key=lambda each: np.mean(each[1]))
     return Section(
         heading="Sweep",
         name="sweep",
@@ -142,8 +142,8 @@ def _sweep(swept: str, networks: Sequence[Mapping[str, Any]]) -> Section:
         table=Table(
             head=(*fields, "networks", "mean hold-out accuracy"),
             rows=[
-                (*map("{:g}".format, point.values()), f"{len(each)}", f"{np.mean(each):.3%}")
-                for point, each in by_point
+                (*map("{:g}".format, trial.values()), f"{len(each)}", f"{np.mean(each):.3%}")
+                for trial, each in by_trial
             ],
         ),
     )

@@ -22,7 +22,7 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy as keep
 
 from lenet_jax.distributed import mesh
 from lenet_jax.errors import UserError
-from lenet_jax.files import is_remote, make_folder, place, shown
+from lenet_jax.files import is_remote, make_folder, printable, to_path
 from lenet_jax.runs import checksums, failed_saves, plain_path, trees
 
 AVERAGED = "averaged_params"
@@ -58,7 +58,7 @@ class Checkpoints:
     def __init__(self, folder: str | os.PathLike[str], *, read_only: bool = False) -> None:
         """Opens a folder; unless `read_only`, it is made if it is missing."""
         # Orbax takes a relative path and fails on it later, in a thread.
-        self.folder = place(folder) if is_remote(folder) else Path(folder).absolute()
+        self.folder = to_path(folder) if is_remote(folder) else Path(folder).absolute()
         self._saving: int | None = None
 
         def metric(metrics: dict[str, float]) -> float:
@@ -114,7 +114,7 @@ class Checkpoints:
                 for line in damaged if jax.process_index() == 0 else ():
                     print(f"WARNING: {line}; taking step {step} in its place", file=sys.stderr)
                 return step
-            damaged.append(f"{shown(self.folder / str(step))}: damaged checkpoint ({damage})")
+            damaged.append(f"{printable(self.folder / str(step))}: damaged checkpoint ({damage})")
         if damaged:
             raise UserError(f"{'; '.join(damaged)}; give another --workdir to start anew")
         return None
@@ -215,7 +215,7 @@ class Checkpoints:
         # Neither Orbax nor TensorStore raise anything narrower.
         except Exception as error:
             raise UserError(
-                f"{shown(self.folder / str(step))}: what was saved there cannot be read back "
+                f"{printable(self.folder / str(step))}: what was saved there cannot be read back "
                 f"({_brief(error)}); give a --workdir on another disk, or in a folder of another "
                 "name"
             ) from error
@@ -260,8 +260,8 @@ class Checkpoints:
             reason = getattr(error, "strerror", None) or str(error).strip().rpartition(": ")[2]
             reason = reason.partition(" [")[0]
             raise UserError(
-                f"{shown(self.folder)}: checkpoint cannot be {done} ({reason}); make room, and the "
-                "same command goes on from the checkpoint before"
+                f"{printable(self.folder)}: checkpoint cannot be {done} ({reason}); make room, and "
+                "the same command goes on from the checkpoint before"
             ) from error
 
     def _check_arrays(self, step: int, item: str, target: Any) -> None:
@@ -279,7 +279,7 @@ class Checkpoints:
         # Neither Orbax nor TensorStore raise anything narrower.
         except Exception as error:
             raise UserError(
-                f"{shown(self.folder / str(step))}: this checkpoint cannot be read "
+                f"{printable(self.folder / str(step))}: this checkpoint cannot be read "
                 f"({_brief(error)}); it "
                 "is damaged or of another version of the project; give another --workdir"
             ) from error

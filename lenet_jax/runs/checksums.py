@@ -6,7 +6,7 @@ import os
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
-from lenet_jax.files import shown, write_atomically
+from lenet_jax.files import printable, write_atomically
 
 NAME = "checksums.json"
 
@@ -84,11 +84,11 @@ def damage(folder: Path) -> str | None:
         try:
             # A device or a pipe would be read for ever.
             if (folder / name).exists() and not (folder / name).is_file():
-                return f"{shown(name)} is no regular file"
+                return f"{printable(name)} is no regular file"
             if _sum(folder / name) != expected:
-                return f"{shown(name)} has changed"
+                return f"{printable(name)} has changed"
         except (OSError, ValueError) as error:
-            return f"{shown(name)}: {getattr(error, 'strerror', None) or error}"
+            return f"{printable(name)}: {getattr(error, 'strerror', None) or error}"
     return None
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lenet_jax.files import is_remote, shown, write_atomically
+from lenet_jax.files import is_remote, printable, write_atomically
 
 FOLDER = "compiled"
 # Seconds after which an entry that has not changed is taken for whole.
@@ -58,7 +58,7 @@ def _prune(cache: Path) -> None:
 def _healing(cache: Path, show: Callable[..., None]) -> Callable[..., None]:
     """A `warnings.showwarning` that removes the entries which JAX cannot read."""
 
-    def shown_or_healed(message: Warning | str, *arguments: Any, **named: Any) -> None:
+    def warn_or_heal(message: Warning | str, *arguments: Any, **named: Any) -> None:
         unreadable = _UNREADABLE.match(str(message))
         if unreadable is None:
             show(message, *arguments, **named)
@@ -68,8 +68,8 @@ def _healing(cache: Path, show: Callable[..., None]) -> Callable[..., None]:
             with contextlib.suppress(OSError):
                 path.unlink()
 
-    vars(shown_or_healed)["heals"] = os.fspath(cache)
-    return shown_or_healed
+    vars(warn_or_heal)["heals"] = os.fspath(cache)
+    return warn_or_heal
 
 
 class Copies:
@@ -111,7 +111,7 @@ class Copies:
                     write_atomically(self.cache / name, content, sync=False)
                     self._known.add(name)
                 else:
-                    line = f"WARNING: {shown(copy)}: half-copied; the program is compiled again"
+                    line = f"WARNING: {printable(copy)}: half-copied; the program is compiled again"
                     print(line, file=sys.stderr, flush=True)
                     copy.unlink()
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lenet_jax.errors import UserError
-from lenet_jax.files import is_remote, make_folder, shown
+from lenet_jax.files import is_remote, make_folder, printable
 from lenet_jax.runs import checksums, compilation_cache, workdir
 
 FINISHED = "finished"
@@ -50,37 +50,37 @@ class Mirror:
         for path in (run, folder):
             if is_remote(path):
                 raise UserError(
-                    f"{shown(path)}: a mirror is a folder of this machine, of a run in another "
+                    f"{printable(path)}: a mirror is a folder of this machine, of a run in another "
                     "one; give the --workdir alone"
                 )
         self.run, self.folder = Path(run), Path(folder)
         if self.run.resolve() == self.folder.resolve():
-            raise UserError(f"{shown(folder)}: is the workdir itself; give another --mirror")
+            raise UserError(f"{printable(folder)}: is the workdir itself; give another --mirror")
         make_folder(self.folder)
         for name in _copies(self.folder):
             if not _is_copy(self.folder / name):
                 raise UserError(
-                    f"{shown(self.folder / name)}: is no copy of a run, but has its name; "
+                    f"{printable(self.folder / name)}: is no copy of a run, but has its name; "
                     "give a --mirror of its own, a new folder for instance"
                 )
         self._programs = programs
         # The newest first.
-        self._whole: list[str] = []
+        self._complete: list[str] = []
         for name in _copies(self.folder):
             damage = checksums.damage(self.folder / name)
             if damage is None:
-                self._whole.append(name)
+                self._complete.append(name)
             else:
-                _warn(f"{shown(self.folder / name)}: half-copied ({damage}); passed over")
+                _warn(f"{printable(self.folder / name)}: half-copied ({damage}); passed over")
         for left in self.folder.glob(f".*{_TEMPORARY}"):
-            _warn(f"{shown(left)}: half-copied; passed over")
+            _warn(f"{printable(left)}: half-copied; passed over")
 
     def check_same_run(self, asked: workdir.Record) -> None:
         """Raises UserError if the mirror is of a run with another config, other data or teacher."""
         # Here, for it knows Orbax, and a mirror is looked at before anything heavy is imported.
         from lenet_jax.runs import resume
 
-        for name in self._whole[:1]:
+        for name in self._complete[:1]:
             resume.check_same_run(self.folder / name, asked, "--mirror")
 
     def restore(self, start: int | None) -> int | None:
@@ -98,7 +98,7 @@ class Mirror:
           UserError: the workdir cannot be written.
         """
         restored: set[int] = set()
-        for name in self._whole:
+        for name in self._complete:
             for step in _steps(self.folder / name):
                 newer = bool(restored) or step > (-1 if start is None else start)
                 if newer and step not in restored and self._restore(name, step, not restored):
@@ -113,7 +113,7 @@ class Mirror:
             shutil.copytree(self.folder / name, temporary)
             damage = checksums.damage(temporary)
             if damage is not None:
-                _warn(f"{shown(self.folder / name)}: half-copied ({damage}); passed over")
+                _warn(f"{printable(self.folder / name)}: half-copied ({damage}); passed over")
                 return False
             for path in list(temporary.iterdir()) if with_files else ():
                 if path.name not in (workdir.CHECKPOINTS, checksums.NAME):
@@ -192,14 +192,14 @@ class Mirror:
             beside = [self.run / name for name in _OF_A_STEP if (self.run / name).exists()]
             self._copy(str(step), step, beside)
         given_up = set(_copies(self.folder)) - {FINISHED, *map(str, steps)}
-        for name in given_up if steps and str(steps[0]) in self._whole else ():
+        for name in given_up if steps and str(steps[0]) in self._complete else ():
             if int(name) < steps[0]:
                 self._remove(name)
         for left in self.folder.glob(f".*{_TEMPORARY}"):
             shutil.rmtree(left, ignore_errors=True)
 
     def _copy(self, name: str, step: int, beside: Iterable[Path]) -> None:
-        if name in self._whole:
+        if name in self._complete:
             return
         temporary = self.folder / f".{name}{_TEMPORARY}"
         shutil.rmtree(temporary, ignore_errors=True)
@@ -214,7 +214,7 @@ class Mirror:
             return
         self._remove(name)
         temporary.rename(self.folder / name)
-        self._whole.append(name)
+        self._complete.append(name)
 
     def _remove(self, name: str) -> None:
         if (self.folder / name).exists():
@@ -223,8 +223,8 @@ class Mirror:
             shutil.rmtree(gone, ignore_errors=True)
             (self.folder / name).rename(gone)
             shutil.rmtree(gone)
-        if name in self._whole:
-            self._whole.remove(name)
+        if name in self._complete:
+            self._complete.remove(name)
 
 
 def _copies(folder: Path) -> list[str]:
@@ -261,7 +261,7 @@ def _refused(folder: Path, done: str, error: OSError | UserError) -> UserError:
     if isinstance(error, UserError):
         return error
     return UserError(
-        f"{shown(folder)}: cannot be {done} ({error.strerror or error}); what is in the other "
+        f"{printable(folder)}: cannot be {done} ({error.strerror or error}); what is in the other "
         "folder is whole; make room, and the same command goes on"
     )
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from lenet_jax.errors import UserError
-from lenet_jax.files import place, shown
+from lenet_jax.files import printable, to_path
 from lenet_jax.runs import workdir
 
 # What a run writes there; the lock, which it leaves as it is, is not among them.
@@ -21,7 +21,7 @@ _NAMES = (
 
 def files(folder: str | os.PathLike[str]) -> list[Path]:
     """The files and folders of a run that prediction, export or training read again."""
-    return [place(folder) / name for name in (*_NAMES, workdir.LOCK) if name != workdir.REPORT]
+    return [to_path(folder) / name for name in (*_NAMES, workdir.LOCK) if name != workdir.REPORT]
 
 
 def check_free(folder: str | os.PathLike[str]) -> None:
@@ -36,13 +36,13 @@ def check_free(folder: str | os.PathLike[str]) -> None:
     Raises:
       UserError: it holds such files, which are named, or a `config.json` of something else.
     """
-    there = place(folder)
+    there = to_path(folder)
     names = _NAMES if workdir.read(folder) is None else (workdir.CARD,)
     taken = [name for name in names if _is_taken(there / name)]
     if taken:
         raise UserError(
-            f"{shown(folder)}: holds {', '.join(taken)}, which no run has written; give another "
-            "--workdir, or --overwrite to replace what is there"
+            f"{printable(folder)}: holds {', '.join(taken)}, which no run has written; give "
+            "another --workdir, or --overwrite to replace what is there"
         )
 
 

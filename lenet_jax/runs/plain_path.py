@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 _WINDOWS = os.name == "nt"
 # Backslashes and drives belong to paths there.
@@ -46,12 +46,12 @@ def of(folder: Path) -> Iterator[Path]:
         except OSError as error:
             raise _refused(folder, error.strerror or str(error)) from None
         if not is_plain(link):
-            raise _refused(folder, f"nor has {shown(tempfile.gettempdir())} a plain name")
+            raise _refused(folder, f"nor has {printable(tempfile.gettempdir())} a plain name")
         yield link
 
 
 def _refused(folder: Path, reason: str) -> UserError:
     return UserError(
-        f"{shown(folder)}: checkpoints cannot lie in a folder of such a name ({reason}); give "
+        f"{printable(folder)}: checkpoints cannot lie in a folder of such a name ({reason}); give "
         "another --workdir, without []*?\\ and what is not UTF-8"
     )

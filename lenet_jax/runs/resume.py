@@ -5,7 +5,7 @@ import os
 
 from lenet_jax import config
 from lenet_jax.errors import UserError
-from lenet_jax.files import place, shown
+from lenet_jax.files import printable, to_path
 from lenet_jax.runs import checkpoint, workdir
 
 
@@ -15,7 +15,7 @@ def newest(folder: str | os.PathLike[str]) -> int | None:
     Raises:
       UserError: it has some, and all are damaged.
     """
-    below = place(folder) / workdir.CHECKPOINTS
+    below = to_path(folder) / workdir.CHECKPOINTS
     if not below.is_dir():
         return None
     with contextlib.closing(checkpoint.Checkpoints(below, read_only=True)) as checkpoints:
@@ -35,22 +35,22 @@ def check_same_run(
     stored = workdir.read(folder)
     if stored is None:
         raise UserError(
-            f"{shown(folder)}: holds checkpoints but no {workdir.CONFIG}; give another {flag}"
+            f"{printable(folder)}: holds checkpoints but no {workdir.CONFIG}; give another {flag}"
         )
     different = config.differences(stored.config, asked.config)
     if different:
         raise UserError(
-            f"{shown(folder)}: holds a run with another config ({'; '.join(different)}); "
+            f"{printable(folder)}: holds a run with another config ({'; '.join(different)}); "
             f"give the same config to go on, or another {flag} to start anew"
         )
     if stored.data_fingerprint != asked.data_fingerprint:
         raise UserError(
-            f"{shown(folder)}: holds a run on other digits ({stored.data_name}, "
+            f"{printable(folder)}: holds a run on other digits ({stored.data_name}, "
             f"{stored.data_rows:,} rows) than {asked.data_name} ({asked.data_rows:,} rows); "
             f"give the same --data to go on, or another {flag} to start anew"
         )
     if stored.teacher_fingerprint not in ("", asked.teacher_fingerprint):
         raise UserError(
-            f"{shown(folder)}: config.teacher={shown(asked.config.teacher)} has been trained again "
-            f"since; give another {flag} to start anew"
+            f"{printable(folder)}: config.teacher={printable(asked.config.teacher)} has been "
+            f"trained again since; give another {flag} to start anew"
         )

@@ -19,9 +19,9 @@ from lenet_jax.files import (
     is_remote,
     lock,
     make_folder,
-    place,
+    printable,
     remove_left_over,
-    shown,
+    to_path,
     write_atomically,
 )
 from lenet_jax.runs import columns
@@ -98,7 +98,7 @@ def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
     Raises:
       UserError: another process is in the body, or the folder cannot be made or written.
     """
-    folder = place(workdir)
+    folder = to_path(workdir)
     make_folder(folder)
     if is_remote(workdir):
         yield
@@ -106,14 +106,14 @@ def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
     try:
         file = (folder / LOCK).open("ab")
     except OSError as error:
-        raise UserError(f"{shown(workdir)}: cannot be written ({error.strerror})") from None
+        raise UserError(f"{printable(workdir)}: cannot be written ({error.strerror})") from None
     with file:
         try:
             lock(file)
         except BlockingIOError:
             raise UserError(
-                f"{shown(workdir)}: another process is training in it; wait for its end or give "
-                "another --workdir"
+                f"{printable(workdir)}: another process is training in it; wait for its end or "
+                "give another --workdir"
             ) from None
         except OSError:
             pass
@@ -128,7 +128,7 @@ def create(workdir: str | os.PathLike[str], record: Record) -> None:
     Raises:
       UserError: the folder cannot be made or written.
     """
-    folder = place(workdir)
+    folder = to_path(workdir)
     make_folder(folder)
     fields = dataclasses.asdict(record)
     content = {"version": __version__, **fields, "config": record.config.as_dict()}
@@ -141,8 +141,8 @@ def read(workdir: str | os.PathLike[str]) -> Record | None:
     Raises:
       UserError: `config.json` is not what a run writes.
     """
-    path = place(workdir) / CONFIG
-    name = shown(path)
+    path = to_path(workdir) / CONFIG
+    name = printable(path)
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -178,20 +178,22 @@ def read_run(workdir: str | os.PathLike[str], say: Callable[[str], None] | None 
       UserError: there is no run, or nothing was saved of it yet.
     """
     record = read(workdir)
-    if record is None or not (place(workdir) / CHECKPOINTS).is_dir():
+    if record is None or not (to_path(workdir) / CHECKPOINTS).is_dir():
         raise UserError(
-            f"{shown(workdir)}: holds no run; train one with "
-            f"{commands.command('train', f'--workdir={shown(workdir)}')}"
+            f"{printable(workdir)}: holds no run; train one with "
+            f"{commands.command('train', f'--workdir={printable(workdir)}')}"
         )
     if say is not None and not is_finished(workdir):
         done = f"only {epochs_done(workdir, record)} of its {record.config.epochs} epochs are done"
-        say(f"WARNING: {shown(workdir)}: {done}; the command that began the run goes on with it")
+        say(
+            f"WARNING: {printable(workdir)}: {done}; the command that began the run goes on with it"
+        )
     return record
 
 
 def is_finished(workdir: str | os.PathLike[str]) -> bool:
     """Whether a run has come to its end: its model card is the last file that it writes."""
-    return is_card(place(workdir) / CARD)
+    return is_card(to_path(workdir) / CARD)
 
 
 def is_card(path: Any) -> bool:
@@ -213,7 +215,7 @@ def read_metrics(workdir: str | os.PathLike[str]) -> list[Row]:
     Raises:
       UserError: it is not what a run writes.
     """
-    with _reading(place(workdir) / METRICS, "metrics", "go on") as text:
+    with _reading(to_path(workdir) / METRICS, "metrics", "go on") as text:
         rows = csv.DictReader(io.StringIO(text or "", newline=""))
         return [{name: float(row[name]) if row[name] else None for name in COLUMNS} for row in rows]
 
@@ -221,12 +223,12 @@ def read_metrics(workdir: str | os.PathLike[str]) -> list[Row]:
 def write_metrics(workdir: str | os.PathLike[str], rows: Sequence[Row]) -> None:
     """Writes all rows anew, whole or not at all; a run has few epochs and a row is short."""
     cells = [{name: _shortest(value) for name, value in row.items()} for row in rows]
-    _write_table(place(workdir) / METRICS, COLUMNS, cells)
+    _write_table(to_path(workdir) / METRICS, COLUMNS, cells)
 
 
 def write_networks(workdir: str | os.PathLike[str], rows: Sequence[dict[str, Any]]) -> None:
-    """Writes a row per network: its seed, its fold, its point of the sweep and its accuracy."""
-    _write_table(place(workdir) / NETWORKS, tuple(rows[0]), rows)
+    """Writes a row per network: its seed, its fold, its trial of the sweep and its accuracy."""
+    _write_table(to_path(workdir) / NETWORKS, tuple(rows[0]), rows)
 
 
 def read_networks(workdir: str | os.PathLike[str], fields: Sequence[str]) -> list[dict[str, float]]:
@@ -239,7 +241,7 @@ def read_networks(workdir: str | os.PathLike[str], fields: Sequence[str]) -> lis
     Raises:
       UserError: it is not what a run writes.
     """
-    with _reading(place(workdir) / NETWORKS, "networks", "go on") as text:
+    with _reading(to_path(workdir) / NETWORKS, "networks", "go on") as text:
         rows = csv.DictReader(io.StringIO(text or "", newline=""))
         columns = ("network", "seed", "fold", *fields, "holdout_accuracy")
         return [{name: float(row[name]) for name in columns} for row in rows]
@@ -247,7 +249,7 @@ def read_networks(workdir: str | os.PathLike[str], fields: Sequence[str]) -> lis
 
 def write_calibration(workdir: str | os.PathLike[str], numbers: dict[str, float]) -> None:
     """Writes the temperature and what it was fitted on, for prediction."""
-    write_atomically(place(workdir) / CALIBRATION, json.dumps(numbers, indent=2) + "\n")
+    write_atomically(to_path(workdir) / CALIBRATION, json.dumps(numbers, indent=2) + "\n")
 
 
 def read_temperature(workdir: str | os.PathLike[str]) -> float:
@@ -256,7 +258,7 @@ def read_temperature(workdir: str | os.PathLike[str]) -> float:
     Raises:
       UserError: the file is not what a run writes.
     """
-    with _reading(place(workdir) / CALIBRATION, "calibration", "predict") as text:
+    with _reading(to_path(workdir) / CALIBRATION, "calibration", "predict") as text:
         if text is None:
             return 1.0
         temperature = float(json.loads(text)["temperature"])
@@ -286,13 +288,13 @@ def _reading(path: Any, what: str, to: str) -> Iterator[str | None]:
         text = None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "no text"
-        raise UserError(f"{shown(path)}: cannot be read ({reason})") from None
+        raise UserError(f"{printable(path)}: cannot be read ({reason})") from None
     try:
         yield text
     except (KeyError, RecursionError, TypeError, ValueError, csv.Error) as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"{shown(path)}: not the {what} of a run ({reason}); remove it to {to} without"
+            f"{printable(path)}: not the {what} of a run ({reason}); remove it to {to} without"
         ) from None
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lenet_jax.data import cache
 from lenet_jax.errors import UserError
-from lenet_jax.files import is_remote, place, shown, write_atomically
+from lenet_jax.files import is_remote, printable, to_path, write_atomically
 
 _FOLDER = "written"
 # Notes that are kept, the newest: a few bytes each.
@@ -63,11 +63,11 @@ def check(
     for index, (flag, path) in enumerate(files):
         for other, before in files[:index]:
             if _same(before, path):
-                raise UserError(f"{other} and {flag}: both name {shown(path)}; give two names")
+                raise UserError(f"{other} and {flag}: both name {printable(path)}; give two names")
         for asker, read in inputs:
             if _lies_in(path, read) and not _may_replace(path):
                 raise UserError(
-                    f"{flag}: {shown(path)} belongs to what {asker} reads, which is never "
+                    f"{flag}: {printable(path)} belongs to what {asker} reads, which is never "
                     "replaced; give another name"
                 )
         if not overwrite and not _may_replace(path):
@@ -76,7 +76,7 @@ def check(
 
 def _may_replace(path: str | os.PathLike[str]) -> bool:
     """Whether nothing is there, or what was written here; folders and devices are refused later."""
-    there = place(path)
+    there = to_path(path)
     try:
         if not there.is_file():
             return True
@@ -91,8 +91,8 @@ def _may_replace(path: str | os.PathLike[str]) -> bool:
 
 def _refusal(before: str, path: str | os.PathLike[str]) -> str:
     line = (
-        f"{before}{shown(path)} is there already, and this program has not written it, or it was "
-        "changed since; give another name, or --overwrite to replace it"
+        f"{before}{printable(path)} is there already, and this program has not written it, or it "
+        "was changed since; give another name, or --overwrite to replace it"
     )
     if _notes() is None:
         line += f"; without a cache folder ({cache.VARIABLE}) nothing that was written is known"

@@ -6,7 +6,7 @@ import numpy as np
 
 from lenet_jax import data, report
 from lenet_jax.data import Dataset
-from lenet_jax.files import make_folder, place
+from lenet_jax.files import make_folder, to_path
 from lenet_jax.runs import occupied, written
 from lenet_jax.submission import writer
 
@@ -44,7 +44,7 @@ def check(dataset: Dataset, files: Files, run: str, source: str, *, overwrite: b
       UserError: a file was not written here, or is an input, or two are the same.
     """
     named = list(zip(FLAGS, files, strict=True))
-    if dataset.places is not None:
+    if dataset.locations is not None:
         del named[0]
     inputs = [("--workdir", path) for path in occupied.files(run)]
     if (given := data.path_of(source)) is not None:
@@ -75,16 +75,18 @@ def write(
     labels_N = probabilities_NxK.argmax(axis=1)
     sure_N = probabilities_NxK.max(axis=1)
     lines = []
-    paths = files if dataset.places is None else files._replace(submission="")
+    paths = files if dataset.locations is None else files._replace(submission="")
     for path in filter(None, paths):
-        make_folder(place(path).parent)
-    if dataset.places is None:
+        make_folder(to_path(path).parent)
+    if dataset.locations is None:
         writer.write(files.submission, labels_N, overwrite=overwrite)
         writer.validate(files.submission, len(dataset), sample_submission)
         lines.append(f"Wrote {len(dataset):,} rows to {files.submission}")
     else:
-        answers = zip(dataset.places, labels_N, sure_N, strict=True)
-        lines += [f"{place}: {label} ({report.confidence(sure)})" for place, label, sure in answers]
+        rows = zip(dataset.locations, labels_N, sure_N, strict=True)
+        lines += [
+            f"{location}: {label} ({report.confidence(sure)})" for location, label, sure in rows
+        ]
     if files.probabilities:
         writer.write_probabilities(files.probabilities, probabilities_NxK, overwrite=overwrite)
     if files.doubtful:

@@ -12,7 +12,7 @@ from typing import Any
 from lenet_jax.data import Dataset, kaggle_account
 from lenet_jax.environment import packages
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 ASKER = "--submit"
 SUBMISSIONS = f"{kaggle_account.PAGE}/submissions"
@@ -57,8 +57,8 @@ def submit(
                 os.fspath(path), message, kaggle_account.COMPETITION, quiet=True
             )
         if answer.message == api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE or not answer.ref:
-            raise UserError(f"{ASKER}: Kaggle did not take {shown(path)} ({answer.message})")
-    say(f"Sent {shown(path)} to Kaggle; waiting for the score")
+            raise UserError(f"{ASKER}: Kaggle did not take {printable(path)} ({answer.message})")
+    say(f"Sent {printable(path)} to Kaggle; waiting for the score")
     # Kaggle has the file: whatever keeps the score from coming, it was sent.
     try:
         with kaggle_account.explaining(ASKER):
@@ -126,7 +126,7 @@ def _wait(api: Any, ref: int) -> float | None:
             failure = error
         else:
             if found.status.name == "ERROR":
-                reason = shown(found.error_description or "no reason given")
+                reason = printable(found.error_description or "no reason given")
                 raise _Unscored(f"{ASKER}: Kaggle finds the file wrong ({reason})")
             score = _number(found.public_score)
             if found.status.name == "COMPLETE" and score is not None:

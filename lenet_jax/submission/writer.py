@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 from lenet_jax.runs import written
 
 HEADER = "ImageId,Label"
@@ -72,7 +72,7 @@ def write_probabilities(
     broken = np.flatnonzero(~np.isfinite(table_NxK).all(axis=1))
     if broken.size:
         raise UserError(
-            f"{shown(path)}: not written, the probabilities of image {broken[0] + 1} are not "
+            f"{printable(path)}: not written, the probabilities of image {broken[0] + 1} are not "
             "finite; the run has diverged, train it again with a lower learning rate"
         )
     if (table_NxK < 0).any() or (table_NxK > 1).any():
@@ -133,7 +133,7 @@ def validate(
     Raises:
       UserError: with the line (the header is line 1) of the first thing that is wrong.
     """
-    name = shown(path)
+    name = printable(path)
     labels = _parse(_read(Path(path), name), name)
     if n is not None and len(labels) != n:
         raise UserError(f"{name}: has {len(labels):,} rows for {n:,} images; predict again")
@@ -168,15 +168,17 @@ def _parse(content: bytes, name: str) -> list[int]:
         raise UserError(f"{name}: line 1: the header must be {HEADER}")
     labels = []
     for number, line in enumerate(lines[1:], 1):
-        place = f"{name}: line {number + 1}"
+        location = f"{name}: line {number + 1}"
         match = _ROW.fullmatch(line.removesuffix(b"\r"))
         if match is None:
-            seen = shown(line[:20].decode("utf-8", "backslashreplace"))
-            raise UserError(f"{place}: {seen!r} is not an id and a digit")
+            seen = printable(line[:20].decode("utf-8", "backslashreplace"))
+            raise UserError(f"{location}: {seen!r} is not an id and a digit")
         if int(match[1]) != number:
-            raise UserError(f"{place}: the id is {int(match[1])} where {number} must stand")
+            raise UserError(f"{location}: the id is {int(match[1])} where {number} must stand")
         if len(match[2]) != 1:
-            raise UserError(f"{place}: the label is {match[2].decode()}, not a digit from 0 to 9")
+            raise UserError(
+                f"{location}: the label is {match[2].decode()}, not a digit from 0 to 9"
+            )
         labels.append(int(match[2]))
     if not labels:
         raise UserError(f"{name}: holds no rows below its header")

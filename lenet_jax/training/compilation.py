@@ -22,10 +22,10 @@ from lenet_jax.training.signatures import Programs
 from lenet_jax.training.state import TrainState
 
 
-def abstract_state(config: Config, mesh: Mesh, members: int, images: int) -> TrainState:
+def abstract_state(config: Config, mesh: Mesh, members: int, num_examples: int) -> TrainState:
     """Shapes, dtypes and shardings of the members' states, without computing any."""
     seeds_M = jax.ShapeDtypeStruct((members,), jnp.uint32)
-    one_member = functools.partial(state.create, config, images)
+    one_member = functools.partial(state.create, config, num_examples)
     return meshes.abstract(jax.eval_shape(jax.vmap(one_member), seeds_M), meshes.stacked(mesh))
 
 
@@ -36,16 +36,16 @@ class Sizes:
     Attributes:
       members: networks that are trained.
       rows: images on the devices.
-      images: of them that each member is trained on in an epoch.
+      num_examples: of them that each member is trained on in an epoch.
       held: images that each member is evaluated on.
-      taught_by: networks of the teacher for each fold, 0 without a teacher.
+      num_teachers: networks of the teacher for each fold, 0 without a teacher.
     """
 
     members: int
     rows: int
-    images: int
+    num_examples: int
     held: int
-    taught_by: int = 0
+    num_teachers: int = 0
 
 
 def compile_ahead(
@@ -61,31 +61,31 @@ def compile_ahead(
 
 
 def _programs(config: Config, mesh: Mesh, sizes: Sizes, teacher: Config | None) -> Programs:
-    lazy = epoch.programs(config, mesh, sizes.images, teacher)
-    whole = meshes.replicated(mesh)
+    lazy = epoch.programs(config, mesh, sizes.num_examples, teacher)
+    replicated = meshes.replicated(mesh)
     split = functools.partial(meshes.abstract, sharding=meshes.stacked(mesh))
     data = (
-        jax.ShapeDtypeStruct((sizes.rows, SIDE, SIDE), jnp.uint8, sharding=whole),
-        jax.ShapeDtypeStruct((sizes.rows,), jnp.int32, sharding=whole),
+        jax.ShapeDtypeStruct((sizes.rows, SIDE, SIDE), jnp.uint8, sharding=replicated),
+        jax.ShapeDtypeStruct((sizes.rows,), jnp.int32, sharding=replicated),
     )
     seeds_M = split(jax.ShapeDtypeStruct((sizes.members,), jnp.uint32))
-    held_MxH = split(jax.ShapeDtypeStruct((sizes.members, sizes.held), jnp.int32))
-    step = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
+    held_MxV = split(jax.ShapeDtypeStruct((sizes.members, sizes.held), jnp.int32))
+    step = jax.ShapeDtypeStruct((), jnp.int32, sharding=replicated)
     # Of the very program that is compiled below, which is so traced once.
     first = split(jax.eval_shape(lazy.create, seeds_M))
-    member_M = split(population.abstract(sizes.members, sizes.images))
-    taught = None
+    member_M = split(population.abstract(sizes.members, sizes.num_examples))
+    teacher_params = None
     if teacher is not None:
-        lead = (max(1, config.folds), sizes.taught_by)
-        taught = meshes.abstract(models.shapes(teacher, lead), whole)
+        lead = (max(1, config.folds), sizes.num_teachers)
+        teacher_params = meshes.abstract(models.shapes(teacher, lead), replicated)
     pool = ThreadPoolExecutor()
     try:
         train_until = pool.submit(
-            _compiled, lazy.train_until, first, member_M, *data, step, step, taught
+            _compiled, lazy.train_until, first, member_M, *data, step, step, teacher_params
         )
         create = pool.submit(_compiled, lazy.create, seeds_M)
         shuffle = pool.submit(_compiled, lazy.shuffle, first, member_M)
-        evaluate = pool.submit(_compiled, lazy.evaluate, first.averaged_params, held_MxH, *data)
+        evaluate = pool.submit(_compiled, lazy.evaluate, first.averaged_params, held_MxV, *data)
         compilation_progress.wait(
             create=create, shuffle=shuffle, train_until=train_until, evaluate=evaluate
         )

@@ -10,7 +10,7 @@ import numpy as np
 from lenet_jax.config import Config
 from lenet_jax.environment import commands
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 from lenet_jax.inference import predict
 from lenet_jax.runs import workdir
 
@@ -21,12 +21,12 @@ class Teacher:
 
     Attributes:
       config: of the run.
-      networks: for each fold.
+      num_teachers: for each fold.
       params_FxT: averaged parameters, leaves [folds, networks, ...].
     """
 
     config: Config
-    networks: int
+    num_teachers: int
     params_FxT: Any
 
     @property
@@ -49,7 +49,7 @@ def restore(student: workdir.Record) -> Teacher:
         or with another split, or of fewer networks than are to be asked.
     """
     folder = student.config.teacher
-    name = f"config.teacher={shown(folder)}"
+    name = f"config.teacher={printable(folder)}"
     record = workdir.read(folder)
     if record is None:
         raise UserError(
@@ -63,7 +63,7 @@ def restore(student: workdir.Record) -> Teacher:
     if not workdir.is_finished(folder):
         raise UserError(
             f"{name}: has not finished its {record.config.epochs} epochs; go on with it first, "
-            f"{commands.command('train', f'--workdir={shown(folder)}')}"
+            f"{commands.command('train', f'--workdir={printable(folder)}')}"
         )
     split = ("folds", "split_seed", *(() if student.config.folds else ("holdout",)))
     for field in split:
@@ -74,16 +74,16 @@ def restore(student: workdir.Record) -> Teacher:
                 "hold out the same digits"
             )
     config, folds = record.config, max(1, record.config.folds)
-    if student.config.teacher_networks > config.averaged:
+    if student.config.teacher_networks > config.models_per_fold:
         raise UserError(
             f"config.teacher_networks={student.config.teacher_networks}: {name} has "
-            f"{config.averaged} for each digit"
+            f"{config.models_per_fold} for each digit"
         )
     params_M = predict.restore(folder, record)
     return Teacher(
         config=config.without_sweep(teacher=""),
-        networks=config.averaged,
+        num_teachers=config.models_per_fold,
         params_FxT=jax.tree.map(
-            lambda leaf: leaf.reshape(folds, config.averaged, *leaf.shape[1:]), params_M
+            lambda leaf: leaf.reshape(folds, config.models_per_fold, *leaf.shape[1:]), params_M
         ),
     )

@@ -54,7 +54,7 @@ def programs(
 
     def shuffle(state_M: TrainState, member_M: Member) -> Member:
         every_member = meshes.over_members(
-            mesh, functools.partial(shuffled, config), (), stacked, own=3
+            mesh, functools.partial(shuffled, config), (), stacked, num_stacked=3
         )
         order_MxR = every_member(state_M.key, state_M.step, member_M.rows_R)
         return dataclasses.replace(member_M, rows_R=order_MxR)
@@ -66,21 +66,21 @@ def programs(
         batch_axis=meshes.BATCH,
         microbatch_size=CPU_MICROBATCH if platform == "cpu" else None,
     )
-    steps = meshes.over_members(mesh, steps_of_one, (P(),) * 5, stacked, own=2)
+    steps = meshes.over_members(mesh, steps_of_one, (P(),) * 5, stacked, num_stacked=2)
 
     def evaluate(
-        params_M: models.Params, rows_MxH: jax.Array, images_NxHxW: jax.Array, labels_N: jax.Array
+        params_M: models.Params, rows_MxV: jax.Array, images_NxHxW: jax.Array, labels_N: jax.Array
     ) -> Evaluated:
-        logits_MxHxK = predict.logits(config, mesh, params_M, rows_MxH, images_NxHxW)
-        labels_MxH = labels_N[jnp.maximum(rows_MxH, 0)]
-        per_member = jax.vmap(metrics.evaluate)(logits_MxHxK, labels_MxH, rows_MxH >= 0)
-        average_FxHxK = metrics.average_folds(logits_MxHxK, config.folds)
+        logits_MxVxK = predict.logits(config, mesh, params_M, rows_MxV, images_NxHxW)
+        labels_MxV = labels_N[jnp.maximum(rows_MxV, 0)]
+        per_member = jax.vmap(metrics.evaluate)(logits_MxVxK, labels_MxV, rows_MxV >= 0)
+        average_FxVxK = metrics.average_folds(logits_MxVxK, config.folds)
         # All members of a fold have the same rows.
-        first = slice(None, None, rows_MxH.shape[0] // average_FxHxK.shape[0])
+        first = slice(None, None, rows_MxV.shape[0] // average_FxVxK.shape[0])
         ensemble_F = jax.vmap(metrics.evaluate)(
-            average_FxHxK, labels_MxH[first], rows_MxH[first] >= 0
+            average_FxVxK, labels_MxV[first], rows_MxV[first] >= 0
         )
-        return Evaluated(per_member, jax.tree.map(jnp.sum, ensemble_F), jnp.exp(average_FxHxK))
+        return Evaluated(per_member, jax.tree.map(jnp.sum, ensemble_F), jnp.exp(average_FxVxK))
 
     # Run once and not worth optimising: on a CPU 1.1 s to compile in place of 3.1 s. At level 0,
     # 0.9 s, a member's first bits would depend on how many members there are.
@@ -187,7 +187,7 @@ def train_until(
             labels_B=labels_B,
             mask_B=inside_B.astype(jnp.float32),
             draws_BxD=local(draws_BxD),
-            units_BxF=local(units),
+            units_BxU=local(units),
         )
         targets = None
         if teacher_config is not None:
@@ -234,8 +234,8 @@ def _targets(
     if asked:
         networks = jax.tree.leaves(params_T)[0].shape[0]
         # Only the remainder is multiplied, which no long run can make overflow.
-        turn_T = (step % networks * asked + jnp.arange(asked)) % networks
-        params_T = jax.tree.map(lambda leaf: leaf[turn_T], params_T)
+        asked_T = (step % networks * asked + jnp.arange(asked)) % networks
+        params_T = jax.tree.map(lambda leaf: leaf[asked_T], params_T)
 
     def targets(pixels_BxHxW: jax.Array) -> jax.Array:
         logits_TxBxK = lax.map(lambda params: models.apply(config, params, pixels_BxHxW), params_T)

@@ -80,7 +80,7 @@ def networks(population: Population, accuracy_M: np.ndarray) -> list[dict[str, A
             "network": index,
             "seed": int(population.seeds_M[index]),
             "fold": int(population.member.fold[index]),
-            **population.points[population.point_M[index]],
+            **population.trials[population.trial_M[index]],
             "holdout_accuracy": round(float(accuracy_M[index]), 6),
         }
         for index in range(len(population))

@@ -26,29 +26,29 @@ class Bar:
     Neither is ever wider than the terminal; without one the line has all there is.
     """
 
-    def __init__(self, label: str, images: int, *, first: bool) -> None:
+    def __init__(self, label: str, num_examples: int, *, first: bool) -> None:
         """Begins.
 
         Args:
           label: what stands in front.
-          images: of the epoch, for one network.
+          num_examples: of the epoch, for one network.
           first: only the first process shows anything.
         """
         self.label, self.first = label, first
         self._frame = f"{label}: {{percentage:3.0f}}%|{{bar}}| "
         hidden = not first or columns() is None
         self._bar = tqdm(
-            total=images, ncols=columns(), bar_format=self._frame, disable=hidden, leave=False
+            total=num_examples, ncols=columns(), bar_format=self._frame, disable=hidden, leave=False
         )
 
-    def show(self, images: int, row: Row) -> None:
+    def show(self, num_examples: int, row: Row) -> None:
         """Moves to so many images, with the numbers so far."""
         width = columns()
         if self._bar.disable or width is None:
             return
-        room = width - len(f"{self.label}: 100%|| ") - NARROWEST_BAR
-        self._bar.ncols, self._bar.n = width, images
-        self._bar.bar_format = f"{self._frame}{text(row, room)}"
+        limit = width - len(f"{self.label}: 100%|| ") - NARROWEST_BAR
+        self._bar.ncols, self._bar.n = width, num_examples
+        self._bar.bar_format = f"{self._frame}{text(row, limit)}"
         self._bar.refresh()
 
     def close(self) -> None:
@@ -59,19 +59,19 @@ class Bar:
         """Writes the line."""
         self.close()
         width = columns()
-        room = None if width is None else width - len(f"{self.label}: ")
+        limit = None if width is None else width - len(f"{self.label}: ")
         if self.first:
-            print(f"{self.label}: {text(row, room)}", file=sys.stderr)
+            print(f"{self.label}: {text(row, limit)}", file=sys.stderr)
 
 
-def text(row: Row, room: int | None = None) -> str:
+def text(row: Row, limit: int | None = None) -> str:
     """The numbers of an epoch as people read them, those that matter most if not all have room.
 
     Examples:
       >>> row = {"train_loss": 0.1, "train_accuracy": 0.97, "images_per_second": 9e3}
       >>> text(row)
       'loss 0.1000, accuracy 97.00%, 9,000 img/s'
-      >>> text(row, room=30)
+      >>> text(row, limit=30)
       'accuracy 97.00%, 9,000 img/s'
     """
     parts = [
@@ -81,7 +81,7 @@ def text(row: Row, room: int | None = None) -> str:
     ]
     while True:
         line = ", ".join(part for _, part in parts)
-        if room is None or len(line) <= room or len(parts) <= 1:
+        if limit is None or len(line) <= limit or len(parts) <= 1:
             return line
         parts.remove(min(parts))
 
@@ -126,5 +126,5 @@ def _digits(config: Config, dataset: Dataset, num_examples: int, held: Dataset |
     held_out = f", {len(held):,} held out" if held is not None else ", none held out"
     if config.folds:
         held_out = f", each without one of {config.folds} folds"
-    networks = f"{config.networks} networks" if config.networks > 1 else "one network"
+    networks = f"{config.num_models} networks" if config.num_models > 1 else "one network"
     return f"Training {networks} on {num_examples:,} digits of {dataset.name}{held_out}"

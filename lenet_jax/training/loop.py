@@ -29,7 +29,7 @@ from lenet_jax.data import Dataset, held_out
 from lenet_jax.distributed import backend, multihost
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.errors import UserError
-from lenet_jax.files import place, shown
+from lenet_jax.files import printable, to_path
 from lenet_jax.runs import checkpoint, mirror, occupied, resume, workdir
 from lenet_jax.training import (
     compilation,
@@ -37,8 +37,10 @@ from lenet_jax.training import (
     history,
     logging,
     optimizer,
-    population,
     preemption,
+)
+from lenet_jax.training import (
+    population as populations,
 )
 from lenet_jax.training.population import Population
 from lenet_jax.training.result import Result
@@ -55,10 +57,10 @@ def compile_ahead(config: Config, rows: int) -> None:
         return
     held = held_out(rows, config.holdout)
     sizes = compilation.Sizes(
-        members=config.networks, rows=rows, images=rows - held, held=max(1, held)
+        members=config.num_models, rows=rows, num_examples=rows - held, held=max(1, held)
     )
-    mesh = meshes.make(config.networks, sizes=config.mesh)
-    compilation.compile_ahead(population.common(config), mesh, sizes)
+    mesh = meshes.make(config.num_models, sizes=config.mesh)
+    compilation.compile_ahead(populations.common(config), mesh, sizes)
 
 
 def train(
@@ -78,7 +80,7 @@ def train(
 
     Args:
       config: of the run.
-      dataset: labelled digits; a share of them is held out as the config says.
+      dataset: labelled digits; a fraction of them is held out as the config says.
       folder: the run's workdir, made if it is missing.
       say: is given what people should read.
       log: is given each row of `metrics.csv` when it is written.
@@ -95,27 +97,27 @@ def train(
         written; or the loss is not finite; or there is a sweep and nothing held out.
       Stopped: a signal asked for it; the state is saved.
     """
-    record, people, teacher = _plan(config, dataset)
+    record, population, teacher = _plan(config, dataset)
     if kept_in is not None and multihost.several():
-        raise UserError(f"{shown(kept_in.folder)}: a mirror is for a run of one process")
+        raise UserError(f"{printable(kept_in.folder)}: a mirror is for a run of one process")
     if not overwrite:
         occupied.check_free(folder)
-    first, steps = multihost.first(), optimizer.steps_per_epoch(config, people.images)
+    first, steps = multihost.first(), optimizer.steps_per_epoch(config, population.num_examples)
     say = say if first else _silent
     with _alone_in(folder):
         start, finished = _begin_or_resume(folder, record, steps, say, kept_in)
         if finished:
-            say(f"{shown(folder)}: this run has finished its {config.epochs} epochs")
+            say(f"{printable(folder)}: this run has finished its {config.epochs} epochs")
             return None
-        mesh = meshes.make(len(people), sizes=config.mesh)
-        held = dataset.take(people.held_rows) if len(people.held_rows) else None
-        for line in logging.introduction(config, mesh, dataset, people.images, held):
+        mesh = meshes.make(len(population), sizes=config.mesh)
+        held = dataset.take(population.held_rows) if len(population.held_rows) else None
+        for line in logging.introduction(config, mesh, dataset, population.num_examples, held):
             say(line)
         if first:
             workdir.create(folder, record)
-        trainer = Trainer(config, mesh, dataset, people, teacher)
+        trainer = Trainer(config, mesh, dataset, population, teacher)
         rows = history.History(folder, 0 if start is None else start // steps, log, write=first)
-        checkpoints = checkpoint.Checkpoints(place(folder) / workdir.CHECKPOINTS)
+        checkpoints = checkpoint.Checkpoints(to_path(folder) / workdir.CHECKPOINTS)
         copying = contextlib.nullcontext() if kept_in is None else kept_in.copying()
         with copying, contextlib.closing(checkpoints):
             if start is None:
@@ -131,8 +133,8 @@ def train(
     return Result(
         record=record,
         rows=rows.rows,
-        networks=[] if evaluation is None else history.networks(people, evaluation.accuracy_M),
-        training=dataset.take(people.member.rows_R[0]),
+        networks=[] if evaluation is None else history.networks(population, evaluation.accuracy_M),
+        training=dataset.take(population.member.rows_R[0]),
         holdout=held,
         probabilities_NxK=None if evaluation is None else evaluation.probabilities_NxK,
         # The first shard holds member 0; no other is fetched for it.
@@ -149,20 +151,20 @@ def _plan(
     """What is trained on what; the same in all processes of a run."""
     if dataset.labels_N is None:
         raise UserError(f"{dataset.name}: has no labels, so nothing can be trained on it")
-    people = population.make(config, dataset.labels_N)
-    if config.sweep and not len(people.held_rows):
+    population = populations.make(config, dataset.labels_N)
+    if config.sweep and not len(population.held_rows):
         raise UserError(
-            f"config.sweep={config.sweep!r}: nothing is held out to compare its points on; give "
+            f"config.sweep={config.sweep!r}: nothing is held out to compare its trials on; give "
             "config.folds, or a config.holdout above 0"
         )
-    record = workdir.Record.of(config, dataset, people.images)
+    record = workdir.Record.of(config, dataset, population.num_examples)
     multihost.check_same(f"{config} {record.data_fingerprint}", "another config or other digits")
     teacher = None
     if config.teacher:
         teacher = distillation.restore(record)
         record = dataclasses.replace(record, teacher_fingerprint=teacher.fingerprint)
         multihost.check_same(record.teacher_fingerprint, "another teacher")
-    return record, people, teacher
+    return record, population, teacher
 
 
 @contextlib.contextmanager
@@ -189,7 +191,7 @@ def _begin_or_resume(
         kept_in.check_same_run(record)
         restored = kept_in.restore(start)
         if restored != start:
-            say(f"Restored from {shown(kept_in.folder)}")
+            say(f"Restored from {printable(kept_in.folder)}")
         start = restored
     finished = False
     if start is not None:
@@ -255,13 +257,13 @@ def _stop(
     """Waits until what was saved is on the disk, and raises Stopped."""
     checkpoints.prove(piece.step, piece.state)
     done = f"{piece.step / steps:.2f} of {config.epochs} epochs"
-    raise preemption.Stopped(f"{done} are done and saved in {shown(folder)}")
+    raise preemption.Stopped(f"{done} are done and saved in {printable(folder)}")
 
 
 def _check_finite(piece: Piece, config: Config, checkpoints: checkpoint.Checkpoints) -> None:
     """Raises UserError at a loss that is not finite, before its state can be saved."""
     finite_M = np.isfinite(piece.sums.loss)
-    # A point of a sweep may diverge without an end to the others.
+    # A trial of a sweep may diverge without an end to the others.
     if finite_M.all() or (config.sweep and finite_M.any()):
         return
     good, rate = checkpoints.latest(), piece.learning_rate

@@ -28,7 +28,7 @@ def warning(config: Config, dataset: Dataset, root: str | os.PathLike[str] = "/"
     if limit is None:
         return None
     parameters = sum(layer.trainable for layer in summary.layers(config))
-    networks = _COPIES * _FLOAT32 * parameters * config.networks
+    networks = _COPIES * _FLOAT32 * parameters * config.num_models
     # The part that is trained on is a second copy of the digits.
     needed = runtime.resident_memory(root) + dataset.images_NxHxW.nbytes + networks + _LEAST
     if needed <= limit:

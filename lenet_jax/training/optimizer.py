@@ -14,20 +14,20 @@ from lenet_jax.sweep import Hyperparameters
 RMS_OF_ADAMW = 0.2
 
 
-def steps_per_epoch(config: Config, images: int) -> int:
-    """Steps that see each of `images` training images once; the last may hold fewer."""
-    return -(-images // config.batch_size)
+def steps_per_epoch(config: Config, num_examples: int) -> int:
+    """Steps that see each of `num_examples` training images once; the last may hold fewer."""
+    return -(-num_examples // config.batch_size)
 
 
-def schedule(config: Config, images: int) -> optax.Schedule:
+def schedule(config: Config, num_examples: int) -> optax.Schedule:
     """Linear warm-up to the peak, then half a cosine down to 0 at the last step."""
-    shape = _shape(config, images)
+    shape = _shape(config, num_examples)
     return lambda count: config.learning_rate * shape(count)
 
 
-def _shape(config: Config, images: int) -> optax.Schedule:
+def _shape(config: Config, num_examples: int) -> optax.Schedule:
     """The schedule for a peak of 1; optax takes no peak that is traced."""
-    steps = steps_per_epoch(config, images)
+    steps = steps_per_epoch(config, num_examples)
     total = config.epochs * steps
     return optax.schedules.warmup_cosine_decay_schedule(
         init_value=0.0,
@@ -38,17 +38,17 @@ def _shape(config: Config, images: int) -> optax.Schedule:
 
 
 def make(
-    config: Config, images: int, hyper: Config | Hyperparameters | None = None
+    config: Config, num_examples: int, hyper: Config | Hyperparameters | None = None
 ) -> optax.GradientTransformation:
-    """The optimiser of one member, for training on `images` images.
+    """The optimiser of one member, for training on `num_examples` images.
 
     Args:
       config: decides of which parts it is made.
-      images: that an epoch trains on.
+      num_examples: that an epoch trains on.
       hyper: the numbers, those of the config by default.
     """
     hyper = config if hyper is None else hyper
-    shape, peak = _shape(config, images), hyper.learning_rate
+    shape, peak = _shape(config, num_examples), hyper.learning_rate
 
     def rate(count: jax.Array) -> Any:
         return peak * shape(count)
@@ -99,7 +99,7 @@ def _muon(rate: optax.Schedule, weight_decay: Any) -> optax.GradientTransformati
 
 def update(
     config: Config,
-    images: int,
+    num_examples: int,
     grads: Any,
     opt_state: Any,
     params: Any,
@@ -108,7 +108,7 @@ def update(
     """One step of the optimiser: the new parameters and the new state; arguments as for `make`."""
     # optax raises floats to the power of an int32 count, which strict promotion forbids.
     with jax.numpy_dtype_promotion("standard"):
-        updates, opt_state = make(config, images, hyper).update(grads, opt_state, params)
+        updates, opt_state = make(config, num_examples, hyper).update(grads, opt_state, params)
     return optax.apply_updates(params, updates), opt_state
 
 

@@ -1,8 +1,8 @@
 """The members of a run: their seeds, their rows of the data and their hyperparameters.
 
 What differs between members is an array with a member axis, never a constant of the compiled
-program, so that folds and the points of a sweep are trained side by side like any other members.
-Members are in the order fold, point of the sweep, seed; the seed runs fastest.
+program, so that folds and the trials of a sweep are trained side by side like any other members.
+Members are in the order fold, trial of the sweep, seed; the seed runs fastest.
 """
 
 import dataclasses
@@ -44,71 +44,71 @@ class Population:
         largest value, which decides no number but whether the program has that part at all.
       seeds_M: uint32 [M].
       member: of all members, each array with a leading member axis.
-      held_MxH: int32 [M, H], positions of the images held out of each member's training; -1 fills
+      held_MxV: int32 [M, V], positions of the images held out of each member's training; -1 fills
         up.
-      points: of the sweep, field -> value; `points[point_M[m]]` is member m's.
-      point_M: int [M].
+      trials: of the sweep, field -> value; `trials[point_M[m]]` is member m's.
+      trial_M: int [M].
     """
 
     config: Config
     seeds_M: np.ndarray
     member: Member
-    held_MxH: np.ndarray
-    points: list[dict[str, float]]
-    point_M: np.ndarray
+    held_MxV: np.ndarray
+    trials: list[dict[str, float]]
+    trial_M: np.ndarray
 
     def __len__(self) -> int:
         return len(self.seeds_M)
 
     @property
-    def images(self) -> int:
+    def num_examples(self) -> int:
         """Images that each member is trained on in an epoch, filling included."""
         return int(self.member.rows_R.shape[1])
 
     @property
     def held_rows(self) -> np.ndarray:
         """Positions of the images that are held out of some member's training, fold by fold."""
-        return self.in_held_rows(self._held_FxH)
+        return self.in_held_rows(self._held_FxV)
 
-    def in_held_rows(self, values_FxH: np.ndarray) -> np.ndarray:
-        """Values [folds, H, ...] without the filling, in the order of `held_rows`."""
-        return values_FxH[self._held_FxH >= 0]
+    def in_held_rows(self, values_FxV: np.ndarray) -> np.ndarray:
+        """Values [folds, V, ...] without the filling, in the order of `held_rows`."""
+        return values_FxV[self._held_FxV >= 0]
 
     @property
-    def _held_FxH(self) -> np.ndarray:
-        return self.held_MxH[:: len(self) // max(1, self.config.folds)]
+    def _held_FxV(self) -> np.ndarray:
+        return self.held_MxV[:: len(self) // max(1, self.config.folds)]
 
 
 def common(config: Config) -> Config:
     """What the members have in common; see `Population.config`."""
-    configs = configs_of_points(config)
+    configs = configs_of_trials(config)
     largest: dict[str, Any] = {
-        name: max(getattr(one, name) for one in configs) for name in config.points[0]
+        name: max(getattr(one, name) for one in configs) for name in config.trials[0]
     }
     return config.without_sweep(**largest)
 
 
-def configs_of_points(config: Config) -> list[Config]:
-    """The config of each point of the sweep."""
-    return [config.without_sweep(**point) for point in config.points]
+def configs_of_trials(config: Config) -> list[Config]:
+    """The config of each trial of the sweep."""
+    return [config.without_sweep(**trial) for trial in config.trials]
 
 
 def make(config: Config, labels_N: np.ndarray) -> Population:
     """The members of a run on these labels.
 
     Raises:
-      UserError: a point of the sweep is out of range, or there are too few rows to split.
+      UserError: a trial of the sweep is out of range, or there are too few rows to split.
     """
-    points, configs = config.points, configs_of_points(config)
+    trials, configs = config.trials, configs_of_trials(config)
     if config.folds:
         splits = folds(labels_N, config.folds, config.split_seed)
     else:
         splits = [holdout(labels_N, config.holdout, config.split_seed)]
-    each = len(points) * config.members
-    fold_M = np.repeat(np.arange(len(splits), dtype=np.int32), each)
-    point_M = np.tile(np.repeat(np.arange(len(points)), config.members), len(splits))
+    per_fold = len(trials) * config.members
+    fold_M = np.repeat(np.arange(len(splits), dtype=np.int32), per_fold)
+    trial_M = np.tile(np.repeat(np.arange(len(trials)), config.members), len(splits))
     values = {
-        name: np.array([getattr(configs[point], name) for point in point_M], np.float32)
+        name: np.array([getattr(configs[trial], name) for trial in trial_M], np.float32)
         for name in SWEPT
     }
     return Population(
@@ -120,18 +120,18 @@ def make(config: Config, labels_N: np.ndarray) -> Population:
             rows_R=_filled([rows for rows, _ in splits])[fold_M],
             fold=fold_M,
         ),
-        held_MxH=_filled([rows for _, rows in splits])[fold_M],
-        points=points,
-        point_M=point_M,
+        held_MxV=_filled([rows for _, rows in splits])[fold_M],
+        trials=trials,
+        trial_M=trial_M,
     )
 
 
-def abstract(members: int, images: int) -> Any:
+def abstract(members: int, num_examples: int) -> Any:
     """Shapes and dtypes of `Population.member`."""
     one = jax.ShapeDtypeStruct((members,), np.float32)
     return Member(
         hyper=Hyperparameters(dict.fromkeys(SWEPT, one)),
-        rows_R=jax.ShapeDtypeStruct((members, images), np.int32),
+        rows_R=jax.ShapeDtypeStruct((members, num_examples), np.int32),
         fold=jax.ShapeDtypeStruct((members,), np.int32),
     )
 

@@ -16,12 +16,12 @@ class Evaluated(NamedTuple):
     Attributes:
       per_member: sums of each member over its rows, [M].
       ensemble: sums of the average of each fold's members, all folds together.
-      probabilities_FxHxK: of that average.
+      probabilities_FxVxK: of that average.
     """
 
     per_member: metrics.Metrics
     ensemble: metrics.Metrics
-    probabilities_FxHxK: jax.Array
+    probabilities_FxVxK: jax.Array
 
 
 class Programs(NamedTuple):
@@ -35,7 +35,7 @@ class Programs(NamedTuple):
       shuffle: (state, members) -> the members, their rows in the order of the state's epoch.
       train_until: (state, shuffled members, images_NxHxW, labels_N, step that the state is at, step
         to stop at in the same epoch, teacher_params_FxT) -> the state there; donates the state.
-      evaluate: (averaged params, rows_MxH, images_NxHxW, labels_N) -> how good they are on them.
+      evaluate: (averaged params, rows_MxV, images_NxHxW, labels_N) -> how good they are on them.
     """
 
     create: Callable[[jax.Array], TrainState]

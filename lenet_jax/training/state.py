@@ -33,12 +33,12 @@ class TrainState:
     epoch_metrics: metrics.Metrics
 
 
-def create(config: Config, images: int, seed: jax.Array) -> TrainState:
+def create(config: Config, num_examples: int, seed: jax.Array) -> TrainState:
     """The state before the first step.
 
     Args:
       config: of the run.
-      images: number of training images, which the schedule in `opt_state` depends on.
+      num_examples: number of training images, which the schedule in `opt_state` depends on.
       seed: uint32 [], the seed of this member.
     """
     key = jax.random.key(seed)
@@ -47,7 +47,7 @@ def create(config: Config, images: int, seed: jax.Array) -> TrainState:
         step=jnp.int32(0),
         params=params,
         averaged_params=params,
-        opt_state=optimizer.make(config, images).init(params),
+        opt_state=optimizer.make(config, num_examples).init(params),
         key=key,
         epoch_metrics=metrics.zeros(),
     )

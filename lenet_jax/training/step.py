@@ -26,14 +26,14 @@ Targets = Callable[[jax.Array], jax.Array]
 class Batch(NamedTuple):
     """A device's part of a batch; `mask_B` is 0 for the padding of an epoch's last batch.
 
-    `draws_BxD` decide about the augmentation and `units_BxF`, uniform in [0, 1), about dropout.
+    `draws_BxD` decide about the augmentation and `units_BxU`, uniform in [0, 1), about dropout.
     """
 
     images_BxHxW: jax.Array
     labels_B: jax.Array
     mask_B: jax.Array
     draws_BxD: jax.Array
-    units_BxF: jax.Array
+    units_BxU: jax.Array
 
 
 def train_step(
@@ -116,12 +116,12 @@ def loss(
     if not augmentation.is_identity(config):
         pixels = augmentation.augment(hyper, batch.draws_BxD, pixels, augmentation.sampling(config))
     pixels = lax.optimization_barrier(pixels)
-    keep_BxF = None
+    keep_BxU = None
     if config.dropout:
         # What is left is scaled up, so that nothing need be scaled when predicting.
-        keep_BxF = jnp.where(batch.units_BxF < hyper.dropout, 0, 1 / (1 - hyper.dropout))
+        keep_BxU = jnp.where(batch.units_BxU < hyper.dropout, 0, 1 / (1 - hyper.dropout))
     soft_BxK = None if targets is None else lax.optimization_barrier(targets(pixels))
-    logits_BxK = models.apply(config, params, pixels, keep_BxF)
+    logits_BxK = models.apply(config, params, pixels, keep_BxU)
     losses_B = metrics.losses(
         logits_BxK,
         batch.labels_B,
@@ -129,8 +129,10 @@ def loss(
         rubbish_class=config.rubbish_class,
     )
     if soft_BxK is not None:
-        taught_B = metrics.taught_losses(logits_BxK, soft_BxK, hyper.teacher_temperature)
-        losses_B = losses_B + hyper.teacher_weight * (taught_B - losses_B)
+        distillation_B = metrics.distillation_losses(
+            logits_BxK, soft_BxK, hyper.teacher_temperature
+        )
+        losses_B = losses_B + hyper.teacher_weight * (distillation_B - losses_B)
     sums = metrics.masked(losses_B, logits_BxK, batch.labels_B, batch.mask_B)
     return sums.loss, sums
 

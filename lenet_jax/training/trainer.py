@@ -79,16 +79,20 @@ class Trainer:
           population: made for the config and the labels.
           teacher: whose networks give soft targets, if there is one.
         """
-        self._mesh, self._population, self._averaged = mesh, population, config.averaged
-        self.num_examples = population.images
-        self.steps_per_epoch = optimizer.steps_per_epoch(config, population.images)
+        self._mesh, self._population, self._models_per_fold = (
+            mesh,
+            population,
+            config.models_per_fold,
+        )
+        self.num_examples = population.num_examples
+        self.steps_per_epoch = optimizer.steps_per_epoch(config, population.num_examples)
         sizes = compilation.Sizes(
             members=len(population),
             rows=len(dataset),
-            images=population.images,
+            num_examples=population.num_examples,
             # Nothing held out: compiled for one image, and never called.
-            held=max(1, population.held_MxH.shape[1]),
-            taught_by=0 if teacher is None else teacher.networks,
+            held=max(1, population.held_MxV.shape[1]),
+            num_teachers=0 if teacher is None else teacher.num_teachers,
         )
         self._compiled = compilation.compile_ahead(
             population.config, mesh, sizes, None if teacher is None else teacher.config
@@ -97,11 +101,11 @@ class Trainer:
             (dataset.images_NxHxW, dataset.labels_N), meshes.replicated(mesh)
         )
         self._member_M = self._stack(population.member)
-        self._held_MxH = self._stack(population.held_MxH)
+        self._held_MxV = self._stack(population.held_MxV)
         self._teacher_params = None if teacher is None else self._replicate(teacher.params_FxT)
         self._piece_steps = FIRST_PIECE
         # One program in place of a dozen, each compiled for an operation.
-        self._schedule = jax.jit(optimizer.schedule(config, population.images))
+        self._schedule = jax.jit(optimizer.schedule(config, population.num_examples))
 
     def _replicate(self, tree: Any) -> Any:
         return multihost.put(tree, meshes.replicated(self._mesh))
@@ -117,7 +121,7 @@ class Trainer:
         """Shapes, dtypes and shardings of the state, for whoever restores one."""
         population = self._population
         return compilation.abstract_state(
-            population.config, self._mesh, len(population), population.images
+            population.config, self._mesh, len(population), population.num_examples
         )
 
     def pieces(self, state: TrainState) -> Iterator[Piece]:
@@ -157,7 +161,7 @@ class Trainer:
 
     def _learning_rate(self, step: int) -> float | None:
         """Of the last of so many steps."""
-        if "learning_rate" in self._population.points[0]:
+        if "learning_rate" in self._population.trials[0]:
             return None
         return float(self._schedule(step - 1))
 
@@ -165,15 +169,15 @@ class Trainer:
         """How good the averaged parameters are; None where nothing is held out."""
         if not len(self._population.held_rows):
             return None
-        per_member, ensemble, probabilities_FxHxK = multihost.to_host(
-            self._compiled.evaluate(state.averaged_params, self._held_MxH, *self._digits)
+        per_member, ensemble, probabilities_FxVxK = multihost.to_host(
+            self._compiled.evaluate(state.averaged_params, self._held_MxV, *self._digits)
         )
         accuracy = float(ensemble.correct / ensemble.count)
         return Evaluation(
             loss=float(np.mean(per_member.loss / per_member.count)),
             accuracy_M=per_member.correct / per_member.count,
-            ensemble_accuracy=accuracy if self._averaged > 1 else None,
-            probabilities_NxK=self._population.in_held_rows(probabilities_FxHxK),
+            ensemble_accuracy=accuracy if self._models_per_fold > 1 else None,
+            probabilities_NxK=self._population.in_held_rows(probabilities_FxVxK),
         )
 
 

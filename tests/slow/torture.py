@@ -53,10 +53,10 @@ DEVICES, BATCHES = 4, 200
 SAVED_WITHIN = 5.0
 
 
-def kill(place, reference, expected, seconds, seed):
+def kill(base, reference, expected, seconds, seed):
     """Kills a run and its prediction again and again; returns (training, checkpoint, predict)."""
     rng = random.Random(seed)
-    work, output = place / "w", place / "s.csv"
+    work, output = base / "w", base / "s.csv"
     counts = [0, 0, 0]
     for _ in range(KILLS_OF_A_RUN):
         in_checkpoint = rng.random() < 0.4
@@ -79,17 +79,17 @@ def kill(place, reference, expected, seconds, seed):
     return counts
 
 
-def stop(place, reference, seed, most):
+def stop(base, reference, seed, most):
     """Asks a run to stop and goes on, again and again; returns the seconds each save took."""
     rng = random.Random(seed)
     took, middle = [], 0
     while len(took) < most:
-        process = train(place / "w", *LONG)
-        before = _rows(place / "w")
-        while process.poll() is None and _rows(place / "w") == before:
+        process = train(base / "w", *LONG)
+        before = _rows(base / "w")
+        while process.poll() is None and _rows(base / "w") == before:
             time.sleep(0.01)
         after(rng.uniform(0, 1.5))(process)
-        if process.poll() is not None or _rows(place / "w") >= 4:
+        if process.poll() is not None or _rows(base / "w") >= 4:
             ended(process, 0)
             break
         asked = time.monotonic()
@@ -98,9 +98,9 @@ def stop(place, reference, seed, most):
         took.append(time.monotonic() - asked)
         assert took[-1] < SAVED_WITHIN, f"{took[-1]:.1f} s to stop"
         assert "to go on: " in told
-        middle += int(newest(place / "w").name) % LONG_STEPS != 0
-    ended(train(place / "w", *LONG), 0)
-    assert_same_run(reference, place / "w")
+        middle += int(newest(base / "w").name) % LONG_STEPS != 0
+    ended(train(base / "w", *LONG), 0)
+    assert_same_run(reference, base / "w")
     return took, middle
 
 
@@ -150,14 +150,14 @@ def agree(devices, rounds):
     )
 
 
-def many(job, least, place):
+def many(job, least, base):
     """Calls `job(folder, seed)` two at a time until its counts come to `least`."""
     results, seed, begun = [], 0, time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         running = set()
         while sum(map(_count, results)) < least or running:
             while len(running) < 2 and sum(map(_count, results)) < least:
-                folder = place / f"{job.__name__}{seed}"
+                folder = base / f"{job.__name__}{seed}"
                 folder.mkdir()
                 running.add(pool.submit(job, folder, seed))
                 seed += 1
@@ -201,21 +201,21 @@ def main():
         lines.append(line)
 
     with tempfile.TemporaryDirectory(prefix="torture-") as name:
-        place = Path(name)
-        os.environ["LENET_JAX_CACHE"] = str(place / "cache")
-        short, long, tiny = place / "short", place / "long", place / "tiny"
+        base = Path(name)
+        os.environ["LENET_JAX_CACHE"] = str(base / "cache")
+        short, long, tiny = base / "short", base / "long", base / "tiny"
         train_seconds = undisturbed(short, *SHORT)
-        ended(predict(short, place / "first.csv"), 0)
+        ended(predict(short, base / "first.csv"), 0)
         predict_begun = time.monotonic()
-        ended(predict(short, place / "s.csv"), 0)
+        ended(predict(short, base / "s.csv"), 0)
         seconds = train_seconds, time.monotonic() - predict_begun
-        expected = (place / "s.csv").read_bytes()
-        assert (place / "first.csv").read_bytes() == expected
+        expected = (base / "s.csv").read_bytes()
+        assert (base / "first.csv").read_bytes() == expected
 
         def kills(folder, seed):
             return kill(folder, short, expected, seconds, seed)
 
-        counts = [sum(column) for column in zip(*many(kills, arguments.kills, place), strict=True)]
+        counts = [sum(column) for column in zip(*many(kills, arguments.kills, base), strict=True)]
         add(
             f"| `kill -9` | {sum(counts)}: {counts[0]} at a random moment of training, {counts[1]} "
             f"while a checkpoint was written, {counts[2]} in prediction | 0 runs with another bit "
@@ -226,7 +226,7 @@ def main():
         def signals(folder, seed):
             return stop(folder, long, seed, arguments.signals)
 
-        stops = many(signals, arguments.signals, place)
+        stops = many(signals, arguments.signals, base)
         took = [second for result in stops for second in result[0]]
         add(
             f"| SIGTERM or SIGINT | {len(took)}, {sum(middle for _, middle in stops)} of them in "
@@ -235,7 +235,7 @@ def main():
         )
         undisturbed(tiny, faults.EPOCHS)
         for fault in (*faults.ALL, *silence.ALL):
-            folder = place / fault.__name__
+            folder = base / fault.__name__
             folder.mkdir()
             fault(folder, tiny)
             outcome = fault.__doc__.strip().removesuffix(".")

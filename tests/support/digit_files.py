@@ -119,8 +119,8 @@ MUTATION = st.tuples(
 
 
 def mutated(content, mutations):
-    for kind, place, length, piece in mutations:
-        at = int(place * len(content))
+    for kind, base, length, piece in mutations:
+        at = int(base * len(content))
         before, hit, after = content[:at], content[at : at + length], content[at + length :]
         content = {
             "insert": before + piece + hit + after,

@@ -408,8 +408,8 @@ def emnist_zip(folder, images, labels):
     """EMNIST's gzip.zip: all of its sets, .gz in a folder."""
     turned = images.transpose(0, 2, 1)
     members = {}
-    for name, shown in (("digits", labels), ("letters", labels + 12)):
-        for kind, array in (("images-idx3", turned), ("labels-idx1", shown)):
+    for name, printable in (("digits", labels), ("letters", labels + 12)):
+        for kind, array in (("images-idx3", turned), ("labels-idx1", printable)):
             content = gzip.compress(idx_bytes(array))
             members[f"gzip/emnist-{name}-train-{kind}-ubyte.gz"] = content
     (folder / "gzip.zip").write_bytes(zip_bytes(members, zipfile.ZIP_STORED))
@@ -481,9 +481,9 @@ def npm(folder, images, labels):
 def by_class(folder, images, labels):
     """mnist_png: training/3/17.png."""
     for index, (image, label) in enumerate(zip(images, labels, strict=True)):
-        place = folder / "mnist_png" / "training" / str(label)
-        place.mkdir(parents=True, exist_ok=True)
-        (place / f"{index:05}.png").write_bytes(png(image))
+        target = folder / "mnist_png" / "training" / str(label)
+        target.mkdir(parents=True, exist_ok=True)
+        (target / f"{index:05}.png").write_bytes(png(image))
     return folder
 
 

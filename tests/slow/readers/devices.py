@@ -101,45 +101,45 @@ def _networks(flags, recipe, epochs, dataset):
     subprocess.run([sys.executable, *train], cwd=ROOT, check=True, capture_output=True)
     record = workdir.read_run(run)
     params_M = predict.restore(run, record)
-    held_MxH = population.make(record.config, dataset.labels_N).held_MxH
+    held_MxV = population.make(record.config, dataset.labels_N).held_MxV
     alone = dataclasses.replace(record, config=dataclasses.replace(record.config, folds=0))
     for fold in range(FOLDS):
         own = {
             layer: {name: array[fold : fold + 1] for name, array in arrays.items()}
             for layer, arrays in params_M.items()
         }
-        rows_H = held_MxH[fold]
-        yield alone, own, rows_H[rows_H >= 0]
+        rows_V = held_MxV[fold]
+        yield alone, own, rows_V[rows_V >= 0]
 
 
 def _choice_rows(recipe, network, dataset, folder):
-    record, params_M, rows_H = network
-    images_HxHxW, labels_H = dataset.images_NxHxW[rows_H], dataset.labels_N[rows_H]
-    found = device_forms.right_by_layers(folder, record, params_M, images_HxHxW, labels_H, CHOICES)
+    record, params_M, rows_V = network
+    images_VxHxW, labels_V = dataset.images_NxHxW[rows_V], dataset.labels_N[rows_V]
+    found = device_forms.right_by_layers(folder, record, params_M, images_VxHxW, labels_V, CHOICES)
     base, _ = found[()]
     for layers, (right, size) in found.items():
         yield (
             f"`{recipe}.py`",
             ", ".join(layers) or "none",
             f"{size / 1000:.0f}",
-            f"{right / len(rows_H):.2%}",
-            f"{100 * (right - base) / len(rows_H):+.3f}",
+            f"{right / len(rows_V):.2%}",
+            f"{100 * (right - base) / len(rows_V):+.3f}",
         )
 
 
 def _rows(recipe, networks, dataset, folder, litert, rounds):
     right, count = {}, 0
-    for number, (record, params_M, rows_H) in enumerate(networks):
-        place = folder / str(number)
-        place.mkdir()
-        written = device_forms.write(place, record, params_M, litert.parent)
-        np.save(place / "digits.npy", dataset.images_NxHxW[rows_H])
-        labels_H = dataset.labels_N[rows_H]
-        count += len(rows_H)
+    for number, (record, params_M, rows_V) in enumerate(networks):
+        target = folder / str(number)
+        target.mkdir()
+        written = device_forms.write(target, record, params_M, litert.parent)
+        np.save(target / "digits.npy", dataset.images_NxHxW[rows_V])
+        labels_V = dataset.labels_N[rows_V]
+        count += len(rows_V)
         for form in written:
-            answers_H, _ = _answers(form, place / "digits.npy", litert)
-            right[form.name] = right.get(form.name, 0) + int((answers_H == labels_H).sum())
-    np.save(folder / "timed.npy", dataset.images_NxHxW[rows_H[:TIMED]])
+            answers_V, _ = _answers(form, target / "digits.npy", litert)
+            right[form.name] = right.get(form.name, 0) + int((answers_V == labels_V).sum())
+    np.save(folder / "timed.npy", dataset.images_NxHxW[rows_V[:TIMED]])
     times = {form.name: [] for form in written}
     for _, form in itertools.product(range(rounds), written):
         times[form.name].append(_answers(form, folder / "timed.npy", litert)[1])

@@ -22,24 +22,24 @@ def make(reader: Reader, folder: Path) -> Path:
     """
     if not reader.packages:
         return Path(sys.executable)
-    place = folder / "".join(c if c.isalnum() else "-" for c in reader.name)
-    python = place / "bin" / "python"
-    pinned = place / "pinned.json"
+    target = folder / "".join(c if c.isalnum() else "-" for c in reader.name)
+    python = target / "bin" / "python"
+    pinned = target / "pinned.json"
     wanted = json.dumps([reader.packages, reader.npm, reader.python])
     if pinned.exists() and pinned.read_text() == wanted:
         return python
-    shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(target, ignore_errors=True)
     if reader.python is None:
-        venv.create(place, with_pip=True)
+        venv.create(target, with_pip=True)
     else:
         try:
-            _call([f"python{reader.python}", "-m", "venv", place])
+            _call([f"python{reader.python}", "-m", "venv", target])
         except Missing:
             raise Missing(f"needs Python {reader.python}") from None
     _call([python, "-m", "pip", "install", "--quiet", *reader.packages])
     if reader.npm:
         # Their scripts would fetch libraries for GPUs.
-        _call(["npm", "install", "--silent", "--ignore-scripts", "--prefix", place, *reader.npm])
+        _call(["npm", "install", "--silent", "--ignore-scripts", "--prefix", target, *reader.npm])
     pinned.write_text(wanted)
     return python
 

@@ -7,14 +7,14 @@ from ai_edge_litert.interpreter import Interpreter
 
 
 def load(path):
-    place = Path(path).with_suffix("")
+    target = Path(path).with_suffix("")
     converter = Path(sys.executable).with_name("onnx2tf")
     subprocess.run(
-        [converter, "-i", path, "-o", place, "-kat", "images", "-nuo"],
+        [converter, "-i", path, "-o", target, "-kat", "images", "-nuo"],
         check=True,
         capture_output=True,
     )
-    interpreter = Interpreter(str(place / (Path(path).stem + "_float32.tflite")))
+    interpreter = Interpreter(str(target / (Path(path).stem + "_float32.tflite")))
 
     def run(images):
         (pixels,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()

@@ -13,7 +13,7 @@ from pathlib import Path
 from lenet_jax.data import bounded
 from lenet_jax.data.dataset import Part
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 Say = Callable[[str], object]
 Counted = Callable[[int], object]
@@ -47,7 +47,7 @@ class Asked:
     deskew: bool = False
 
 
-class Place:
+class Location:
     """A path, looked at once: no property reads what another one has read.
 
     Attributes:
@@ -59,9 +59,9 @@ class Place:
     def __init__(self, path: Path, name: str, depth: int = 0):
         self.path, self.name, self.depth = path, name, depth
 
-    def deeper(self, depth: int) -> "Place":
+    def deeper(self, depth: int) -> "Location":
         """The same place, looked at with so many folders below it."""
-        other = Place(self.path, self.name, depth)
+        other = Location(self.path, self.name, depth)
         for known in ("is_folder", "start", "content", "members"):
             if known in self.__dict__:
                 other.__dict__[known] = self.__dict__[known]
@@ -120,7 +120,9 @@ class Place:
 
     def named(self, entry: str) -> str:
         """What an entry is called in messages."""
-        return f"{self.name}: {shown(entry)}" if self.is_zip else f"{self.name}/{shown(entry)}"
+        return (
+            f"{self.name}: {printable(entry)}" if self.is_zip else f"{self.name}/{printable(entry)}"
+        )
 
     def read(self, entry: str) -> bytes:
         """The bytes of an entry.
@@ -139,13 +141,13 @@ class Place:
             return listing(sorted(path.name for path in self.path.iterdir()))
         return listing(self.members)
 
-    def inside(self, entry: str) -> "Place":
+    def inside(self, entry: str) -> "Location":
         """The file that an entry of a folder is."""
-        return Place(self.path / entry, self.named(entry))
+        return Location(self.path / entry, self.named(entry))
 
-    def sibling(self, name: str) -> "Place":
+    def sibling(self, name: str) -> "Location":
         """The file of another name beside this one."""
-        return Place(self.path.with_name(name), shown(Path(self.name).with_name(name)))
+        return Location(self.path.with_name(name), printable(Path(self.name).with_name(name)))
 
 
 def unpacked_start(head: bytes) -> bytes:
@@ -178,7 +180,7 @@ def listing(names: list[str], most: int = 8) -> str:
     if not names:
         return "nothing"
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(shown(name) for name in names[:most]) + more
+    return ", ".join(printable(name) for name in names[:most]) + more
 
 
 def _walk(folder: Path, before: str, depth: int) -> Iterator[str]:
@@ -207,6 +209,6 @@ def _hidden(name: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
 
 
-def missing(place: Place, wanted: str) -> UserError:
+def missing(location: Location, wanted: str) -> UserError:
     """Tells that a folder or zip lacks something, and what it has."""
-    return UserError(f"{place.name}: has no {wanted}; it holds {place.listing}")
+    return UserError(f"{location.name}: has no {wanted}; it holds {location.listing}")

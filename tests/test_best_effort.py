@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lenet_jax.errors import UserError
-from lenet_jax.report import only_shown
+from lenet_jax.report import best_effort
 from lenet_jax.runs import workdir
 from lenet_jax.training import logging
 from support import recipe
@@ -116,11 +116,11 @@ def test_a_terminal_that_has_gone_has_no_columns(monkeypatch):
 )
 def test_whatever_fails_is_one_line(error, expected):
     said = []
-    with only_shown.telling("the card", "do it", said.append):
+    with best_effort.telling("the card", "do it", said.append):
         raise error
     assert said == [f"WARNING: the card could not be written {expected}; to make it again: do it"]
 
 
 def test_an_interrupt_is_no_failure_of_a_picture():
-    with pytest.raises(KeyboardInterrupt), only_shown.telling("", "", print):
+    with pytest.raises(KeyboardInterrupt), best_effort.telling("", "", print):
         raise KeyboardInterrupt

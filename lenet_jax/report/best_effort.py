@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lenet_jax.environment import commands
 from lenet_jax.errors import UserError
-from lenet_jax.files import shown
+from lenet_jax.files import printable
 
 
 class Again(NamedTuple):
@@ -41,5 +41,5 @@ def telling(what: str, again: str, say: Callable[[str], None]) -> Iterator[None]
         yield
     except Exception as error:
         kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-        reason = shown(" ".join(f"{kind}{error}".split())[:300])
+        reason = printable(" ".join(f"{kind}{error}".split())[:300])
         say(f"WARNING: {what} could not be written ({reason}); to make it again: {again}")
