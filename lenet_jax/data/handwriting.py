@@ -16,8 +16,8 @@ from lenet_jax.data.dataset import SIDE, Images
 
 # Below this difference from the paper, in 0..1, there is nothing but noise.
 LEAST_CONTRAST = 0.12
-# Heights, as fractions of the tallest digit's: of a digit, of a piece of one (the bar of a 5), and the
-# widest gap between the two.
+# Heights, as fractions of the tallest digit: of a digit, of a piece of one (the bar of a 5), and of
+# the widest gap between the two.
 LEAST_HEIGHT, LEAST_PIECE, WIDEST_GAP = 0.35, 0.15, 0.2
 
 # Below half of the contrast, where ink that touches darker ink ends.
