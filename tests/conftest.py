@@ -35,8 +35,8 @@ FIRST = ("hosts", "step", "train", "any_mesh", "notebook", "program", "pictures"
 
 
 def pytest_collection_modifyitems(items):
-    folder = {f"test_{name}.py": index for index, name in enumerate(FIRST)}
-    items.sort(key=lambda item: folder.get(item.path.name, len(FIRST)))
+    rank = {f"test_{name}.py": index for index, name in enumerate(FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(FIRST)))
 
 
 @pytest.fixture(scope="session")

@@ -66,15 +66,15 @@ def test_every_value_of_a_pixel_is_read():
     np.testing.assert_array_equal(read_NxHxW, images_NxHxW)
 
 
-@pytest.mark.parametrize("location", [2**18 - 2, 2**18 - 1, 2**18, 2**18 + 1])
-def test_a_value_is_refused_across_the_windows_of_the_check(location):
-    # 300 in the text at `location`, whatever the window it falls into.
+@pytest.mark.parametrize("offset", [2**18 - 2, 2**18 - 1, 2**18, 2**18 + 1])
+def test_a_value_is_refused_across_the_windows_of_the_check(offset):
+    # 300 in the text at `offset`, whatever the window it falls into.
     content = bytearray(b"," * (2**18 + 100))
-    content[location : location + 3] = b"255"
+    content[offset : offset + 3] = b"255"
     assert not csv_table._has_above_255(bytes(content), 0)
-    content[location : location + 3] = b"300"
+    content[offset : offset + 3] = b"300"
     assert csv_table._has_above_255(bytes(content), 0)
-    content[location : location + 4] = b"1000"
+    content[offset : offset + 4] = b"1000"
     assert csv_table._has_above_255(bytes(content), 0)
 
 

@@ -51,7 +51,7 @@ def test_over_members_takes_several_arrays_of_a_member_and_keeps_the_name():
         return factor * images_B * a + b
 
     made, doubled = mesh.make(2, jax.devices()[:2]), functools.partial(scaled, 2)
-    lifted = jax.jit(mesh.over_members(made, doubled, (P(),), P("member"), own=2))
+    lifted = jax.jit(mesh.over_members(made, doubled, (P(),), P("member"), num_stacked=2))
     given = jnp.array([1.0, 3.0]), jnp.array([5.0, 7.0]), jnp.arange(3.0)
     np.testing.assert_array_equal(lifted(*given), [[5, 7, 9], [7, 13, 19]])
     # By which people know what is compiled, and the cache on the disk its files.

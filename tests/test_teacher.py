@@ -25,20 +25,20 @@ def student(finished, **fields):
 
 
 def test_the_networks_are_those_of_the_run(finished):
-    taught = distillation.restore(student(finished))
-    assert taught.networks == 1
+    teacher = distillation.restore(student(finished))
+    assert teacher.num_teachers == 1
     # Of one fold, one network.
-    assert {leaf.shape[:2] for leaf in jax.tree.leaves(taught.params_FxT)} == {(1, 1)}
+    assert {leaf.shape[:2] for leaf in jax.tree.leaves(teacher.params_FxT)} == {(1, 1)}
 
 
 def test_the_fingerprint_depends_on_every_parameter(finished):
-    taught = distillation.restore(student(finished))
-    assert taught.fingerprint == distillation.restore(student(finished)).fingerprint
-    leaves, tree = jax.tree.flatten(taught.params_FxT)
+    teacher = distillation.restore(student(finished))
+    assert teacher.fingerprint == distillation.restore(student(finished)).fingerprint
+    leaves, tree = jax.tree.flatten(teacher.params_FxT)
     for index in range(len(leaves)):
-        moved = [leaf + (index == folder) for folder, leaf in enumerate(leaves)]
-        other = dataclasses.replace(taught, params_FxT=jax.tree.unflatten(tree, moved))
-        assert other.fingerprint != taught.fingerprint
+        moved = [leaf + (index == at) for at, leaf in enumerate(leaves)]
+        other = dataclasses.replace(teacher, params_FxT=jax.tree.unflatten(tree, moved))
+        assert other.fingerprint != teacher.fingerprint
 
 
 def test_an_unfinished_run_teaches_nobody(finished):

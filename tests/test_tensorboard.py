@@ -45,7 +45,7 @@ def test_every_number_of_a_row_is_an_event_of_its_step(tmp_path):
 
 
 def test_a_column_is_declared_once_and_shows_everywhere(tmp_path):
-    numbers = {column.name: 0.125 + where for where, column in enumerate(columns.COLUMNS)}
+    numbers = {column.name: 0.125 + index for index, column in enumerate(columns.COLUMNS)}
     whole = numbers | {"step": 7.0}
     workdir.write_metrics(tmp_path, [whole])
     assert workdir.read_metrics(tmp_path) == [whole]

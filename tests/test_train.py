@@ -265,7 +265,7 @@ def test_a_signal_does_not_wait_for_the_compiler(monkeypatch):
     try:
         begun = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
-            sizes = compilation.Sizes(members=2, rows=99, images=99, held=1)
+            sizes = compilation.Sizes(members=2, rows=99, num_examples=99, held=1)
             compilation.compile_ahead(CONFIG, meshes.make(2), sizes)
         assert time.monotonic() - begun < 60
     finally:

@@ -28,8 +28,8 @@ def row(digits, rng, *, degrees=0.0, line=2.0, printed=0.5, written=0.85, box=(1
     width, height = box
     size = (len(digits) * width + 2 * MARGIN, height + 2 * MARGIN)
     lines, strokes = (Image.new("L", [side * _FINER for side in size]) for _ in range(2))
-    for folder, digit in enumerate(digits):
-        left = MARGIN + folder * width
+    for position, digit in enumerate(digits):
+        left = MARGIN + position * width
         corners = [left, MARGIN, left + width, MARGIN + height]
         half = np.array([-1, -1, 1, 1]) * line / 2
         ImageDraw.Draw(lines).rectangle(

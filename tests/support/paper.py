@@ -22,10 +22,10 @@ def page(digits, ruling="squared", tone="light", pen="pen", degrees=0.0, seed=0,
     written = Image.new("L", (WIDTH, HEIGHT))
     pencil = ImageDraw.Draw(written)
     strength, width = PENS[pen]
-    for folder, digit in enumerate(digits):
+    for position, digit in enumerate(digits):
         size = rng.uniform(190, 260)
-        left = 40 + (folder % 3) * 275 + rng.uniform(0, 20)
-        top = 180 + (folder // 3) * 400 + rng.uniform(-25, 25)
+        left = 40 + (position % 3) * 275 + rng.uniform(0, 20)
+        top = 180 + (position // 3) * 400 + rng.uniform(-25, 25)
         for stroke in STROKES[digit]:
             points = [(left + x * size, top + y * size) for x, y in stroke]
             pencil.line(points, fill=255, width=width, joint="curve")
