@@ -32,6 +32,8 @@ def shell(redirections, *command, cwd, environment=()):
     )
 
 
+# `make torture` has this among what it lets happen, too.
+@pytest.mark.slow
 def test_a_run_ends_well_without_a_stream_a_backend_or_a_report(trained, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run/report").touch()

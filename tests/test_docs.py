@@ -146,6 +146,7 @@ def test_the_documents_are_made_with_that_page():
 
 
 @needs_browser
+@pytest.mark.slow
 def test_no_command_is_cut_at_the_right(site, browser):
     wide = (
         "return [...document.querySelectorAll('pre > code')]"

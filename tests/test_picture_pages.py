@@ -201,7 +201,10 @@ def read(trained):
     return read
 
 
-@pytest.mark.parametrize("seeds", [range(6), range(6, 12), range(12, 18), range(18, 24)])
+@pytest.mark.parametrize(
+    "seeds",
+    [range(6), *(pytest.param(range(at, at + 6), marks=pytest.mark.slow) for at in (6, 12, 18))],
+)
 def test_six_digits_on_squared_paper(read, seeds):
     """All six on all 24 pages, each where it stands; and the network reads them."""
     right = 0
@@ -212,7 +215,7 @@ def test_six_digits_on_squared_paper(read, seeds):
     assert right >= 34
 
 
-@pytest.mark.parametrize("ruling", ["ruled", "dotted"])
+@pytest.mark.parametrize("ruling", ["ruled", pytest.param("dotted", marks=pytest.mark.slow)])
 def test_six_digits_on_ruled_and_dotted_paper(read, ruling):
     for seed, digits, sheet in sheets(ruling, range(1, 24, 8)):
         seen = read(sheet)
@@ -324,6 +327,7 @@ def test_a_tight_digit_is_read_as_one_with_a_margin(digit):
     assert alike(image, expected) > 0.9
 
 
+@pytest.mark.slow
 def test_accuracy_on_the_digits_of_scikit_learn(trained):
     """8x8, of other hands: 300 of 1,797, enlarged, tight and with a margin."""
     from sklearn.datasets import load_digits

@@ -168,6 +168,7 @@ assert jnp.ones(2).dtype == jnp.float64
 """
 
 
+@pytest.mark.slow
 def test_a_notebook_keeps_its_doubles_and_trains_all_the_same(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", NOTEBOOK],

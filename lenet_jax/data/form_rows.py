@@ -97,15 +97,17 @@ def _level(ink: Ink) -> Ink:
 
     bare, _ = _bare_lines(ink)
     y, x = np.nonzero(bare)
+    if not len(y):
+        return ink
     every = max(1, len(y) // _MOST_POINTS)
     y, x = y[::every], x[::every] - (ink.shape[1] - 1) / 2
     degrees = np.arange(-_STEEPEST, _STEEPEST + _STEP / 2, _STEP)
     scores = []
     for slope in np.tan(np.radians(degrees)):
         rows = np.rint(y - x * slope).astype(np.intp)
-        scores.append((np.bincount(rows - rows.min(initial=0)).astype(float) ** 2).sum())
+        scores.append((np.bincount(rows - rows.min()).astype(float) ** 2).sum())
     turn = float(degrees[np.argmax(scores)])
-    if not len(y) or abs(turn) < _STEP / 2:
+    if abs(turn) < _STEP / 2:
         return ink
     turned: Ink = ndimage.rotate(ink, turn, order=1).astype(np.float32)
     return turned
