@@ -31,7 +31,10 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Slowest first, so that no process is left with half a minute of one file when the other is done;
 # files that need the trained run apart, so that no process waits while the other one trains it.
-FIRST = ("hosts", "step", "train", "any_mesh", "notebook", "program", "pictures", "checkpoint")
+FIRST = (
+    "hosts", "step", "train", "any_mesh", "notebook", "program", "picture_pages", "mirror",
+    "pictures", "checkpoint",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):

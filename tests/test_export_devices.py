@@ -93,7 +93,9 @@ def test_the_program_writes_the_header_of_a_run(trained, tmp_path):
     assert golden_error < 1e-5
 
 
-@pytest.mark.parametrize("flags", [[], ["--input=float32", "--batch=1"]], ids=str)
+@pytest.mark.parametrize(
+    "flags", [[], pytest.param(["--input=float32", "--batch=1"], marks=pytest.mark.slow)], ids=str
+)
 def test_int8_is_small_and_reads_as_well(flags, trained, tmp_path):
     plain, small = tmp_path / "plain.onnx", tmp_path / "small.onnx"
     for path, int8 in ((plain, []), (small, ["--int8"])):

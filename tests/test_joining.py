@@ -35,6 +35,8 @@ def start(folder, port, number, of, *flags):
     )  # fmt: skip
 
 
+# `make torture` waits for a process that never comes, too.
+@pytest.mark.slow
 def test_who_waits_says_for_whom_and_an_interrupt_ends_it_at_once(tmp_path, port):
     pair = [start(tmp_path, port, number, 3) for number in (0, 1)]
     first, second = (process.stderr.readline() for process in pair)

@@ -276,7 +276,9 @@ def touching(digit, sides, over, degrees=0.0, width=4):
     return np.asarray(picture.rotate(degrees, Image.Resampling.BILINEAR), np.float64) / 255
 
 
-SIDES = ["left", "right", "top", "bottom", "left top", "bottom right", "top bottom"]
+SIDES = ["left", "top bottom", "bottom right"]
+SIDES += [pytest.param(sides, marks=pytest.mark.slow) for sides in ("right", "top", "bottom")]
+SIDES += [pytest.param("left top", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("sides", SIDES)
@@ -357,7 +359,7 @@ def several(tmp_path_factory):
 
 
 @settings(
-    max_examples=examples(60),
+    max_examples=examples(20),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

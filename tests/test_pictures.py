@@ -109,6 +109,7 @@ def test_accuracy_on_drawn_pictures(trained, tmp_path):
     assert right(trained, load_test(str(tmp_path)), np.tile(np.arange(10), 18)) >= 0.98
 
 
+@pytest.mark.slow
 def test_accuracy_on_printed_digits(trained):
     """All fonts that matplotlib brings, photographed: 92% of 210, print being nobody's hand."""
     fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
