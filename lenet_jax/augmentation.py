@@ -85,7 +85,17 @@ def augment(
 
 
 def _inverse_map(strengths: Config | Hyperparameters, u: jax.Array) -> jax.Array:
-    """Where the pixels of an augmented image come from: [2, 3], about the centre of the image."""
+    """Where the pixels of an augmented image come from, about its centre (Simard et al. 2003).
+
+    Args:
+      strengths: of each kind of distortion.
+      u: in [-1, 1), for rotation, scale of the height, scale of the width, shear, shift of the
+        rows and shift of the columns, in this order.
+
+    Returns:
+      [2, 3]: scale @ shear @ rotation and the shift, so that (row, column, 1) of a pixel gives
+      the row and the column to read.
+    """
     angle = u[0] * (strengths.rotation * jnp.pi / 180)
     cos, sin = jnp.cos(angle), jnp.sin(angle)
     height, width = 1 + u[1] * strengths.scale, 1 + u[2] * strengths.scale

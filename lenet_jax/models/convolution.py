@@ -88,6 +88,7 @@ average_phases.defvjp(_average_phases_forward, _average_phases_backward)
 
 
 def _native_conv_phases(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`conv_phases` as one convolution of stride 2 with the kernels of all four phases."""
     # Phases before maps: a TPU's tiles hold eight of an axis, and would be half empty of four.
     by_phase = jnp.swapaxes(_phase_kernels(kernel), 3, 4)
     y = _native_conv(x_CxHxWxB, by_phase.reshape(*by_phase.shape[:3], -1))
@@ -95,16 +96,19 @@ def _native_conv_phases(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def _native_conv_pool(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`conv_pool` as one convolution of stride 2: the mean of four phases is that of kernels."""
     return _native_conv(x_CxHxWxB, _phase_kernels(kernel).mean(axis=-1))
 
 
 def _matmul_conv_phases(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`conv_phases` as one matrix product with the kernels of all four phases."""
     phases = _phase_kernels(kernel)
     y = _strided_conv(x_CxHxWxB, phases.reshape(*phases.shape[:3], -1))
     return y.reshape(-1, STRIDE**2, *y.shape[1:])
 
 
 def _matmul_conv_pool(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`conv_pool` as a matrix product over the means of 2x2 pixels: no phase is computed twice."""
     rows = x_CxHxWxB[:, :-1] + x_CxHxWxB[:, 1:]
     boxed = 0.25 * (rows[:, :, :-1] + rows[:, :, 1:])
     return _strided_conv(boxed, kernel)
@@ -183,6 +187,11 @@ def _kernel_gradient_by_rows(x_CxHxWxB: jax.Array, dy_DxHxWxB: jax.Array, side: 
 
 @jax.custom_vjp
 def _strided_conv(x_CxHxWxB: jax.Array, kernel: jax.Array) -> jax.Array:
+    """A valid convolution of stride 2 by patches, (x, kernel [K, K, C, D]) -> [D, H', W', B].
+
+    A matrix product over all that the weights see; of C1, whose patches would be 25 copies of it,
+    sums of its slices.
+    """
     return _strided_conv_forward(x_CxHxWxB, kernel)[0]
 
 

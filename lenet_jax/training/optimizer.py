@@ -105,7 +105,19 @@ def update(
     params: Any,
     hyper: Config | Hyperparameters | None = None,
 ) -> tuple[Any, Any]:
-    """One step of the optimiser: the new parameters and the new state; arguments as for `make`."""
+    """One step of the optimiser.
+
+    Args:
+      config: the recipe.
+      num_examples: that an epoch trains on.
+      grads: of the mean loss of a batch; a tree like `params`.
+      opt_state: of the step before, or of `make(...).init(params)`.
+      params: float32 leaves.
+      hyper: what may differ between members; None takes the config's.
+
+    Returns:
+      The new parameters and the new state of the optimiser.
+    """
     # optax raises floats to the power of an int32 count, which strict promotion forbids.
     with jax.numpy_dtype_promotion("standard"):
         updates, opt_state = make(config, num_examples, hyper).update(grads, opt_state, params)
