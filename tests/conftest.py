@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -24,6 +25,10 @@ import pytest
 
 from lenet_jax.distributed import mesh
 from support import recipe
+
+# A shell has what runs in its background ignore Ctrl-C, and so would all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 mesh.prepare(Path(os.environ["LENET_JAX_CACHE"]) / "compiled")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
