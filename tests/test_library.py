@@ -191,6 +191,8 @@ def test_who_uses_an_unfinished_run_is_told(tmp_path):
     digits = lenet_jax.load_data("sample").take(np.arange(0, 4000, 10))
     lenet_jax.train(digits, tmp_path, epochs=2, batch_size=64, say=lambda line: None)
     (tmp_path / workdir.CARD).unlink()
+    with pytest.warns(UserWarning, match=r"has no README\.md; the command that began"):
+        lenet_jax.load(tmp_path)
     workdir.write_metrics(tmp_path, workdir.read_metrics(tmp_path)[:1])
     with pytest.warns(UserWarning, match="only 1 of its 2 epochs are done"):
         lenet_jax.predict(tmp_path, digits.images_NxHxW)

@@ -184,10 +184,9 @@ def read_run(workdir: str | os.PathLike[str], say: Callable[[str], None] | None 
             f"{commands.command('train', f'--workdir={printable(workdir)}')}"
         )
     if say is not None and not is_finished(workdir):
-        done = f"only {epochs_done(workdir, record)} of its {record.config.epochs} epochs are done"
-        say(
-            f"WARNING: {printable(workdir)}: {done}; the command that began the run goes on with it"
-        )
+        done, asked = epochs_done(workdir, record), record.config.epochs
+        what = f"only {done} of its {asked} epochs are done" if done < asked else f"has no {CARD}"
+        say(f"WARNING: {printable(workdir)}: {what}; the command that began the run goes on with it")
     return record
 
 
