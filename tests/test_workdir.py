@@ -121,6 +121,10 @@ def test_broken_metrics_are_named(tmp_path):
     path.write_text(path.read_text().replace("0.5", "half"))
     with pytest.raises(UserError, match=r"metrics\.csv"):
         workdir.read_metrics(tmp_path)
+    for text in ("", "mine\n"):
+        path.write_text(text)
+        with pytest.raises(UserError, match=r"metrics\.csv: not the metrics of a run .*no column"):
+            workdir.read_metrics(tmp_path)
 
 
 def test_a_record_is_frozen():

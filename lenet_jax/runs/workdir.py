@@ -1,13 +1,10 @@
 """The files of a run beside its checkpoints: `config.json`, `metrics.csv` and the lock."""
 
 import contextlib
-import csv
 import dataclasses
-import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from lenet_jax import __version__, config
@@ -24,7 +21,7 @@ from lenet_jax.files import (
     to_path,
     write_atomically,
 )
-from lenet_jax.runs import columns
+from lenet_jax.runs import columns, tables
 
 CHECKPOINTS = "checkpoints"
 CONFIG = "config.json"
@@ -186,7 +183,8 @@ def read_run(workdir: str | os.PathLike[str], say: Callable[[str], None] | None 
     if say is not None and not is_finished(workdir):
         done, asked = epochs_done(workdir, record), record.config.epochs
         what = f"only {done} of its {asked} epochs are done" if done < asked else f"has no {CARD}"
-        say(f"WARNING: {printable(workdir)}: {what}; the command that began the run goes on with it")
+        tail = "the command that began the run goes on with it"
+        say(f"WARNING: {printable(workdir)}: {what}; {tail}")
     return record
 
 
@@ -214,20 +212,20 @@ def read_metrics(workdir: str | os.PathLike[str]) -> list[Row]:
     Raises:
       UserError: it is not what a run writes.
     """
-    with _reading(to_path(workdir) / METRICS, "metrics", "go on") as text:
-        rows = csv.DictReader(io.StringIO(text or "", newline=""))
+    with tables.reading(to_path(workdir) / METRICS, "metrics", "go on") as text:
+        rows = tables.rows(text, COLUMNS)
         return [{name: float(row[name]) if row[name] else None for name in COLUMNS} for row in rows]
 
 
 def write_metrics(workdir: str | os.PathLike[str], rows: Sequence[Row]) -> None:
     """Writes all rows anew, whole or not at all; a run has few epochs and a row is short."""
     cells = [{name: _shortest(value) for name, value in row.items()} for row in rows]
-    _write_table(to_path(workdir) / METRICS, COLUMNS, cells)
+    tables.write(to_path(workdir) / METRICS, COLUMNS, cells)
 
 
 def write_networks(workdir: str | os.PathLike[str], rows: Sequence[dict[str, Any]]) -> None:
     """Writes a row per network: its seed, its fold, its trial of the sweep and its accuracy."""
-    _write_table(to_path(workdir) / NETWORKS, tuple(rows[0]), rows)
+    tables.write(to_path(workdir) / NETWORKS, tuple(rows[0]), rows)
 
 
 def read_networks(workdir: str | os.PathLike[str], fields: Sequence[str]) -> list[dict[str, float]]:
@@ -240,10 +238,9 @@ def read_networks(workdir: str | os.PathLike[str], fields: Sequence[str]) -> lis
     Raises:
       UserError: it is not what a run writes.
     """
-    with _reading(to_path(workdir) / NETWORKS, "networks", "go on") as text:
-        rows = csv.DictReader(io.StringIO(text or "", newline=""))
-        columns = ("network", "seed", "fold", *fields, "holdout_accuracy")
-        return [{name: float(row[name]) for name in columns} for row in rows]
+    columns = ("network", "seed", "fold", *fields, "holdout_accuracy")
+    with tables.reading(to_path(workdir) / NETWORKS, "networks", "go on") as text:
+        return [{name: float(row[name]) for name in columns} for row in tables.rows(text, columns)]
 
 
 def write_calibration(workdir: str | os.PathLike[str], numbers: dict[str, float]) -> None:
@@ -257,44 +254,13 @@ def read_temperature(workdir: str | os.PathLike[str]) -> float:
     Raises:
       UserError: the file is not what a run writes.
     """
-    with _reading(to_path(workdir) / CALIBRATION, "calibration", "predict") as text:
+    with tables.reading(to_path(workdir) / CALIBRATION, "calibration", "predict") as text:
         if text is None:
             return 1.0
         temperature = float(json.loads(text)["temperature"])
         if not 0.01 < temperature < 100:
             raise ValueError(f"temperature {temperature}")
         return temperature
-
-
-def _write_table(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomically(path, text.getvalue())
-
-
-@contextlib.contextmanager
-def _reading(path: Any, what: str, to: str) -> Iterator[str | None]:
-    """Gives the text of a file, None if it is not there, to a body that takes it apart.
-
-    Raises:
-      UserError: the file cannot be read, or the body finds that it is not what a run writes.
-    """
-    try:
-        text = path.read_bytes().decode()
-    except FileNotFoundError:
-        text = None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "no text"
-        raise UserError(f"{printable(path)}: cannot be read ({reason})") from None
-    try:
-        yield text
-    except (KeyError, RecursionError, TypeError, ValueError, csv.Error) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{printable(path)}: not the {what} of a run ({reason}); remove it to {to} without"
-        ) from None
 
 
 def _shortest(value: float | None) -> str:
