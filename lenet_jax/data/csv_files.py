@@ -1,8 +1,8 @@
 """CSVs of digits under any name, plain or packed, alone or several in a folder or a zip."""
 
-from lenet_jax.data import assemble, bounded, cache, columns, csv_form, csv_table
-from lenet_jax.data.dataset import Dataset
-from lenet_jax.data.location import Asked, Location, missing, part_of, unpacked_start
+from lenet_jax.data import assemble, bounded, cache
+from lenet_jax.data.dataset import Dataset, Images, Labels
+from lenet_jax.data.location import Asked, Location, Say, missing, part_of, unpacked_start
 from lenet_jax.errors import UserError
 from lenet_jax.files import printable
 
@@ -57,11 +57,14 @@ def read(location: Location, member: str, asked: Asked) -> Dataset:
     # Read once: hashing and parsing two readings would let a change in between into the cache.
     content, zipped = location.content, location.is_zip
     name = f"{location.name}: {printable(member)}" if zipped else location.name
-    kept = cache.parsed(
-        content,
-        member if zipped else "",
-        lambda say: csv_table.parse(_unpacked(location, member, name), name, asked.counted, say),
-    )
+
+    def parse(say: Say) -> tuple[Images, Labels | None]:
+        # Nothing of this is needed where the digits are kept.
+        from lenet_jax.data import csv_table
+
+        return csv_table.parse(_unpacked(location, member, name), name, asked.counted, say)
+
+    kept = cache.parsed(content, member if zipped else "", parse)
     for note in kept.notes:
         asked.say(f"{name}: {note}")
     if asked.part == "train" and kept.labels_N is None:
@@ -74,6 +77,8 @@ def read(location: Location, member: str, asked: Asked) -> Dataset:
 
 def looks_right(start: bytes) -> bool:
     """Whether a file's first bytes are a header, or a row, of a table of digits."""
+    from lenet_jax.data import csv_form
+
     try:
         csv_form.form(start, "")
     except UserError:
@@ -83,6 +88,8 @@ def looks_right(start: bytes) -> bool:
 
 def _names_pixels(start: bytes) -> bool:
     """Whether the first line has enough names of pixels for its mistake to be told."""
+    from lenet_jax.data import columns
+
     line = start.partition(b"\n")[0].decode("utf-8", "replace").strip("\ufeff\r")
     names = line.replace('"', "").replace(";", ",").replace("\t", ",").split(",")
     return columns.is_header(names)

@@ -81,7 +81,10 @@ def some_of(count: int) -> NDArray[np.intp]:
     if count <= _MOST:
         return np.arange(count)
     golden = (np.sqrt(5) - 1) / 2
-    return np.unique((np.arange(_MOST) * golden % 1 * count).astype(np.intp))
+    chosen = np.zeros(count, np.bool_)
+    chosen[(np.arange(_MOST) * golden % 1 * count).astype(np.intp)] = True
+    # `np.unique` would import all of numpy.ma.
+    return np.flatnonzero(chosen)
 
 
 def class_means(images_NxHxW: NDArray, labels_N: Labels) -> tuple[str, ...]:
