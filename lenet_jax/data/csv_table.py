@@ -11,7 +11,7 @@ from lenet_jax.data import csv_decimals, csv_form
 from lenet_jax.data.columns import Layout
 from lenet_jax.data.csv_form import Form
 from lenet_jax.data.dataset import CLASSES, SIDE, Images, Labels
-from lenet_jax.data.location import Say
+from lenet_jax.data.location import Say, ignore
 from lenet_jax.errors import UserError
 
 _WINDOW = 2**18
@@ -60,7 +60,7 @@ def parse_rows(
     rows = csv_form.count_rows(content, end, form, name)
     if counted is not None:
         counted(rows)
-    say = say or _ignore
+    say = say or ignore
     if not csv_form.is_plain(content, form):
         content, form, notes = csv_form.plain(content, end, form, name)
         for note in notes:
@@ -76,10 +76,6 @@ def parse_rows(
         say("has pixels of 0 and 1 alone; taken times 255")
         images_NxHxW = images_NxHxW * np.uint8(255)
     return images_NxHxW, labels_N
-
-
-def _ignore(_: str) -> None:
-    pass
 
 
 def _fast(content: bytes, start: int, end: int, shape: tuple[int, int]) -> NDArray[np.uint8] | None:

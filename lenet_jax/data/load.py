@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lenet_jax.data import download, formats, kaggle, sample
 from lenet_jax.data.dataset import Dataset
-from lenet_jax.data.location import Asked, Counted, Location, Say
+from lenet_jax.data.location import Asked, Counted, Location, Say, ignore
 from lenet_jax.errors import UserError
 from lenet_jax.files import printable
 
@@ -50,7 +50,7 @@ def load_train(
     Raises:
       UserError: one line that names the place and says what to do.
     """
-    asked = Asked(part="train", say=say or _ignore, counted=counted, transposed=transposed)
+    asked = Asked(part="train", say=say or ignore, counted=counted, transposed=transposed)
     return _load(data, asked, cwd)
 
 
@@ -69,7 +69,7 @@ def load_test(
     picture or of a folder of pictures, whose slanted digits `deskew` straightens.
     """
     asked = Asked(
-        part="test", say=say or _ignore, counted=counted, transposed=transposed, deskew=deskew
+        part="test", say=say or ignore, counted=counted, transposed=transposed, deskew=deskew
     )
     return _load(data, asked, cwd)
 
@@ -115,10 +115,6 @@ def _load(data: str, asked: Asked, cwd: str | os.PathLike[str] | None) -> Datase
                 f"path of {formats.names()}"
             )
         return formats.load(Location(path, name), asked)
-
-
-def _ignore(_: str) -> None:
-    pass
 
 
 @contextmanager

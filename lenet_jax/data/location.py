@@ -28,6 +28,10 @@ _TRAIN = {"train", "training"}
 _TEST = {"test", "testing", "t10k", "val", "valid", "validation"}
 
 
+def ignore(_: str) -> None:
+    """A `Say` where nobody is to be told."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Asked:
     """What is wanted of the digits at a place.
