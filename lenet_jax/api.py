@@ -150,7 +150,8 @@ def train(
                 recipe, dataset, run, say=tell, kept_in=kept_in, overwrite=overwrite
             )
             if result is not None:
-                build.write(run, result, say=tell)
+                build.write_results(run, result)
+                build.write_report(run, result, say=tell)
             if kept_in is not None:
                 kept_in.copy()
             return workdir.read_metrics(run) if result is None else result.rows

@@ -115,6 +115,24 @@ def test_predict_writes_a_valid_submission_and_the_accuracy(where, tmp_path):
     assert "WARNING" not in done.stderr
 
 
+def test_training_may_end_with_the_submission(tmp_path):
+    done = train("--data=sample", "--workdir=w", "--predict=now.csv", cwd=tmp_path)
+    assert "Wrote 1,000 rows to now.csv" in done.stdout
+    assert "to predict digits" not in done.stdout
+    predict("--data=sample", "--workdir=w", "--output=later.csv", cwd=tmp_path)
+    assert (tmp_path / "now.csv").read_bytes() == (tmp_path / "later.csv").read_bytes()
+
+
+def test_a_submission_that_cannot_be_is_told_before_training(tmp_path):
+    (tmp_path / "mine.csv").write_text("mine")
+    flags = ("--data=sample", "--workdir=w", "--predict=mine.csv")
+    assert "--predict: mine.csv is there already" in told(train(*flags, cwd=tmp_path, status=2))
+    (tmp_path / "digits.csv").write_text(digits_csv(40))
+    line = told(train("--data=digits.csv", *flags[1:], "--overwrite", cwd=tmp_path, status=2))
+    assert line.startswith("error: --predict: digits.csv has no test digits beside")
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.csv", "digits.csv"}
+
+
 @pytest.mark.slow
 def test_folds_and_a_sweep_train_side_by_side(where):
     flags = ("--data=sample", "--config.folds=2", "--config.epochs=1", "--config.batch_size=64")

@@ -49,7 +49,8 @@ def quiet(_):
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
     result = loop.train(CONFIG, digits(), folder, say=quiet)
-    build.write(folder, result)
+    build.write_results(folder, result)
+    build.write_report(folder, result)
     return folder, result
 
 
@@ -127,7 +128,8 @@ def test_a_run_cut_off_before_its_card_gets_one(finished):
     folder, result = finished
     (folder / "README.md").unlink()
     again = loop.train(CONFIG, digits(), folder, say=quiet)
-    build.write(folder, again)
+    build.write_results(folder, again)
+    build.write_report(folder, again)
     assert (folder / "README.md").exists()
     assert [row["epoch"] for row in again.rows] == [1, 2, 3]
     np.testing.assert_array_equal(again.probabilities_NxK, result.probabilities_NxK)

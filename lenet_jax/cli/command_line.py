@@ -18,7 +18,8 @@ OVERWRITE = flags.DEFINE_bool(
 )
 # Flags whose value is the path of a file or folder; --data has its own words for some.
 PATHS = (
-    "config", "config.teacher", "doubtful", "mirror", "output", "probabilities", "show", "workdir",
+    "config", "config.teacher", "doubtful", "mirror", "output", "predict", "probabilities", "show",
+    "workdir",
 )  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """Trains LeNet-5 on digits: `lenet-train`, or `run_train.py`; see `--help`."""
 
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 from lenet_jax.environment import commands, packages
 
@@ -11,7 +13,9 @@ with packages.required():
     from lenet_jax.cli import program, reading
     from lenet_jax.cli.command_line import OVERWRITE
     from lenet_jax.config import Config
-    from lenet_jax.runs import mirror
+    from lenet_jax.data import Dataset
+    from lenet_jax.errors import UserError
+    from lenet_jax.runs import mirror, workdir, written
     from lenet_jax.training import tensorboard
 
 HELP = """python run_train.py --data=digit-recognizer.zip --workdir=runs/first
@@ -31,6 +35,13 @@ MIRROR = flags.DEFINE_string(
     FLAGS,
 )
 TRANSPOSED = flags.DEFINE_bool("transposed", False, data.HELP_TRANSPOSED, FLAGS)
+PREDICT = flags.DEFINE_string(
+    "predict",
+    None,
+    "When it is trained write this submission of the test digits of --data, as run_predict.py "
+    "would, without its start.",
+    FLAGS,
+)
 TENSORBOARD = flags.DEFINE_bool(
     "tensorboard", False, "Write events to tensorboard/ there, too.", FLAGS
 )
@@ -57,6 +68,7 @@ def _train(recipe: Config) -> None:
     )
     dataset = reading.load(*how, transposed=TRANSPOSED.value)
     program.tell(data.training_warning(dataset))
+    prediction = None if PREDICT.value is None else _Prediction.begin(recipe, dataset)
     from lenet_jax.distributed import multihost
     from lenet_jax.report import best_effort, build
     from lenet_jax.training import loop
@@ -66,11 +78,66 @@ def _train(recipe: Config) -> None:
             recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in, overwrite=OVERWRITE.value
         )
     if result is not None:
+        build.write_results(WORKDIR.value, result)
+    if prediction is not None:
+        # Before the report: it is what the run is for.
+        prediction.write()
+    if result is not None:
         digits = [f"--data={DATA.value}", *["--transposed"] * TRANSPOSED.value]
         report = commands.command("predict", f"--workdir={WORKDIR.value}", *digits, "--report")
         again = best_effort.Again(report, commands.typed(sys.argv))
-        build.write(WORKDIR.value, result, again, program.tell)
+        build.write_report(WORKDIR.value, result, again, program.tell)
     if kept_in is not None:
         kept_in.copy()
     if multihost.first():
-        print(build.closing(WORKDIR.value, DATA.value))
+        print(build.closing(WORKDIR.value, DATA.value, predicted=prediction is not None))
+
+
+class _Prediction(NamedTuple):
+    """A submission that is asked for before anything is trained."""
+
+    test: Dataset
+    compiled: Future[None]
+
+    @classmethod
+    def begin(cls, recipe: Config, training: Dataset) -> "_Prediction":
+        """Reads and checks what is predicted, so that no run fails at its end for a mistake in it.
+
+        Raises:
+          UserError: there are no test digits, or the submission must not be written there.
+        """
+        from lenet_jax.inference import predict
+        from lenet_jax.submission import outputs
+
+        test = data.load_test(DATA.value, transposed=TRANSPOSED.value)
+        if test.locations is not None or test.fingerprint == training.fingerprint:
+            raise UserError(
+                f"--predict: {test.name} has no test digits beside those that are trained on; give "
+                "the zip or folder that holds both, or run run_predict.py"
+            )
+        written.check(
+            [("--predict", PREDICT.value)],
+            overwrite=OVERWRITE.value,
+            inputs=outputs.inputs(WORKDIR.value, DATA.value),
+        )
+        program.tell(data.overlap_warning(training.source, training.fingerprint, test))
+        compiled = ThreadPoolExecutor(1).submit(predict.compile_ahead, recipe, 1, len(test))
+        return cls(test, compiled)
+
+    def write(self) -> None:
+        """Predicts with the checkpoint of the run, and tells of the submission."""
+        from lenet_jax.distributed import multihost
+        from lenet_jax.inference import predict
+        from lenet_jax.submission import outputs
+
+        record = workdir.read_run(WORKDIR.value)
+        program.tell(data.prediction_warning(record.data_appearance, self.test))
+        self.compiled.result()
+        probabilities_NxK = predict.from_run(WORKDIR.value, record, self.test.images_NxHxW)
+        if multihost.first():
+            sample = data.sample_submission(DATA.value)
+            files = outputs.Files(PREDICT.value, None, None, None)
+            lines = outputs.write(
+                self.test, probabilities_NxK, files, sample, overwrite=OVERWRITE.value
+            )
+            print("\n".join(lines), flush=True)

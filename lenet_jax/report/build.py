@@ -25,24 +25,15 @@ from lenet_jax.training import population as populations
 from lenet_jax.training.result import Result
 
 
-def write(
-    folder: str | os.PathLike[str],
-    result: Result,
-    again: best_effort.Again = best_effort.IN_PYTHON,
-    say: Callable[[str], None] = print,
-) -> None:
-    """Writes what a finished run has found, and then what only shows it: `report/` and the card.
-
-    The work is done, so a report or a card that cannot be made is a line and no error.
+def write_results(folder: str | os.PathLike[str], result: Result) -> None:
+    """Writes what a finished run has found: `networks.csv` and `calibration.json`.
 
     Args:
       folder: the run's workdir.
       result: of the run.
-      again: what the line says.
-      say: is given it.
 
     Raises:
-      UserError: `networks.csv` or `calibration.json` cannot be written.
+      UserError: one of them cannot be written.
     """
     config = result.record.config
     if result.networks and config.num_models > 1:
@@ -53,6 +44,24 @@ def write(
         labels_N, probabilities_NxK = result.held
         if np.isfinite(probabilities_NxK).all():
             workdir.write_calibration(folder, calibration.summary(probabilities_NxK, labels_N))
+
+
+def write_report(
+    folder: str | os.PathLike[str],
+    result: Result,
+    again: best_effort.Again = best_effort.IN_PYTHON,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Writes what only shows a finished run: `report/` and the model card.
+
+    The work is done, so a report or a card that cannot be made is a line and no error.
+
+    Args:
+      folder: the run's workdir, its results written.
+      result: of the run.
+      again: what the line says.
+      say: is given it.
+    """
     with best_effort.telling("the report", again.report, say):
         _write_report(folder, result)
     with best_effort.telling("the model card", again.card, say):
@@ -192,18 +201,19 @@ def _run_once(function: Callable[..., Any]) -> Callable[..., Any]:
     return jax.jit(function, compiler_options=backend.options(meshes.make(1), level=0))
 
 
-def closing(folder: str, data: str) -> str:
+def closing(folder: str, data: str, *, predicted: bool = False) -> str:
     """The last lines about a finished run: its numbers, where the pictures are, what comes next.
 
     Args:
       folder: the run's workdir; all is read from its files, whenever the run has ended.
       data: what it was trained on, as the user gave it.
+      predicted: whether its test digits are predicted already.
 
     Raises:
       UserError: a file is not what a run writes.
     """
     record = workdir.read_run(folder)
-    return "\n".join([*_numbers(folder, record), *_next(folder, data)])
+    return "\n".join([*_numbers(folder, record), *_next(folder, data, predicted=predicted)])
 
 
 def _numbers(folder: str, record: workdir.Record) -> list[str]:
@@ -221,15 +231,18 @@ def _numbers(folder: str, record: workdir.Record) -> list[str]:
     return lines + _points(folder, config)
 
 
-def _next(folder: str, data: str) -> list[str]:
+def _next(folder: str, data: str, *, predicted: bool) -> list[str]:
     """What to type next; nothing else stands in its lines, which are to be pasted as they are."""
     run = f"--workdir={folder}"
     output = "submission.csv"
     page = to_path(folder) / workdir.REPORT / report.PAGE
-    return [
-        *([f"Report: {page}"] if page.exists() else []),
+    to_predict = [
         f"Next, to predict digits and write {output}:",
         f"  {commands.command('predict', run, f'--data={data}', f'--output={output}')}",
-        "Or, to draw digits on a page:",
+    ]
+    return [
+        *([f"Report: {page}"] if page.exists() else []),
+        *([] if predicted else to_predict),
+        f"{'Next' if predicted else 'Or'}, to draw digits on a page:",
         f"  {commands.command('export', run, '--serve')}",
     ]

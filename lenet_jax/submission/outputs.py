@@ -1,5 +1,6 @@
 """What a prediction leaves: a submission, or the digits of pictures in words."""
 
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -46,10 +47,22 @@ def check(dataset: Dataset, files: Files, run: str, source: str, *, overwrite: b
     named = list(zip(FLAGS, files, strict=True))
     if dataset.locations is not None:
         del named[0]
-    inputs = [("--workdir", path) for path in occupied.files(run)]
+    written.check(named, overwrite=overwrite, inputs=inputs(run, source))
+
+
+def inputs(run: str, source: str) -> list[tuple[str, str | os.PathLike[str]]]:
+    """What a prediction reads, which is never replaced: the flag that names it, and the path.
+
+    Args:
+      run: the workdir.
+      source: the value of `--data`.
+    """
+    read: list[tuple[str, str | os.PathLike[str]]] = [
+        ("--workdir", path) for path in occupied.files(run)
+    ]
     if (given := data.path_of(source)) is not None:
-        inputs.append(("--data", given))
-    written.check(named, overwrite=overwrite, inputs=inputs)
+        read.append(("--data", given))
+    return read
 
 
 def write(

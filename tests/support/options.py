@@ -36,7 +36,8 @@ def job(options):
     api._prepare()
     with tempfile.TemporaryDirectory() as folder:
         result = loop.train(CONFIG, DIGITS, folder, say=lambda line: None)
-        build.write(folder, result, say=said.append)
+        build.write_results(folder, result)
+        build.write_report(folder, result, say=said.append)
         record = workdir.read_run(folder)
         probabilities_NxK = predict.from_run(folder, record, DIGITS.images_NxHxW)
         card = (Path(folder) / workdir.CARD).read_text()
