@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 # Seconds of wall clock, the only columns in which two equal runs may differ.
 TIMES = ("seconds", "images_per_second")
 LIMIT = 300
+
+# A shell has what runs in its background ignore Ctrl-C, and so would all that is started here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def train(workdir, *flags, **options):

@@ -1,6 +1,6 @@
 """Kills, stops, starves and damages runs, and writes what came of it into docs/reliability.md.
 
-python tests/slow/torture.py --kills=100 --signals=20 --examples=10000
+python tests/slow/torture.py --kills=150 --signals=20 --examples=10000
 
 Every run ends with the bits of the run that nothing has disturbed, or this program with a
 traceback.
@@ -186,7 +186,7 @@ def undisturbed(workdir, *flags):
 def main():
     """Does everything and writes the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--kills", type=int, default=150)
     parser.add_argument("--signals", type=int, default=20)
     parser.add_argument("--examples", type=int, default=10_000)
     parser.add_argument("--names", type=int, default=500)
