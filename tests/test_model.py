@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lenet_jax import models
+from lenet_jax import data, models
 from lenet_jax.config import Config
-from lenet_jax.models import convolution, lecun1998, summary
+from lenet_jax.errors import UserError
+from lenet_jax.models import convolution, lecun1998, summary, whitening
 
 # DESIGN.md section 2 and the paper's section II.B.
 LENET5 = {"C1": 156, "S2": 0, "C3": 2416, "S4": 0, "C5": 48120, "F6": 10164, "output": 850}
@@ -217,3 +218,33 @@ def test_units_of_f6_that_are_left_out_count_for_nothing():
     none = apply(tree, images, jnp.zeros((5, models.F6)))
     np.testing.assert_array_equal(whole, kept)
     np.testing.assert_allclose(none, jnp.broadcast_to(tree["output"]["bias"], (5, 10)))
+
+
+@pytest.mark.parametrize("filters", [6, 18])
+def test_whitened_filters_make_uncorrelated_maps(filters):
+    kernel = np.asarray(whitening.whitened(jax.random.key(3), (5, 5, 1, filters)))
+    apart = np.subtract.outer(np.arange(5), np.arange(5)) / whitening.WIDTH
+    along = np.exp(-(apart**2) / 2)
+    flat = kernel.reshape(25, filters)
+    covariance = flat.T @ np.kron(along, along) @ flat
+    # Six of them are uncorrelated; more are mixtures of six, with as much variance on average.
+    variances = np.linalg.eigvalsh(covariance)[-6:]
+    np.testing.assert_allclose(variances * 6 / filters, whitening.DEVIATION**2, rtol=0.02)
+
+
+def test_whitened_filters_tell_strokes_apart():
+    images = data.load_train("sample").images_NxHxW[::20].astype(np.float32)
+    boxed = images[:, 1:, 1:] + images[:, 1:, :-1] + images[:, :-1, 1:] + images[:, :-1, :-1]
+    patches = np.lib.stride_tricks.sliding_window_view(boxed, (5, 5), axis=(1, 2)).reshape(-1, 25)
+
+    def correlation(init):
+        seen = [init(jax.random.key(seed), (5, 5, 1, 6)).reshape(25, 6) for seed in range(3)]
+        pairs = [np.corrcoef(patches @ np.asarray(kernel), rowvar=False) for kernel in seen]
+        return np.mean([np.abs(each[np.triu_indices(6, 1)]).mean() for each in pairs])
+
+    assert correlation(whitening.whitened) < 0.5 * correlation(jax.nn.initializers.he_normal())
+
+
+def test_lecun1998_begins_as_the_paper_says():
+    with pytest.raises(UserError, match=r"config\.first_filters: only for config.model='lenet5'"):
+        Config(model="lecun1998", first_filters="whitened")

@@ -116,3 +116,20 @@ def test_muon_takes_a_step_in_every_direction_alike():
     signs = -np.sign(np.asarray(grads["output"]["kernel"]))
     step = np.asarray(changed["output"]["kernel"])
     np.testing.assert_allclose(step, signs * np.abs(step).max(), rtol=0.01)
+
+
+@pytest.mark.parametrize(("largest", "like"), [(0, "F6"), (20, "F6"), (19, "output")])
+def test_muon_leaves_kernels_that_are_too_large_to_adam(largest, like):
+    config = Config(optimizer="muon", warmup_epochs=0.0, epochs=1, weight_decay=0.0)
+    kernel = jax.random.normal(jax.random.key(0), (5, 4))
+
+    def after(config, layer):
+        params = {layer: {"kernel": kernel}}
+        state = optimizer.make(config, 100).init(params)
+        grads = {layer: {"kernel": kernel[::-1] ** 3}}
+        params, _ = optimizer.update(config, 100, grads, state, params)
+        return np.asarray(params[layer]["kernel"])
+
+    limited = dataclasses.replace(config, muon_largest=largest)
+    assert np.array_equal(after(limited, "F6"), after(config, like))
+    assert not np.array_equal(after(config, "F6"), after(config, "output"))

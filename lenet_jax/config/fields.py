@@ -10,6 +10,7 @@ from lenet_jax.config.table import Range, checked, described, field
 from lenet_jax.errors import UserError
 
 SUBSAMPLINGS = ("pool_act", "act_pool")
+FIRST_FILTERS = ("he_normal", "whitened")
 OPTIMIZERS = ("adamw", "muon", "sgd")
 MESH_AXES = ("member", "batch")
 
@@ -80,6 +81,12 @@ class Config:
         FRACTION,
         swept=True,
     )
+    first_filters: str = field(
+        "he_normal",
+        "how C1 of `lenet5` begins: `he_normal`, or `whitened`, whose maps of smooth strokes are "
+        "uncorrelated from the first step on: worth a part of the first epochs",
+        FIRST_FILTERS,
+    )
     conv: str = field(
         "auto",
         "implementation of the convolutions: `matmul`, `native` (the compiler's own), or "
@@ -121,6 +128,12 @@ class Config:
         "`adamw`, `muon` (the output layer and biases by Adam with Nesterov's momentum) or "
         "`sgd` (with Nesterov momentum)",
         OPTIMIZERS,
+    )
+    muon_largest: int = field(
+        0,
+        "weights of the largest kernel that `muon` orthogonalises, which takes the more time the "
+        "smaller the batches are; larger ones are left to Adam; 0 for no limit",
+        COUNT_OR_NONE,
     )
     learning_rate: float = field(
         4e-3, "peak of the schedule", Range(0, 1e3, open_low=True), swept=True
@@ -217,8 +230,13 @@ class Config:
             highest = int(SEEDS.high) + 1 - self.num_models
             raise UserError(f"config.seed={self.seed}: must lie in [0, {highest}]")
         mesh_sizes(self.mesh, self.num_models)
-        if self.model == "lecun1998" and (self.width > 1 or self.dropout):
-            raise UserError("config.width and config.dropout: only for config.model='lenet5'")
+        if self.model == "lecun1998" and (
+            self.width > 1 or self.dropout or self.first_filters != "he_normal"
+        ):
+            raise UserError(
+                "config.width, config.dropout and config.first_filters: only for "
+                "config.model='lenet5'"
+            )
 
     @property
     def trials(self) -> list[dict[str, float]]:

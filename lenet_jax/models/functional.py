@@ -30,6 +30,7 @@ def _module(config: Config) -> nn.Module:
         subsampling=config.subsampling,
         conv=config.conv,
         width=config.width,
+        first_filters=config.first_filters,
     )
 
 

@@ -1,5 +1,7 @@
 """LeNet-5 of 61,706 parameters."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 
@@ -15,6 +17,7 @@ from lenet_jax.models.layers import (
     flatten_maps,
     pad_and_normalise,
 )
+from lenet_jax.models.whitening import whitened
 
 # Mean and standard deviation of MNIST's pixels in 0..1.
 LENET5_PIXELS = (0.1307, 0.3081)
@@ -27,6 +30,7 @@ class LeNet5(nn.Module):
     subsampling: str
     conv: str
     width: int = 1
+    first_filters: str = "he_normal"
 
     @nn.compact
     def __call__(self, images_BxHxW: jax.Array, keep_BxU: jax.Array | None = None) -> jax.Array:
@@ -34,15 +38,18 @@ class LeNet5(nn.Module):
         act = activation(self.activation)
         phases, pooled = convolution.implementation(self.conv)
 
-        def convolve_and_subsample(x_CxHxWxB: jax.Array, features: int, name: str) -> jax.Array:
+        def convolve_and_subsample(
+            x_CxHxWxB: jax.Array, features: int, name: str, **fields: Any
+        ) -> jax.Array:
             if self.subsampling == "pool_act":
-                return act(Convolution(features, pooled, name=name)(x_CxHxWxB))
+                return act(Convolution(features, pooled, name=name, **fields)(x_CxHxWxB))
             return convolution.average_phases(
-                act(Convolution(features, phases, name=name)(x_CxHxWxB))
+                act(Convolution(features, phases, name=name, **fields)(x_CxHxWxB))
             )
 
         x = pad_and_normalise(images_BxHxW, *LENET5_PIXELS)
-        x = convolve_and_subsample(x, 6 * self.width, "C1")
+        first = {"kernel_init": whitened} if self.first_filters == "whitened" else {}
+        x = convolve_and_subsample(x, 6 * self.width, "C1", **first)
         self.sow(INTERMEDIATES, "S2", x)
         x = convolve_and_subsample(x, 16 * self.width, "C3")
         self.sow(INTERMEDIATES, "S4", x)

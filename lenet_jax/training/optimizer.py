@@ -67,22 +67,23 @@ def make(
             optax.scale_by_learning_rate(rate),
         )
     if config.optimizer == "muon":
-        rule = _muon(rate, hyper.weight_decay)
+        rule = _muon(rate, hyper.weight_decay, config.muon_largest)
     else:
         rule = optax.adamw(rate, weight_decay=hyper.weight_decay, mask=_kernels)
     return optax.chain(*clip, rule) if clip else rule
 
 
-def _muon(rate: optax.Schedule, weight_decay: Any) -> optax.GradientTransformation:
+def _muon(rate: optax.Schedule, weight_decay: Any, largest: int) -> optax.GradientTransformation:
     """Muon (Jordan 2024) for the kernels of all layers but the last, Nadam for what is left.
 
     A kernel is a matrix from what a unit sees to units. Updates are of AdamW's size (Liu et al.
-    2025, equation 4), so that a learning rate for the one will do for the other.
+    2025, equation 4), so that a learning rate for the one will do for the other. Kernels of more
+    than `largest` weights, if it is not 0, are left to Nadam, too.
     """
 
     def matrices(params: Any) -> Any:
         def one(path: Any, leaf: Any) -> contrib.MuonDimensionNumbers | None:
-            if not _is_kernel(path) or path[0].key == "output":
+            if not _is_kernel(path) or path[0].key == "output" or 0 < largest < leaf.size:
                 return None
             *seen, units = range(leaf.ndim)
             return contrib.MuonDimensionNumbers(tuple(seen), units)

@@ -1,6 +1,6 @@
 """Trains to 99.0% of the hold-out and predicts Kaggle's digits, again and again, with a clock.
 
-python benchmarks/speedrun.py --data=digit-recognizer.zip --runs=20 --cold=3 --log=speedrun.csv
+python benchmarks/speedruns.py --data=digit-recognizer.zip --runs=20 --cold=3 --log=speedruns.csv
 
 Each run is `run_train.py --predict` as a process of its own, from Kaggle's zip to a submission,
 with a seed of its own; nothing is chosen after it has begun. Cold is with nothing in the caches,
