@@ -68,7 +68,9 @@ def _train(recipe: Config) -> None:
     )
     dataset = reading.load(*how, transposed=TRANSPOSED.value)
     program.tell(data.training_warning(dataset))
-    prediction = None if PREDICT.value is None else _Prediction.begin(recipe, dataset)
+    prediction = None
+    if PREDICT.value is not None:
+        prediction = _Prediction.begin(PREDICT.value, recipe, dataset)
     from lenet_jax.distributed import multihost
     from lenet_jax.report import best_effort, build
     from lenet_jax.training import loop
@@ -96,11 +98,12 @@ def _train(recipe: Config) -> None:
 class _Prediction(NamedTuple):
     """A submission that is asked for before anything is trained."""
 
+    output: str
     test: Dataset
     compiled: Future[None]
 
     @classmethod
-    def begin(cls, recipe: Config, training: Dataset) -> "_Prediction":
+    def begin(cls, output: str, recipe: Config, training: Dataset) -> "_Prediction":
         """Reads and checks what is predicted, so that no run fails at its end for a mistake in it.
 
         Raises:
@@ -116,13 +119,13 @@ class _Prediction(NamedTuple):
                 "the zip or folder that holds both, or run run_predict.py"
             )
         written.check(
-            [("--predict", PREDICT.value)],
+            [("--predict", output)],
             overwrite=OVERWRITE.value,
             inputs=outputs.inputs(WORKDIR.value, DATA.value),
         )
         program.tell(data.overlap_warning(training.source, training.fingerprint, test))
         compiled = ThreadPoolExecutor(1).submit(predict.compile_ahead, recipe, 1, len(test))
-        return cls(test, compiled)
+        return cls(output, test, compiled)
 
     def write(self) -> None:
         """Predicts with the checkpoint of the run, and tells of the submission."""
@@ -136,7 +139,7 @@ class _Prediction(NamedTuple):
         probabilities_NxK = predict.from_run(WORKDIR.value, record, self.test.images_NxHxW)
         if multihost.first():
             sample = data.sample_submission(DATA.value)
-            files = outputs.Files(PREDICT.value, None, None, None)
+            files = outputs.Files(self.output, None, None, None)
             lines = outputs.write(
                 self.test, probabilities_NxK, files, sample, overwrite=OVERWRITE.value
             )
