@@ -77,7 +77,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"{printable(folder)}: cannot be made a folder ({error.strerror})"
+            f"{printable(folder)}: cannot be made a folder ({error.strerror}); give another name"
         ) from None
 
 

@@ -1,10 +1,12 @@
 import asyncio
 import contextlib
+import errno
 import functools
 import gc
 import resource
 import sys
 import threading
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -15,7 +17,7 @@ from lenet_jax.cli import thread_errors
 from lenet_jax.config import Config
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.errors import UserError
-from lenet_jax.runs import checkpoint
+from lenet_jax.runs import checkpoint, checksums, foreign
 from lenet_jax.runs.checkpoint import Checkpoints
 from lenet_jax.training import state
 
@@ -135,6 +137,55 @@ def test_a_flipped_bit_in_any_file_is_found_and_the_checkpoint_before_taken(tmp_
     assert checked > 10
     assert Checkpoints(tmp_path, read_only=True).choose("latest") == 1
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("content", [b"x", b"", b"\xff", b"[]", b'{"holdout_accuracy": "x"}'])
+@pytest.mark.parametrize("step", [0, 1])
+def test_damaged_metrics_cost_no_other_checkpoint(tmp_path, capsys, step, content):
+    filled(tmp_path, [0.9, 0.5])
+    (tmp_path / str(step) / "metrics" / "metrics").write_bytes(content)
+    assert Checkpoints(tmp_path, read_only=True).choose("latest") == 1 - step or step == 0
+    assert Checkpoints(tmp_path, read_only=True).choose("best") == 1 - step
+    capsys.readouterr()
+    foreign.set_aside_after(tmp_path, 1 - step if step else 1)
+    checkpoints = filled(tmp_path, [0.6, 0.4], first=1 if step else 2)
+    assert checkpoints.choose("latest") == (2 if step else 3)
+
+
+def test_nothing_but_checkpoints_makes_room_for_others(tmp_path, capsys):
+    filled(tmp_path, [0.9, 0.5])
+    (tmp_path / "1" / "notes.txt").write_text("mine")
+    (tmp_path / "1" / "checksums.json").unlink()
+    for _ in range(2):
+        (tmp_path / "7").mkdir()
+        (tmp_path / "7" / "checksums.json").touch()
+        foreign.set_aside_after(tmp_path, 1)
+    foreign.set_aside_after(tmp_path, 0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "0", "1.damaged", "7.damaged", "7.damaged1",
+    ]  # fmt: skip
+    assert (tmp_path / "1.damaged" / "notes.txt").read_text() == "mine"
+    assert f"{tmp_path}/1: kept as 1.damaged" in capsys.readouterr().err
+    (tmp_path / "80").mkdir()
+    foreign.check_names(tmp_path)
+    (tmp_path / "80" / "photo.jpg").touch()
+    with pytest.raises(UserError, match="80: is no checkpoint, but has the name of one"):
+        foreign.check_names(tmp_path)
+
+
+def test_what_may_not_be_read_is_not_taken_for_damaged(tmp_path, monkeypatch):
+    filled(tmp_path, [0.9, 0.5])
+    read = Path.read_bytes
+
+    def refusing(path):
+        if path.name == checksums.NAME:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return read(path)
+
+    # Who runs this may be root, whom no permission stops.
+    monkeypatch.setattr(Path, "read_bytes", refusing)
+    with pytest.raises(UserError, match=r"1/checksums.json: cannot be read \(Permission denied\)"):
+        Checkpoints(tmp_path, read_only=True).choose("latest")
 
 
 def test_a_missing_file_is_found(tmp_path, capsys):

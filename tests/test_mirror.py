@@ -159,6 +159,25 @@ def test_a_mirror_of_another_run_is_refused_before_anything_is_written(where):
         lenet_jax.train(digits(), where / "run", mirror=where / "run", **FIELDS)
 
 
+def test_two_runs_do_not_share_a_mirror(where):
+    first, second = (Mirror(where / "run", where / "shared") for _ in range(2))
+    first.copy()
+    with pytest.raises(UserError, match=r"shared: another run copies to it, too \(.*--mirror of"):
+        second.copy()
+    assert checksums.damage(where / "shared" / mirror.FINISHED) is None
+    # The first goes on.
+    first.copy()
+
+
+def test_a_mirror_without_a_whole_copy_is_told_of(where, capsys):
+    for name in ("finished", *map(str, steps(where))):
+        if (where / "drive" / name).exists():
+            (where / "drive" / name / workdir.METRICS).write_text("x")
+    copies = Mirror(where / "run", where / "drive")
+    assert copies.restore(None) is None
+    assert "holds no whole copy, so the run begins anew" in capsys.readouterr().err
+
+
 def test_what_the_mirror_refuses_is_told_and_stops_nothing(tmp_path, capsys):
     (tmp_path / "drive").mkdir()
     # Of 6 steps an epoch: a file where the copy of the last one is to be made.

@@ -75,10 +75,19 @@ def test_an_export_replaces_its_own_and_nothing_else(where):
     config = ("export", "--workdir=run", "--format=c", "--output=run/x.h", "--overwrite")
     (where / "run/x.h").write_text("mine")
     program(*config, cwd=where)
-    # In the run's own folder for it, whoever has made it.
-    (where / "run/export/web").mkdir(parents=True)
-    (where / "run/export/web/index.html").write_text("of a version before")
-    program("export", "--workdir=run", cwd=where)
+    # In the run's own folder for it, too, where a link may lead anywhere.
+    (where / "run/export").mkdir()
+    (where / "run/export/lenet5.h").symlink_to("../config.json")
+    at_default = ("export", "--workdir=run", "--format=c")
+    for flags, why in (((), "belongs to what --workdir reads"), (("--overwrite",), "never")):
+        assert why in told(program(*at_default, *flags, cwd=where, status=2))
+    (where / "run/export/lenet5.h").unlink()
+    (where / "run/export/lenet5.h").write_text("of a version before")
+    assert "lenet5.h is there already" in told(program(*at_default, cwd=where, status=2))
+    program(*at_default, "--overwrite", cwd=where)
+    program(*at_default, cwd=where)
+    among = ("export", "--workdir=run", "--format=c", "--output=run/checkpoints/999/x.h")
+    assert "belongs to what --workdir reads" in told(program(*among, cwd=where, status=2))
 
 
 TRAIN = ("train", f"--config={ROOT}/configs/smoke.py", "--data=sample", "--config.epochs=1")

@@ -29,17 +29,15 @@ def write_run(
       output: where to; `default_output` if it is None.
       checkpoint: `latest` or `best`.
       signature: what the network is given.
-      overwrite: files at `output` that were not written here may be replaced; those at the default,
-        in a folder of the run's own, always are.
+      overwrite: files that were not written here may be replaced.
 
     Raises:
       UserError: there is no checkpoint, or what `write` says.
     """
     target = to_path(output) if output else default_output(folder, format)
-    if output:
-        named = [("--output", path) for path in files_of(target, format)]
-        inputs = [("--workdir", path) for path in occupied.files(folder)]
-        written.check(named, overwrite=overwrite, inputs=inputs)
+    named = [("--output", path) for path in files_of(target, format)]
+    inputs = [("--workdir", path) for path in occupied.files(folder)]
+    written.check(named, overwrite=overwrite, inputs=inputs)
     write(
         target,
         format,
@@ -49,6 +47,6 @@ def write_run(
         epochs=workdir.epochs_done(folder, record),
         accuracy=holdout_accuracy(workdir.read_metrics(folder), checkpoint),
         signature=signature,
-        overwrite=overwrite or not output,
+        overwrite=overwrite,
     )
     return target

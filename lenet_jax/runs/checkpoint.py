@@ -8,6 +8,7 @@ TensorStore would notice a changed byte of an array.
 
 import contextlib
 import dataclasses
+import errno
 import os
 import re
 import sys
@@ -31,6 +32,7 @@ METRIC = "holdout_accuracy"
 
 # How TensorStore begins or explains what the system has refused.
 _REFUSED = re.compile("Error writing|RESOURCE_EXHAUSTED|PERMISSION_DENIED")
+_NO_ROOM = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 # What Orbax still writes after its callback.
 _LATE = ("_CHECKPOINT_METADATA", "commit_success.txt")
 
@@ -50,6 +52,19 @@ class State(Protocol):
 
 
 S = TypeVar("S", bound=State)
+
+
+class _Manager(ocp.CheckpointManager):
+    """Orbax's, which would not open a folder because of one checkpoint with damaged metrics."""
+
+    def metrics(self, step: int) -> Any:
+        """Of a checkpoint; none where they are damaged, of which its checksums tell."""
+        try:
+            found = super().metrics(step)
+            float(found.get(METRIC, 0.0))
+        except (AttributeError, OSError, RecursionError, TypeError, ValueError):
+            return None
+        return found
 
 
 class Checkpoints:
@@ -84,7 +99,7 @@ class Checkpoints:
                 if not read_only:
                     make_folder(self.folder)
                 self._plain = opened.enter_context(plain_path.of(self.folder))
-            self._manager = ocp.CheckpointManager(self._plain, options=options)
+            self._manager = _Manager(self._plain, options=options)
             self._opened = opened.pop_all()
 
     def steps(self) -> list[int]:
@@ -119,22 +134,11 @@ class Checkpoints:
             raise UserError(f"{'; '.join(damaged)}; give another --workdir to start anew")
         return None
 
-    def drop_after(self, step: int) -> None:
-        """Deletes the checkpoints above a step, which are damaged, to make them anew."""
-        for later in self.steps():
-            if later > step:
-                self._manager.delete(later)
-
     def _by_accuracy(self) -> list[int]:
         """All steps, from high to low hold-out accuracy, then from new to old."""
 
         def rank(step: int) -> tuple[float, int]:
-            try:
-                metrics = self._manager.metrics(step) or {}
-                return float(metrics.get(METRIC, -1.0)), step
-            # Damaged; its checksum will tell.
-            except (AttributeError, OSError, TypeError, ValueError):
-                return -1.0, step
+            return float((self._manager.metrics(step) or {}).get(METRIC, -1.0)), step
 
         return sorted(self.steps(), key=rank, reverse=True)
 
@@ -259,8 +263,9 @@ class Checkpoints:
             failed_saves.remove_half_written(self.folder)
             reason = getattr(error, "strerror", None) or str(error).strip().rpartition(": ")[2]
             reason = reason.partition(" [")[0]
+            remedy = "make room" if reason in _NO_ROOM else "mend that"
             raise UserError(
-                f"{printable(self.folder)}: checkpoint cannot be {done} ({reason}); make room, and "
+                f"{printable(self.folder)}: checkpoint cannot be {done} ({reason}); {remedy}, and "
                 "the same command goes on from the checkpoint before"
             ) from error
 

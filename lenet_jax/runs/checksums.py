@@ -6,6 +6,7 @@ import os
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
+from lenet_jax.errors import UserError
 from lenet_jax.files import printable, write_atomically
 
 NAME = "checksums.json"
@@ -71,9 +72,15 @@ def _write(folder: Path, sums: dict[str, str]) -> None:
 
 
 def damage(folder: Path) -> str | None:
-    """What is wrong with a folder's files in a few words, None if they are as they were written."""
+    """What is wrong with a folder's files in a few words, None if they are as they were written.
+
+    Raises:
+      UserError: a file must not be read: nobody knows then whether it is damaged.
+    """
     try:
         sums = json.loads((folder / NAME).read_bytes())
+    except PermissionError as error:
+        raise _forbidden(folder / NAME, error) from None
     except OSError as error:
         return f"{NAME}: {error.strerror}"
     except (RecursionError, ValueError):
@@ -87,9 +94,15 @@ def damage(folder: Path) -> str | None:
                 return f"{printable(name)} is no regular file"
             if _sum(folder / name) != expected:
                 return f"{printable(name)} has changed"
+        except PermissionError as error:
+            raise _forbidden(folder / name, error) from None
         except (OSError, ValueError) as error:
             return f"{printable(name)}: {getattr(error, 'strerror', None) or error}"
     return None
+
+
+def _forbidden(path: Path, error: PermissionError) -> UserError:
+    return UserError(f"{printable(path)}: cannot be read ({error.strerror}); allow yourself to")
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lenet_jax.errors import UserError
 from lenet_jax.files import is_remote, make_folder, printable
-from lenet_jax.runs import checksums, compilation_cache, workdir
+from lenet_jax.runs import checksums, compilation_cache, foreign, workdir
 
 FINISHED = "finished"
 # How often the workdir is looked at for a new checkpoint.
@@ -54,8 +54,10 @@ class Mirror:
                     "one; give the --workdir alone"
                 )
         self.run, self.folder = Path(run), Path(folder)
-        if self.run.resolve() == self.folder.resolve():
-            raise UserError(f"{printable(folder)}: is the workdir itself; give another --mirror")
+        if self.run.resolve() in (self.folder.resolve(), *self.folder.resolve().parents):
+            raise UserError(
+                f"{printable(folder)}: is the workdir itself, or in it; give another --mirror"
+            )
         make_folder(self.folder)
         for name in _copies(self.folder):
             if not _is_copy(self.folder / name):
@@ -74,6 +76,7 @@ class Mirror:
                 _warn(f"{printable(self.folder / name)}: half-copied ({damage}); passed over")
         for left in self.folder.glob(f".*{_TEMPORARY}"):
             _warn(f"{printable(left)}: half-copied; passed over")
+        self._passed_over = set(_copies(self.folder)) - set(self._complete)
 
     def check_same_run(self, asked: workdir.Record) -> None:
         """Raises UserError if the mirror is of a run with another config, other data or teacher."""
@@ -103,6 +106,8 @@ class Mirror:
                 newer = bool(restored) or step > (-1 if start is None else start)
                 if newer and step not in restored and self._restore(name, step, not restored):
                     restored.add(step)
+        if self._passed_over and not restored and start is None:
+            _warn(f"{printable(self.folder)}: holds no whole copy, so the run begins anew")
         return max(restored, default=start)
 
     def _restore(self, name: str, step: int, with_files: bool) -> bool:
@@ -119,7 +124,11 @@ class Mirror:
                 if path.name not in (workdir.CHECKPOINTS, checksums.NAME):
                     _replace(path, self.run / path.name)
             # Last: with a checkpoint in it the workdir is one to go on from.
-            _replace(_checkpoint(temporary, step), _checkpoint(self.run, step))
+            there = _checkpoint(self.run, step)
+            if there.exists() and checksums.damage(there) is not None:
+                foreign.set_aside(there)
+            if not there.exists():
+                _checkpoint(temporary, step).rename(there)
         except OSError as error:
             raise _refused(self.run, "restored", error) from None
         finally:
@@ -188,6 +197,12 @@ class Mirror:
 
     def _copy_steps(self, steps: list[int]) -> None:
         """Copies checkpoints, the newest first; removes copies that the workdir has given up."""
+        others = set(_copies(self.folder)) - set(self._complete) - self._passed_over
+        if others:
+            raise UserError(
+                f"{printable(self.folder)}: another run copies to it, too ({', '.join(others)}); "
+                "what is in the workdir is whole; give each a --mirror of its own"
+            )
         for step in steps:
             beside = [self.run / name for name in _OF_A_STEP if (self.run / name).exists()]
             self._copy(str(step), step, beside)

@@ -6,18 +6,19 @@ import os
 from lenet_jax import config
 from lenet_jax.errors import UserError
 from lenet_jax.files import printable, to_path
-from lenet_jax.runs import checkpoint, workdir
+from lenet_jax.runs import checkpoint, foreign, workdir
 
 
 def newest(folder: str | os.PathLike[str]) -> int | None:
     """The step of the newest whole checkpoint of a workdir, None if it has no checkpoint.
 
     Raises:
-      UserError: it has some, and all are damaged.
+      UserError: it has some, and all are damaged; or what is no checkpoint is called like one.
     """
     below = to_path(folder) / workdir.CHECKPOINTS
     if not below.is_dir():
         return None
+    foreign.check_names(below)
     with contextlib.closing(checkpoint.Checkpoints(below, read_only=True)) as checkpoints:
         return checkpoints.choose("latest")
 

@@ -147,7 +147,10 @@ def read(workdir: str | os.PathLike[str]) -> Record | None:
     except OSError as error:
         raise UserError(f"{name}: cannot be read ({error.strerror})") from None
     except (RecursionError, ValueError) as error:
-        raise UserError(f"{name}: not valid JSON ({error})") from None
+        raise UserError(
+            f"{name}: not valid JSON ({error}), so it is damaged or of no run; give another "
+            "--workdir"
+        ) from None
     types = {field.name: field.type for field in dataclasses.fields(Record)} | {"config": dict}
     if isinstance(content, dict):
         # Runs from before there were these.
@@ -169,7 +172,7 @@ def read_run(workdir: str | os.PathLike[str], say: Callable[[str], None] | None 
 
     Args:
       workdir: of the run.
-      say: is given a line if the run has not come to its end.
+      say: is given a line if the run has not come to its end, or has lost its calibration.
 
     Raises:
       UserError: there is no run, or nothing was saved of it yet.
@@ -185,7 +188,17 @@ def read_run(workdir: str | os.PathLike[str], say: Callable[[str], None] | None 
         what = f"only {done} of its {asked} epochs are done" if done < asked else f"has no {CARD}"
         tail = "the command that began the run goes on with it"
         say(f"WARNING: {printable(workdir)}: {what}; {tail}")
+    elif say is not None and _has_lost_calibration(workdir, record):
+        say(
+            f"WARNING: {printable(workdir)}: has no {CALIBRATION} any more; probabilities are as "
+            "the network gives them, of another temperature than the run's"
+        )
     return record
+
+
+def _has_lost_calibration(workdir: str | os.PathLike[str], record: Record) -> bool:
+    fitted = record.held_rows and not record.config.folds
+    return bool(fitted) and not (to_path(workdir) / CALIBRATION).exists()
 
 
 def is_finished(workdir: str | os.PathLike[str]) -> bool:

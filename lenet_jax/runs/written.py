@@ -61,11 +61,15 @@ def check(
     """
     files = [(flag, path) for flag, path in outputs if path is not None]
     for index, (flag, path) in enumerate(files):
+        if to_path(path).is_dir():
+            raise UserError(f"{flag}: {printable(path)} is a folder; give the name of a file")
         for other, before in files[:index]:
             if _same(before, path):
                 raise UserError(f"{other} and {flag}: both name {printable(path)}; give two names")
         for asker, read in inputs:
-            if _lies_in(path, read) and not _may_replace(path):
+            # What is new in a folder of a run's checkpoints goes when they go.
+            goes = asker == "--workdir" and to_path(read).is_dir()
+            if _lies_in(path, read) and (goes or not _may_replace(path)):
                 raise UserError(
                     f"{flag}: {printable(path)} belongs to what {asker} reads, which is never "
                     "replaced; give another name"

@@ -30,7 +30,7 @@ from lenet_jax.distributed import backend, multihost
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.errors import UserError
 from lenet_jax.files import printable, to_path
-from lenet_jax.runs import checkpoint, mirror, occupied, resume, workdir
+from lenet_jax.runs import checkpoint, foreign, mirror, occupied, resume, workdir
 from lenet_jax.training import (
     compilation,
     distillation,
@@ -117,14 +117,19 @@ def train(
             workdir.create(folder, record)
         trainer = Trainer(config, mesh, dataset, population, teacher)
         rows = history.History(folder, 0 if start is None else start // steps, log, write=first)
-        checkpoints = checkpoint.Checkpoints(to_path(folder) / workdir.CHECKPOINTS)
+        below = to_path(folder) / workdir.CHECKPOINTS
+        if start is not None:
+            if first:
+                foreign.set_aside_after(below, start)
+            # Nobody opens them before.
+            multihost.from_first(start)
+        checkpoints = checkpoint.Checkpoints(below)
         copying = contextlib.nullcontext() if kept_in is None else kept_in.copying()
         with copying, contextlib.closing(checkpoints):
             if start is None:
                 state = trainer.create()
             else:
                 state = checkpoints.restore(start, trainer.abstract_state())
-                checkpoints.drop_after(start)
                 say(f"Going on from epoch {start / steps:g} of {config.epochs}")
             with preemption.asked() as request:
                 state, evaluation = _run(config, trainer, state, rows, checkpoints, request, folder)
