@@ -12,7 +12,7 @@ from lenet_jax.config import Config
 def get_config() -> ConfigDict:
     """The recipe."""
     config = Config(
-        epochs=2,
+        epochs=3,
         batch_size=64,
         activation="silu",
         first_filters="whitened",
@@ -21,10 +21,11 @@ def get_config() -> ConfigDict:
         learning_rate=0.01,
         warmup_epochs=0.3,
         ema_decay=0.997,
+        weight_decay=0.1,
         label_smoothing=0.1,
-        rotation=5.0,
-        scale=0.07,
-        shear=0.07,
+        rotation=8.0,
+        scale=0.1,
+        shear=0.1,
         shift=1.0,
     )
     return ConfigDict(config.as_dict())
