@@ -61,9 +61,11 @@ def test_onnx_is_the_network(config, tmp_path):
     np.testing.assert_allclose(got, expected(config), atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "config", [ONE_OF_EACH[0], ONE_OF_EACH[-1], ENSEMBLES[0], *MODERN], ids=name
-)
+STABLE = [ONE_OF_EACH[0], ONE_OF_EACH[-1], ENSEMBLES[0]]
+STABLE += [pytest.param(config, marks=pytest.mark.slow) for config in MODERN]
+
+
+@pytest.mark.parametrize("config", STABLE, ids=name)
 def test_stablehlo_is_the_network(config, tmp_path):
     path = tmp_path / "lenet5.stablehlo"
     export.write(path, "stablehlo", record(config), params(config), TEMPERATURE)
