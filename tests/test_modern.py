@@ -45,7 +45,7 @@ def test_a_run_is_told_of_as_what_it_is(trained_modern):
     assert "249,114 trainable parameters" in card
     assert "LeCun" not in card
     page = (folder / "run/report/report.html").read_text()
-    assert "The 16 filters of C1, and the maps of one digit: 16 of C1, 32 of S3, 96 of S6." in page
+    assert "The 16 filters of C1, and the maps of one digit: 16 of C1, 32 of S3, 32 of C4." in page
     first, last = workdir.read_metrics(folder / "run")
     assert last["holdout_loss"] < first["holdout_loss"]
 

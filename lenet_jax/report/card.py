@@ -185,8 +185,8 @@ def _what(result: "Result") -> str:
         )
     elif config.model == "modern":
         network = (
-            f"3x3 convolutions in pairs with `{config.activation}` units, strided convolutions in "
-            "place of pooling; no LeNet-5"
+            f"A network of 3x3 convolutions in pairs, with `{config.activation}` units and strided "
+            "convolutions in place of pooling"
         )
     else:
         order = {"pool_act": "subsampled, then squashed", "act_pool": "squashed, then subsampled"}
