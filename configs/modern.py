@@ -1,8 +1,13 @@
-r"""A small network of 3x3 convolutions: the teacher of a LeNet-5, and a Kaggle entrant's best.
+r"""A network of 3x3 convolutions, no LeNet-5: the teacher of one, and a Kaggle entrant's best.
 
 python run_train.py --config=configs/modern.py --data=digit-recognizer.zip \
   --workdir=runs/modern --config.holdout=0
 python run_predict.py --workdir=runs/modern --data=digit-recognizer.zip --views=8
+
+249,114 parameters, 5.9 million multiplications a digit. Chosen by short runs alone, of 12 epochs on
+8,400 digits of train.csv, two networks each, on 16,800 others, one standard deviation of chance
+0.07 points (2026-11-28): 99.26%, and 99.28% with batches of 128, 99.22% with twice the learning
+rate there, 99.14% with AdamW (0.003). Not yet trained to its end.
 """
 
 from ml_collections import ConfigDict
@@ -15,7 +20,7 @@ def get_config() -> ConfigDict:
     config = Config(
         model="modern",
         epochs=24,
-        batch_size=128,
+        batch_size=256,
         activation="silu",
         dropout=0.3,
         optimizer="muon",
