@@ -1,4 +1,6 @@
-"""Our convolutions against `lax.conv_general_dilated` of stride 1: values and both gradients."""
+"""Our convolutions against `lax.conv_general_dilated`: values and both gradients."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +56,37 @@ def value_and_gradients(operation, x, kernel):
     return (y, *pull_back(cotangent.astype(y.dtype)))
 
 
+# Input maps, side, output maps, side of the kernel, stride: those of `modern`, a 5x5 one, and maps
+# whose last rows and columns no unit sees.
+VALID_SHAPES = (
+    (1, 12, 16, 3, 1),
+    (16, 9, 8, 3, 1),
+    (5, 10, 7, 4, 2),
+    (3, 9, 2, 5, 1),
+    (3, 9, 4, 5, 2),
+    (1, 10, 3, 3, 2),
+)
+
+
+def valid_arrays(shape, batch, lead=()):
+    maps, side, out, size, _ = shape
+    rng = np.random.default_rng(batch)
+    x = rng.normal(size=(*lead, maps, side, side, batch)).astype(np.float32)
+    kernel = rng.normal(size=(*lead, size, size, maps, out)).astype(np.float32)
+    return jnp.asarray(x), jnp.asarray(kernel)
+
+
+def reference_valid(stride):
+    def convolve(x_CxHxWxB, kernel):
+        numbers = ("CHWN", "HWIO", "CHWN")
+        strides = (stride, stride)
+        return lax.conv_general_dilated(
+            x_CxHxWxB, kernel, strides, "VALID", dimension_numbers=numbers
+        )
+
+    return convolve
+
+
 def exactly(operation, x, kernel):
     """In float64: a sum of 50,000 products in float32 has rounding of its own."""
     jax.config.update("jax_enable_x64", True)
@@ -101,3 +134,23 @@ def test_the_average_of_phases_is_the_mean_of_four_neighbours_and_so_are_its_gra
 
     got = jax.jit(lambda x, k: value_and_gradients(averaged, x, k))(x, kernel)
     assert_close(got, exactly(reference_pool, x, kernel))
+
+
+@pytest.mark.parametrize("name", ["matmul", "native"])
+@pytest.mark.parametrize("batch", [5, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("shape", VALID_SHAPES, ids=str)
+def test_any_size_and_stride_equals_lax(name, batch, shape):
+    x, kernel = valid_arrays(shape, batch)
+    operation = functools.partial(convolution.valid(name), stride=shape[-1])
+    got = jax.jit(functools.partial(value_and_gradients, operation))(x, kernel)
+    assert_close(got, exactly(reference_valid(shape[-1]), x, kernel))
+
+
+@pytest.mark.parametrize("name", ["matmul", "native"])
+@pytest.mark.parametrize("shape", VALID_SHAPES[1:3], ids=str)
+def test_any_size_and_stride_equals_lax_under_vmap_over_members(name, shape):
+    x, kernel = valid_arrays(shape, 5, lead=(3,))
+    operation = functools.partial(convolution.valid(name), stride=shape[-1])
+    got = jax.jit(jax.vmap(functools.partial(value_and_gradients, operation)))(x, kernel)
+    each = [exactly(reference_valid(shape[-1]), x[member], kernel[member]) for member in range(3)]
+    assert_close(got, [np.stack(members) for members in zip(*each, strict=True)])

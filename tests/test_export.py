@@ -18,12 +18,13 @@ from lenet_jax.config import Config
 from lenet_jax.data import sample
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.errors import UserError
-from lenet_jax.export import Signature, network, onnx_model
+from lenet_jax.export import Signature, network, onnx_model, writing
 from lenet_jax.inference import calibration, predict
 from lenet_jax.runs import workdir
 from support.networks import (
     ENSEMBLES,
     EVERY,
+    MODERN,
     ONE_OF_EACH,
     TEMPERATURE,
     calibrated,
@@ -49,7 +50,7 @@ def expected(config):
     return calibration.tempered(untempered_NxK, TEMPERATURE)
 
 
-@pytest.mark.parametrize("config", EVERY, ids=name)
+@pytest.mark.parametrize("config", EVERY + MODERN, ids=name)
 def test_onnx_is_the_network(config, tmp_path):
     path = tmp_path / "lenet5.onnx"
     export.write(path, "onnx", record(config), params(config), TEMPERATURE)
@@ -60,7 +61,11 @@ def test_onnx_is_the_network(config, tmp_path):
     np.testing.assert_allclose(got, expected(config), atol=1e-5)
 
 
-@pytest.mark.parametrize("config", [ONE_OF_EACH[0], ONE_OF_EACH[-1], ENSEMBLES[0]], ids=name)
+STABLE = [ONE_OF_EACH[0], ONE_OF_EACH[-1], ENSEMBLES[0]]
+STABLE += [pytest.param(config, marks=pytest.mark.slow) for config in MODERN]
+
+
+@pytest.mark.parametrize("config", STABLE, ids=name)
 def test_stablehlo_is_the_network(config, tmp_path):
     path = tmp_path / "lenet5.stablehlo"
     export.write(path, "stablehlo", record(config), params(config), TEMPERATURE)
@@ -95,6 +100,29 @@ def test_an_onnx_file_says_what_it_is(tmp_path):
     told = {entry.key: entry.value for entry in file.metadata_props}
     assert told["parameters"] == f"{3 * 61_706}"
     assert told["trained on"] == "sample-train"
+
+
+@pytest.mark.parametrize("format", ["web", "c"])
+def test_what_is_written_for_lenet5_is_written_for_no_other(format, tmp_path):
+    (config,) = MODERN
+    path = tmp_path / f"written{writing.ENDINGS[format]}"
+    told = rf"--format={format}: is written for LeNet-5.*onnx or"
+    with pytest.raises(UserError, match=told) as caught:
+        export.write(path, format, record(config), params(config), TEMPERATURE)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_int8_of_another_network_reads_as_well(tmp_path):
+    config = dataclasses.replace(MODERN[0], members=1)
+    sizes, answers = [], []
+    for format in ("onnx", "int8"):
+        path = tmp_path / f"{format}.onnx"
+        export.write(path, format, record(config), params(config), TEMPERATURE)
+        sizes.append(path.stat().st_size)
+        answers.append(lenet_jax.load(path)(digits(100)))
+    assert sizes[1] < sizes[0] / 3
+    assert 0 < np.abs(answers[0] - answers[1]).max() < 0.05
 
 
 def test_an_ensemble_averages_probabilities():

@@ -13,6 +13,9 @@ from lenet_jax.models import convolution, lecun1998, summary, whitening
 
 # DESIGN.md section 2 and the paper's section II.B.
 LENET5 = {"C1": 156, "S2": 0, "C3": 2416, "S4": 0, "C5": 48120, "F6": 10164, "output": 850}
+# By hand: 9 * 16 + 2 * 16, 9 * 16 * 16 + 2 * 16, ...; a map has a gain and a bias.
+MODERN = {"C1": 176, "C2": 2336, "S3": 8256, "C4": 9280, "C5": 18560, "S6": 98496, "F7": 110720}
+MODERN |= {"output": 1290}
 LECUN1998 = {"C1": 156, "S2": 12, "C3": 1516, "S4": 32, "C5": 48120, "F6": 10164, "output": 0}
 
 CONFIGS = {
@@ -20,6 +23,7 @@ CONFIGS = {
     "act_pool": Config(subsampling="act_pool", activation="tanh"),
     "lecun1998": Config(model="lecun1998"),
 }
+EVERY = CONFIGS | {"modern": Config(model="modern", activation="silu")}
 
 
 def digits(count):
@@ -40,8 +44,12 @@ def params(config, seed=0):
 
 @pytest.mark.parametrize(
     ("config", "counts", "total"),
-    [(Config(), LENET5, 61_706), (Config(model="lecun1998"), LECUN1998, 60_000)],
-    ids=["lenet5", "lecun1998"],
+    [
+        (Config(), LENET5, 61_706),
+        (Config(model="lecun1998"), LECUN1998, 60_000),
+        (Config(model="modern"), MODERN, 249_114),
+    ],
+    ids=["lenet5", "lecun1998", "modern"],
 )
 def test_trainable_parameters_are_the_papers(config, counts, total):
     assert {layer.name: layer.trainable for layer in summary.layers(config)} == counts
@@ -61,7 +69,7 @@ def test_kernels_have_flax_shapes():
     }
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+@pytest.mark.parametrize("config", EVERY.values(), ids=EVERY.keys())
 def test_implementations_of_the_convolutions_agree(config):
     tree, images = params(config), digits(5)
     fields = config.as_dict()
@@ -72,7 +80,7 @@ def test_implementations_of_the_convolutions_agree(config):
     np.testing.assert_allclose(*logits, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+@pytest.mark.parametrize("config", EVERY.values(), ids=EVERY.keys())
 def test_an_image_is_judged_alone(config):
     tree, images = params(config), digits(5)
     together = compiled(config)(tree, images)
@@ -98,7 +106,7 @@ def test_padding_is_background():
     np.testing.assert_allclose(x, -0.5)
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+@pytest.mark.parametrize("config", EVERY.values(), ids=EVERY.keys())
 def test_every_parameter_has_a_gradient(config):
     def loss(params):
         return jnp.sum(jnp.sin(0.1 * models.apply(config, params, digits(32))))
@@ -112,7 +120,7 @@ def test_every_parameter_has_a_gradient(config):
 def test_feature_maps_are_those_that_the_logits_come_from(config):
     tree, images = jax.tree.map(np.asarray, params(config)), digits(5)
     maps = jax.jit(functools.partial(models.feature_maps, config))(tree, images)
-    assert {layer: maps[layer].shape for layer in models.MAPPED} == {
+    assert {layer: maps[layer].shape for layer in models.mapped(config)} == {
         "C1": (5, 6, 28, 28),
         "S2": (5, 6, 14, 14),
         "C3": (5, 16, 10, 10),
@@ -199,6 +207,46 @@ def test_scaled_tanh_is_one_at_one():
     np.testing.assert_allclose(models.scaled_tanh(jnp.array([-1.0, 1.0])), [-1, 1], atol=1e-4)
 
 
+def test_modern_is_what_its_layers_say():
+    """In NumPy but for the convolutions, which are the compiler's own."""
+    config = EVERY["modern"]
+    rng = np.random.default_rng(1)
+    tree = jax.tree.map(
+        lambda leaf: np.asarray(leaf) + rng.normal(0, 0.1, leaf.shape), params(config)
+    )
+    tree = jax.tree.map(lambda leaf: leaf.astype(np.float32), tree)
+    images = digits(5)
+    paper = -0.1307 / 0.3081
+    ink = np.asarray(images)[..., None] / (255 * 0.3081) + paper
+    x = np.pad(ink, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=paper).astype(np.float32)
+    maps = {}
+    for name, stride in (("C1", 1), ("C2", 1), ("S3", 2), ("C4", 1), ("C5", 1), ("S6", 2)):
+        y = jax.lax.conv_general_dilated(
+            x, tree[name]["kernel"], (stride, stride), "VALID",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )  # fmt: skip
+        y = np.asarray(y)
+        groups = y.reshape(*y.shape[:3], -1, 8)
+        mean, std = (f(groups, axis=(1, 2, 4), keepdims=True) for f in (np.mean, np.std))
+        x = ((groups - mean) / std).reshape(y.shape) * tree[name]["gain"] + tree[name]["bias"]
+        x = x / (1 + np.exp(-x))
+        maps[name] = np.transpose(y if stride == 1 else x, (0, 3, 1, 2))
+    x = x.reshape(5, -1) @ tree["F7"]["kernel"].reshape(-1, 128) + tree["F7"]["bias"]
+    keep = rng.integers(0, 2, (5, 128)).astype(np.float32)
+    logits = (x / (1 + np.exp(-x)) * keep) @ tree["output"]["kernel"] + tree["output"]["bias"]
+    got = jax.jit(functools.partial(models.apply, config))(tree, images, keep)
+    np.testing.assert_allclose(got, logits, rtol=1e-3, atol=1e-3)
+    seen = jax.jit(functools.partial(models.feature_maps, config))(tree, images)
+    assert set(seen) == set(models.mapped(config)) == {"C1", "S3", "C4"}
+    for name, each in seen.items():
+        np.testing.assert_allclose(each, maps[name], rtol=1e-3, atol=1e-3)
+    assert models.first_filters(tree).shape == (16, 3, 3)
+    outputs = {layer.name: layer.output for layer in summary.layers(config)}
+    for name, each in maps.items():
+        assert outputs[name] == (*each.shape[2:], each.shape[1])
+    assert models.dropout_units(config) == keep.shape[1]
+
+
 def test_width_multiplies_every_layer_but_the_last():
     config = Config(width=2)
     trainable = {layer.name: layer.trainable for layer in summary.layers(config)}
@@ -246,5 +294,5 @@ def test_whitened_filters_tell_strokes_apart():
 
 
 def test_lecun1998_begins_as_the_paper_says():
-    with pytest.raises(UserError, match=r"config\.first_filters: only for config.model='lenet5'"):
+    with pytest.raises(UserError, match=r"first_filters='whitened': only for config.model='lenet5'"):
         Config(model="lecun1998", first_filters="whitened")

@@ -187,7 +187,7 @@ def test_one_device_and_two_agree_to_rounding(config):
 def test_a_batch_in_several_turns_gives_the_same_to_rounding(monkeypatch, config):
     # 32 images on each of two devices, in turns of at most 10: some slots stay empty.
     whole = train(config, 2, [2])
-    monkeypatch.setattr(epoch, "CPU_MICROBATCH", 10)
+    monkeypatch.setattr(models, "cpu_microbatch", lambda config: 10)
     mesh = meshes.make(1, jax.devices()[:2])
     compiled = epoch.programs(config, mesh, IMAGES)
     in_turns = steps(compiled, begin(config, 2), *arrays(config, mesh), 2)

@@ -6,7 +6,7 @@ from typing import Any
 
 from lenet_jax import sweep
 from lenet_jax.config.activations import ACTIVATIONS
-from lenet_jax.config.table import Range, checked, described, field
+from lenet_jax.config.table import Range, check_model, checked, described, field
 from lenet_jax.errors import UserError
 
 SUBSAMPLINGS = ("pool_act", "act_pool")
@@ -55,37 +55,44 @@ class Config:
 
     model: str = field(
         "lenet5",
-        "`lenet5` (61,706 parameters) or `lecun1998` (60,000, the paper to the letter)",
-        ("lenet5", "lecun1998"),
+        "`lenet5` (61,706 parameters), `lecun1998` (60,000, the paper to the letter) or `modern` "
+        "(249,114, 3x3 convolutions: the teacher, and no LeNet-5)",
+        ("lenet5", "lecun1998", "modern"),
     )
     activation: str = field(
         "relu",
-        "squashing function of `lenet5`; `lecun1998` has the paper's scaled tanh",
+        "squashing function of `lenet5` and `modern`; `lecun1998` has the paper's scaled tanh",
         tuple(ACTIVATIONS),
+        models=("lenet5", "modern"),
     )
     subsampling: str = field(
         "pool_act",
         "order in `lenet5`, `pool_act` (conv -> pool -> act, as the paper writes S2) or "
         "`act_pool` (conv -> act -> pool, as most tutorials do)",
         SUBSAMPLINGS,
+        models=("lenet5",),
     )
     width: int = field(
         1,
-        "how many times as wide every layer but the last of `lenet5` is; the parameters grow "
-        "with its square",
+        "how many times as wide every layer but the last of `lenet5` or `modern` is; the "
+        "parameters grow with its square",
         Range(1, 64),
+        models=("lenet5", "modern"),
     )
     dropout: float = field(
         0.0,
-        "fraction of F6's units of `lenet5` that a training step leaves out",
+        "fraction of the units before the output of `lenet5` (F6) or `modern` (F7) that a "
+        "training step leaves out",
         FRACTION,
         swept=True,
+        models=("lenet5", "modern"),
     )
     first_filters: str = field(
         "he_normal",
         "how C1 of `lenet5` begins: `he_normal`, or `whitened`, whose maps of smooth strokes are "
         "uncorrelated from the first step on: worth a part of the first epochs",
         FIRST_FILTERS,
+        models=("lenet5",),
     )
     conv: str = field(
         "auto",
@@ -220,6 +227,7 @@ class Config:
         """Raises UserError for the first field that is out of its range."""
         for known in dataclasses.fields(self):
             object.__setattr__(self, known.name, checked(known, getattr(self, known.name)))
+            check_model(self.model, known, getattr(self, known.name))
         object.__setattr__(self, "sweep", self.sweep.strip(" ;"))
         for name in self.trials[0]:
             if name not in SWEPT:
@@ -230,13 +238,6 @@ class Config:
             highest = int(SEEDS.high) + 1 - self.num_models
             raise UserError(f"config.seed={self.seed}: must lie in [0, {highest}]")
         mesh_sizes(self.mesh, self.num_models)
-        if self.model == "lecun1998" and (
-            self.width > 1 or self.dropout or self.first_filters != "he_normal"
-        ):
-            raise UserError(
-                "config.width, config.dropout and config.first_filters: only for "
-                "config.model='lenet5'"
-            )
 
     @property
     def trials(self) -> list[dict[str, float]]:

@@ -41,6 +41,7 @@ def field(
     *,
     swept: bool = False,
     resumable: bool = False,
+    models: tuple[str, ...] = (),
 ) -> Any:
     """A field of `Config`, and all that is known of it.
 
@@ -52,9 +53,10 @@ def field(
         program.
       resumable: whether a run may go on from the checkpoint of one that differs in it: it changes
         neither the arrays of the state nor the numbers that come out of a step.
+      models: that know the field; of the others nobody may set it. Empty for all models.
     """
     known = {"told": told, "allowed": allowed, "swept": swept, "resumable": resumable}
-    return dataclasses.field(default=default, metadata=known)
+    return dataclasses.field(default=default, metadata={**known, "models": models})
 
 
 def checked(field: dataclasses.Field[Any], value: Any) -> Any:
@@ -77,6 +79,16 @@ def checked(field: dataclasses.Field[Any], value: Any) -> Any:
     elif allowed is not None and value not in allowed:
         raise UserError(f"config.{field.name}={value!r}: choose one of {', '.join(allowed)}")
     return value
+
+
+def check_model(model: str, field: dataclasses.Field[Any], value: Any) -> None:
+    """Raises UserError if a field that the model does not know has another value than usual."""
+    models = field.metadata["models"]
+    if models and model not in models and value != field.default:
+        known = " and ".join(map(repr, models))
+        raise UserError(
+            f"config.{field.name}={value!r}: only for config.model={known}, not {model!r}"
+        )
 
 
 def described(field: dataclasses.Field[Any]) -> str:

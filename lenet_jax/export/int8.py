@@ -1,7 +1,8 @@
 """Whole numbers of 8 bits for the layers that hold nearly all weights, by onnxruntime.
 
-C3, C5 and F6 have 98% of the weights. C1 and the output stay as they are: they are small, and their
-numbers are those that rounding would hurt most, pixels and, in the network of 1998, distances.
+C3, C5 and F6 have 98% of LeNet-5's weights. C1 and the output stay as they are, in other networks
+too: they are small, and their numbers are those that rounding would hurt most, pixels and, in the
+network of 1998, distances.
 """
 
 import contextlib

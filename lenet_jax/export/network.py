@@ -1,4 +1,6 @@
-"""Both models as the same seven layers, for runtimes that are not JAX.
+"""The models as linear layers and what lies between them, for runtimes that are not JAX.
+
+Both LeNet-5s are the same seven layers; `modern` has others, and no average pooling.
 
 What is linear between two squashings is one linear map, so normalisation goes into C1, the
 coefficients and biases of the 1998 paper's subsampling into C1 and C3, and the RBF units into a
@@ -15,37 +17,54 @@ from lenet_jax import models
 from lenet_jax.config import Config
 
 LAYERS = ("C1", "C3", "C5", "F6", "output")
+# Of LeNet-5, what follows the convolutions that are subsampled.
+SUBSAMPLED = {"C1": "S2", "C3": "S4"}
 
 Array = NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Normalisation:
+    """Of groups of a layer's maps, each then multiplied by a gain and moved by a bias, [M, out]."""
+
+    maps: int
+    epsilon: float
+    gain: Array
+    bias: Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layer:
     """A linear layer of all members: kernel [M, out, in, height, width] and bias [M, out].
 
-    F6 and the output have kernels of 1x1.
+    Where units are not maps, as in F6 and the output, kernels are 1x1.
     """
 
     kernel: Array
     bias: Array
+    stride: int = 1
+    normalisation: Normalisation | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Network:
-    """LeNet-5 on raw pixels 0..255, zero-padded by 2 on each side.
+    """A network on raw pixels 0..255.
 
     Attributes:
       members: number of networks whose probabilities are averaged.
-      activation: `relu`, `silu`, `tanh` or `scaled_tanh`, after each subsampling or before it, and
-        after C5 and F6.
-      subsampling: `pool_act` or `act_pool`.
-      layers: by the names in `LAYERS`.
+      activation: `relu`, `silu`, `tanh` or `scaled_tanh`, after each layer but the last; after each
+        subsampling or before it where there is one.
+      subsampling: `pool_act` or `act_pool` of a LeNet-5, whose layers are those in `LAYERS`; empty
+        where nothing is pooled.
+      padding: zeros on each side of a picture.
+      layers: by their names, in the order that digits go through them.
       temperature: of the average, see `calibration.tempered`.
     """
 
     members: int
     activation: str
     subsampling: str
+    padding: int
     layers: dict[str, Layer]
     temperature: float
 
@@ -63,27 +82,37 @@ def of(config: Config, params_M: Any, temperature: float) -> Network:
         layer: {name: np.asarray(array, np.float64) for name, array in arrays.items()}
         for layer, arrays in params_M.items()
     }
-    paper = config.model == "lecun1998"
-    mean, std = models.LENET1998_PIXELS if paper else models.LENET5_PIXELS
-    dense = _dense_1998(params) if paper else params
-    if paper:
-        activation, subsampling = "scaled_tanh", "pool_act"
-    else:
-        activation, subsampling = config.activation, config.subsampling
+    (mean, std), activation = models.LENET5_PIXELS, config.activation
+    names: tuple[str, ...] = LAYERS
+    subsampling, padding, strides = config.subsampling, 2, {}
+    if config.model == "lecun1998":
+        mean, std = models.LENET1998_PIXELS
+        activation, params = "scaled_tanh", _dense_1998(params)
+    elif config.model == "modern":
+        strides = models.MODERN_STRIDES
+        names, subsampling, padding = (*strides, "F7", "output"), "", models.MODERN_PADDING
 
-    kernels = {name: _as_convolution(dense[name]["kernel"]) for name in LAYERS}
-    biases = {name: dense[name]["bias"] for name in LAYERS}
+    kernels = {name: _as_convolution(params[name]["kernel"]) for name in names}
+    norms = {name: _normalisation(params[name]) for name in names if "gain" in params[name]}
+    biases = {
+        name: np.zeros_like(params[name]["bias"]) if name in norms else params[name]["bias"]
+        for name in names
+    }
     biases["C1"] = biases["C1"] - mean / std * kernels["C1"].sum(axis=(2, 3, 4))
     kernels["C1"] = kernels["C1"] / (255 * std)
     return Network(
         members=config.num_models,
         activation=activation,
         subsampling=subsampling,
+        padding=padding,
         layers={
             name: Layer(
-                kernel=kernels[name].astype(np.float32), bias=biases[name].astype(np.float32)
+                kernel=kernels[name].astype(np.float32),
+                bias=biases[name].astype(np.float32),
+                stride=strides.get(name, 1),
+                normalisation=norms.get(name),
             )
-            for name in LAYERS
+            for name in names
         },
         temperature=temperature,
     )
@@ -114,6 +143,11 @@ def _dense_1998(params: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str,
             "bias": np.zeros((members, models.CLASSES)),
         },
     }
+
+
+def _normalisation(layer: dict[str, np.ndarray]) -> Normalisation:
+    gain, bias = (layer[name].astype(np.float32) for name in ("gain", "bias"))
+    return Normalisation(**models.GROUP_NORM._asdict(), gain=gain, bias=bias)
 
 
 def _subsampled(

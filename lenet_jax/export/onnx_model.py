@@ -16,7 +16,7 @@ import numpy as np
 from lenet_jax.config import ACTIVATIONS
 from lenet_jax.data import SIDE
 from lenet_jax.environment.packages import needed
-from lenet_jax.export.network import Network
+from lenet_jax.export.network import SUBSAMPLED, Network, Normalisation
 from lenet_jax.export.signature import Signature, for_any_batch
 from lenet_jax.inference import calibration
 
@@ -44,18 +44,22 @@ def serialise(network: Network, metadata: Mapping[str, str], signature: Signatur
     onnx = needed("onnx", "ONNX")
     from onnx import helper
 
-    graph = _Graph()
+    graph = _Graph("LeNet-5" if network.subsampling else "network")
     members, batch = network.members, signature.batch or -1
     x = INPUT
     if signature.pixels != "float32":
         x = graph.add("Cast", [x], "pixels", to=onnx.TensorProto.FLOAT)
     x = graph.reshape(x, "picture", [batch, 1, SIDE, SIDE])
-    # All members see the same picture: one group that has the maps of all of them.
-    x = _subsample(graph, network, _convolve(graph, network, x, "C1", groups=1, padding=2), "S2")
-    x = _subsample(graph, network, _convolve(graph, network, x, "C3", groups=members), "S4")
-    x = _activation(graph, network, _convolve(graph, network, x, "C5", groups=members))
-    x = _activation(graph, network, _convolve(graph, network, x, "F6", groups=members))
-    x = _convolve(graph, network, x, "output", groups=members)
+    side = SIDE + 2 * network.padding
+    for name, layer in network.layers.items():
+        x = _convolve(graph, network, x, name)
+        side = (side - layer.kernel.shape[-1]) // layer.stride + 1
+        if layer.normalisation is not None:
+            x = _normalise(graph, layer.normalisation, x, [batch, side, side])
+        if network.subsampling and name in SUBSAMPLED:
+            x = _subsample(graph, network, x, SUBSAMPLED[name])
+        elif name != "output":
+            x = _activation(graph, network, x)
     x = graph.add("Max", [_log_mean(graph, x, members, batch), "least"], "log_probabilities")
     x = graph.add("Div", [x, "temperature"], "tempered")
     graph.add("Softmax", [x], OUTPUT, axis=1)
@@ -81,7 +85,8 @@ def serialise(network: Network, metadata: Mapping[str, str], signature: Signatur
 class _Graph:
     """Nodes and constants, in the order in which they are added."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.nodes: list[Any] = []
         self.constants: dict[str, np.ndarray] = {}
 
@@ -102,13 +107,13 @@ class _Graph:
         from onnx import helper, numpy_helper
 
         constants = [numpy_helper.from_array(array, name) for name, array in self.constants.items()]
-        return helper.make_graph(self.nodes, "LeNet-5", [images], [probabilities], constants)
+        return helper.make_graph(self.nodes, self.name, [images], [probabilities], constants)
 
 
-def _convolve(
-    graph: _Graph, network: Network, x: str, name: str, *, groups: int, padding: int = 0
-) -> str:
-    kernel, bias = network.layers[name].kernel, network.layers[name].bias
+def _convolve(graph: _Graph, network: Network, x: str, name: str) -> str:
+    layer = network.layers[name]
+    kernel, bias = layer.kernel, layer.bias
+    first = x == "picture"
     graph.constants[f"{name}_kernel"] = kernel.reshape(-1, *kernel.shape[2:])
     graph.constants[f"{name}_bias"] = bias.reshape(-1)
     return graph.add(
@@ -116,11 +121,31 @@ def _convolve(
         [x, f"{name}_kernel", f"{name}_bias"],
         name,
         kernel_shape=kernel.shape[3:],
-        strides=[1, 1],
-        pads=[padding] * 4,
+        strides=[layer.stride] * 2,
+        pads=[network.padding if first else 0] * 4,
         dilations=[1, 1],
-        group=groups,
+        # All members see the same picture: one group that has the maps of all of them.
+        group=1 if first else network.members,
     )
+
+
+def _normalise(graph: _Graph, norm: Normalisation, x: str, sizes: list[int]) -> str:
+    """Adds the normalisation of groups, each of which is one map of an InstanceNormalization.
+
+    GroupNormalization came with opset 18, and another meaning of its scale with 21.
+    """
+    batch, height, width = sizes
+    maps, groups = norm.gain.size, norm.gain.size // norm.maps
+    graph.constants[f"{x}_one"] = np.ones(groups, np.float32)
+    graph.constants[f"{x}_zero"] = np.zeros(groups, np.float32)
+    graph.constants[f"{x}_gain"] = norm.gain.reshape(1, maps, 1, 1)
+    graph.constants[f"{x}_shift"] = norm.bias.reshape(1, maps, 1, 1)
+    y = graph.reshape(x, f"{x}_groups", [batch, groups, norm.maps * height, width])
+    inputs = [y, f"{x}_one", f"{x}_zero"]
+    y = graph.add("InstanceNormalization", inputs, f"{x}_normal", epsilon=norm.epsilon)
+    y = graph.reshape(y, f"{x}_maps", [batch, maps, height, width])
+    y = graph.add("Mul", [y, f"{x}_gain"], f"{x}_scaled")
+    return graph.add("Add", [y, f"{x}_shift"], f"{x}_shifted")
 
 
 def _activation(graph: _Graph, network: Network, x: str) -> str:

@@ -34,7 +34,7 @@ def write_run(
     Raises:
       UserError: there is no checkpoint, or what `write` says.
     """
-    target = to_path(output) if output else default_output(folder, format)
+    target = to_path(output) if output else default_output(folder, format, record.config.model)
     named = [("--output", path) for path in files_of(target, format)]
     inputs = [("--workdir", path) for path in occupied.files(folder)]
     written.check(named, overwrite=overwrite, inputs=inputs)

@@ -18,12 +18,15 @@ from lenet_jax.runs import workdir, written
 # Of the file of each format; a page is a folder.
 ENDINGS = {"web": "", "onnx": ".onnx", "int8": ".onnx", "stablehlo": ".stablehlo", "c": ".h"}
 FORMATS = tuple(ENDINGS)
+# Whose code or drawing has LeNet-5's layers.
+OF_LENET5 = ("web", "c")
 ANY_BATCH = Signature()
 
 
-def default_output(folder: str | os.PathLike[str], format: str) -> Path:
+def default_output(folder: str | os.PathLike[str], format: str, model: str = "lenet5") -> Path:
     """Where an export goes if nobody says where: into the run's own folder."""
-    return to_path(folder) / "export" / ("web" if format == "web" else f"lenet5{ENDINGS[format]}")
+    stem = "modern" if model == "modern" else "lenet5"
+    return to_path(folder) / "export" / ("web" if format == "web" else f"{stem}{ENDINGS[format]}")
 
 
 def files_of(output: str | os.PathLike[str], format: str) -> list[Path]:
@@ -61,18 +64,23 @@ def write(
       overwrite: files that were not written here may be replaced.
 
     Raises:
-      UserError: `output` cannot be written or has the wrong ending, another file is there, or a
-        package is missing.
+      UserError: `output` cannot be written or has the wrong ending, another file is there, a
+        package is missing, or the format knows no such network.
     """
+    if format in OF_LENET5 and record.config.model == "modern":
+        raise UserError(
+            f"--format={format}: is written for LeNet-5, and this run has config.model='modern'; "
+            "give --format=onnx or --format=stablehlo"
+        )
     path, ending = to_path(output), ENDINGS[format]
     if ending and path.suffix != ending:
         raise UserError(f"--output={printable(path)}: must end in {ending} for --format={format}")
     about = _about(record, params_M, epochs, accuracy)
     told = {name: str(value) for name, value in about.items()}
     config = record.config
-    lenet5 = network.of(config, params_M, temperature)
+    layers = network.of(config, params_M, temperature)
     if format == "web":
-        files = {path / name: content for name, content in web.files(lenet5, about).items()}
+        files = {path / name: content for name, content in web.files(layers, about).items()}
     elif format == "stablehlo":
         content = stablehlo.serialise(config, params_M, temperature, told, signature)
         files = {path: content}
@@ -80,12 +88,12 @@ def write(
         digits_BxHxW = golden.digits()
         golden_BxK = stablehlo.run(config, params_M, temperature)(digits_BxHxW)
         told["golden digits"] = golden.CREDIT
-        files = {path: c_header.serialise(lenet5, told, digits_BxHxW, golden_BxK)}
+        files = {path: c_header.serialise(layers, told, digits_BxHxW, golden_BxK)}
     else:
-        content = onnx_model.serialise(lenet5, told, signature)
+        content = onnx_model.serialise(layers, told, signature)
         files = {path: content}
         if format == "int8":
-            content = int8.quantise(content, signature)
+            content = int8.quantise(content, signature, tuple(layers.layers)[1:-1])
             digits_BxHxW = golden.digits()
             golden_BxK = onnx_model.deserialise(content)(digits_BxHxW)
             _, beside = files_of(path, format)

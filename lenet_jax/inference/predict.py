@@ -25,7 +25,7 @@ from lenet_jax.files import printable, to_path
 from lenet_jax.inference import calibration
 from lenet_jax.runs import checkpoint, workdir
 
-# Images per device and step: enough to keep it busy, few enough to fit a CPU core's cache.
+# Images per device and step: enough to keep it busy. A CPU core takes no more than its cache fits.
 PER_DEVICE_BATCH = 128
 
 
@@ -51,10 +51,12 @@ def logits(
     Returns:
       float32 [M, N, 10], with several views the logarithm of their mean probabilities.
     """
-    config = config.on(meshes.platform(mesh))
+    platform = meshes.platform(mesh)
+    config = config.on(platform)
     members, num_examples = rows_MxN.shape
     shards = mesh.shape[meshes.BATCH]
-    per_device_batch = min(PER_DEVICE_BATCH, -(-num_examples // shards))
+    most = models.cpu_predicted(config) if platform == "cpu" else PER_DEVICE_BATCH
+    per_device_batch = min(most, -(-num_examples // shards))
     steps = -(-num_examples // (per_device_batch * shards))
     padded = jnp.pad(rows_MxN, ((0, 0), (0, steps * per_device_batch * shards - num_examples)))
     rows_MxSxB = jnp.maximum(padded, 0).reshape(members, steps, per_device_batch * shards)

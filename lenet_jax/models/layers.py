@@ -26,10 +26,15 @@ def activation(name: str) -> Callable[[jax.Array], jax.Array]:
 scaled_tanh = activation("scaled_tanh")
 
 
-def pad_and_normalise(images_BxHxW: jax.Array, mean: float, std: float) -> jax.Array:
-    """Pixels 0..255 [B, 28, 28] -> zero-padded to 32x32, (x / 255 - mean) / std, [1, 32, 32, B]."""
+def pad_and_normalise(
+    images_BxHxW: jax.Array, mean: float, std: float, padding: int = 2
+) -> jax.Array:
+    """Pixels 0..255 [B, 28, 28] -> zero-padded to 32x32, (x / 255 - mean) / std, [1, 32, 32, B].
+
+    With another padding than 2 on each side to another size.
+    """
     x_HxWxB = jnp.transpose(images_BxHxW, (1, 2, 0)).astype(jnp.float32)
-    x_HxWxB = jnp.pad(x_HxWxB, ((2, 2), (2, 2), (0, 0)))
+    x_HxWxB = jnp.pad(x_HxWxB, ((padding, padding), (padding, padding), (0, 0)))
     return (x_HxWxB * (1 / (255 * std)) - mean / std)[None]
 
 

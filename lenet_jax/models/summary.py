@@ -6,8 +6,12 @@ import jax
 
 from lenet_jax.config import Config
 from lenet_jax.data import SIDE
-from lenet_jax.models.functional import shapes
+from lenet_jax.models.functional import Params, shapes
 from lenet_jax.models.layers import F6
+from lenet_jax.models.modern import CONVOLUTIONS, F7, MODERN_PADDING
+
+# Name, what it is, output shape.
+Row = tuple[str, str, tuple[int, ...]]
 
 
 class Layer(NamedTuple):
@@ -27,8 +31,16 @@ def layers(config: Config) -> list[Layer]:
       [('C1', 156), ('C3', 2416), ('C5', 48120), ('F6', 10164), ('output', 850)]
     """
     parameters = shapes(config)
+    rows = _modern(config) if config.model == "modern" else _lenet5(config, parameters)
+    return [
+        Layer(name, what, output, sum(leaf.size for leaf in jax.tree.leaves(parameters.get(name))))
+        for name, what, output in rows
+    ]
+
+
+def _lenet5(config: Config, parameters: Params) -> list[Row]:
     c1, c3, c5_, f6 = (config.width * features for features in (6, 16, 120, F6))
-    rows = (
+    return [
         ("C1", f"{c1} filters 5x5", (SIDE, SIDE, c1)),
         ("S2", "average pooling 2x2", (14, 14, c1)),
         ("C3", f"{c3} filters 5x5", (10, 10, c3)),
@@ -36,10 +48,22 @@ def layers(config: Config) -> list[Layer]:
         ("C5", f"{c5_} filters 5x5", (1, 1, c5_)),
         ("F6", "dense", (f6,)),
         ("output", "dense, softmax" if "output" in parameters else "RBF units, fixed codes", (10,)),
-    )
+    ]
+
+
+def _modern(config: Config) -> list[Row]:
+    side, rows = SIDE + 2 * MODERN_PADDING, []
+    for name, layer in CONVOLUTIONS.items():
+        side = (side - layer.side) // layer.stride + 1
+        maps = layer.maps * config.width
+        what = f"{maps} filters {layer.side}x{layer.side}"
+        what += f", stride {layer.stride}" if layer.stride > 1 else ""
+        rows.append((name, what, (side, side, maps)))
+    units = F7 * config.width
     return [
-        Layer(name, what, output, sum(leaf.size for leaf in jax.tree.leaves(parameters.get(name))))
-        for name, what, output in rows
+        *rows,
+        ("F7", f"{units} filters {side}x{side}", (1, 1, units)),
+        ("output", "dense, softmax", (10,)),
     ]
 
 

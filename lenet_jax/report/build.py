@@ -141,7 +141,9 @@ def _write_report(folder: str | os.PathLike[str], result: Result) -> Path:
     digit_1xHxW = _telling_digit(result.training if held is None else held)
     filters, maps = jax.tree.map(np.asarray, _seen_inside(config)(result.params, digit_1xHxW))
     inside = (
-        report.layers(filters, digit_1xHxW[0], {layer: maps[layer][0] for layer in models.MAPPED}),
+        report.layers(
+            filters, digit_1xHxW[0], {layer: maps[layer][0] for layer in models.mapped(config)}
+        ),
         report.augmented(_augmented(config, result.training)),
     )
     # As the files have them, so that a report that is drawn again is the same to the last byte.
@@ -213,7 +215,9 @@ def closing(folder: str, data: str, *, predicted: bool = False) -> str:
       UserError: a file is not what a run writes.
     """
     record = workdir.read_run(folder)
-    return "\n".join([*_numbers(folder, record), *_next(folder, data, predicted=predicted)])
+    drawn = record.config.model != "modern"
+    following = _next(folder, data, predicted=predicted, drawn=drawn)
+    return "\n".join([*_numbers(folder, record), *following])
 
 
 def _numbers(folder: str, record: workdir.Record) -> list[str]:
@@ -231,7 +235,7 @@ def _numbers(folder: str, record: workdir.Record) -> list[str]:
     return lines + _points(folder, config)
 
 
-def _next(folder: str, data: str, *, predicted: bool) -> list[str]:
+def _next(folder: str, data: str, *, predicted: bool, drawn: bool) -> list[str]:
     """What to type next; nothing else stands in its lines, which are to be pasted as they are."""
     run = f"--workdir={folder}"
     output = "submission.csv"
@@ -240,9 +244,12 @@ def _next(folder: str, data: str, *, predicted: bool) -> list[str]:
         f"Next, to predict digits and write {output}:",
         f"  {commands.command('predict', run, f'--data={data}', f'--output={output}')}",
     ]
+    to_draw = [
+        f"{'Next' if predicted else 'Or'}, to draw digits on a page:",
+        f"  {commands.command('export', run, '--serve')}",
+    ]
     return [
         *([f"Report: {page}"] if page.exists() else []),
         *([] if predicted else to_predict),
-        f"{'Next' if predicted else 'Or'}, to draw digits on a page:",
-        f"  {commands.command('export', run, '--serve')}",
+        *(to_draw if drawn else []),
     ]

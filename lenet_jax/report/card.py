@@ -38,7 +38,8 @@ def model_name(config: Config) -> str:
       >>> model_name(Config(members=4))
       '4 x LeNet-5'
     """
-    model = "LeNet-5 of 1998" if config.model == "lecun1998" else "LeNet-5"
+    names = {"lecun1998": "LeNet-5 of 1998", "modern": "3x3 network"}
+    model = names.get(config.model, "LeNet-5")
     if config.width > 1:
         model += f", {config.width} times as wide"
     return model if config.num_models == 1 else f"{config.num_models} x {model}"
@@ -71,8 +72,7 @@ def model_card(result: "Result", workdir: str, settings: str = "") -> str:
 
 - **Model type:** convolutional network for images of one digit
 - **License:** Apache 2.0
-- **Paper:** [LeCun, Bottou, Bengio and Haffner, 1998]\
-(http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf)
+{_paper(config)}
 
 ## Uses
 
@@ -183,6 +183,11 @@ def _what(result: "Result") -> str:
             "LeNet-5 to the letter of the paper: scaled tanh, trainable subsampling, the sparse "
             "connection table of C3 and RBF output units"
         )
+    elif config.model == "modern":
+        network = (
+            f"A network of 3x3 convolutions in pairs, with `{config.activation}` units and strided "
+            "convolutions in place of pooling"
+        )
     else:
         order = {"pool_act": "subsampled, then squashed", "act_pool": "squashed, then subsampled"}
         network = (
@@ -207,6 +212,15 @@ def _what(result: "Result") -> str:
         f"{what} An ensemble of {members} such networks, which differ by their "
         f"{' and '.join(differ)}; predictions average the probabilities of them all. "
         f"Together: {members * result.parameters:,} parameters."
+    )
+
+
+def _paper(config: Config) -> str:
+    if config.model == "modern":
+        return "- **Made for:** teaching LeNet-5, and submissions"
+    return (
+        "- **Paper:** [LeCun, Bottou, Bengio and Haffner, 1998]"
+        "(http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf)"
     )
 
 

@@ -1,4 +1,4 @@
-"""The filters of C1, and what C1, S2, C3 and S4 make of one digit."""
+"""The filters of C1, and what some layers make of one digit."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING

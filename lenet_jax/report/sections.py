@@ -235,6 +235,9 @@ def layers(
       digit_HxW: the one that `maps` are of.
       maps: layer -> maps [C, H, W].
     """
+    convolved, handed_on = (
+        " and ".join(name for name in maps if name.startswith(kind)) for kind in "CS"
+    )
     counts = ", ".join(f"{len(each)} of {name}" for name, each in maps.items())
     return Section(
         heading="Filters and feature maps",
@@ -242,8 +245,8 @@ def layers(
         png=png(draw_layers(filters_CxHxW, digit_HxW, maps)),
         narrow_png=png(draw_layers(filters_CxHxW, digit_HxW, maps, columns=5)),
         alt=f"The {len(filters_CxHxW)} filters of C1, and the maps of one digit: {counts}.",
-        text="C1 and C3 are shown before they are pooled and squashed, S2 and S4 as they are "
-        "handed on.",
+        text=f"Of {convolved} this is what the convolution leaves, not yet pooled or squashed; of "
+        f"{handed_on} it is what is handed on.",
     )
 
 

@@ -31,9 +31,6 @@ from lenet_jax.training.step import Batch, Targets, train_step
 ORDER = 2**32 - 1
 # Of the key of a step, what dropout decides with; the augmentation has the key itself.
 DROPOUT = 1
-# Images of a device that a CPU core takes through the network together: their feature maps stay in
-# its cache. Batches of 512 ran a fifth faster than undivided, of 4,096 twice as fast.
-CPU_MICROBATCH = 64
 
 
 def programs(
@@ -59,12 +56,14 @@ def programs(
         order_MxR = every_member(state_M.key, state_M.step, member_M.rows_R)
         return dataclasses.replace(member_M, rows_R=order_MxR)
 
+    networks = [config] if teacher_config is None else [config, teacher_config]
+    microbatch_size = min(map(models.cpu_microbatch, networks)) if platform == "cpu" else None
     steps_of_one = functools.partial(
         train_until,
         config,
         teacher_config,
         batch_axis=meshes.BATCH,
-        microbatch_size=CPU_MICROBATCH if platform == "cpu" else None,
+        microbatch_size=microbatch_size,
     )
     steps = meshes.over_members(mesh, steps_of_one, (P(),) * 5, stacked, num_stacked=2)
 
@@ -178,7 +177,7 @@ def train_until(
         draws_BxD = augmentation.draw(config, key, slots)
         units = jax.random.uniform(
             jax.random.fold_in(key, DROPOUT),
-            (slots, models.F6 * config.width if config.dropout else 0),
+            (slots, models.dropout_units(config) if config.dropout else 0),
         )
         images_BxHxW = images_NxHxW.at[rows_B].get(mode="promise_in_bounds")
         batch = Batch(

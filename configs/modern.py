@@ -1,0 +1,33 @@
+r"""A network of 3x3 convolutions, no LeNet-5: the teacher of one, and a Kaggle entrant's best.
+
+python run_train.py --config=configs/modern.py --data=digit-recognizer.zip \
+  --workdir=runs/modern --config.holdout=0
+python run_predict.py --workdir=runs/modern --data=digit-recognizer.zip --views=8
+
+249,114 parameters, 5.9 million multiplications a digit. Chosen by short runs alone, of 12 epochs on
+8,400 digits of train.csv, two networks each, on 16,800 others, one standard deviation of chance
+0.07 points (2026-11-28): 99.26%; with batches of 128 99.28%, and there 99.23% with ReLU, 99.22%
+with twice the learning rate, 99.14% with AdamW (0.003). One network after 6 epochs on 33,600 digits
+99.45% of the other 8,400. Not yet trained to its end.
+"""
+
+from ml_collections import ConfigDict
+
+from lenet_jax.config import Config
+
+
+def get_config() -> ConfigDict:
+    """The recipe."""
+    config = Config(
+        model="modern",
+        epochs=24,
+        batch_size=256,
+        activation="silu",
+        dropout=0.3,
+        optimizer="muon",
+        learning_rate=0.01,
+        weight_decay=0.03,
+        shift=1.0,
+        elastic=0.7,
+    )
+    return ConfigDict(config.as_dict())
