@@ -73,6 +73,8 @@ def run(flags: argparse.Namespace, folder: str, seed: int, caches: str) -> dict:
     """One run of the program: its accuracy, and seconds until each stage has ended."""
     workdir, output = Path(folder) / "run", Path(folder) / "submission.csv"
     shutil.rmtree(workdir, ignore_errors=True)
+    # The notes of who has written it go with the cache.
+    output.unlink(missing_ok=True)
     command = [
         *(sys.executable, str(ROOT / "run_train.py"), f"--config={flags.config}"),
         *(f"--config.seed={seed}", f"--config.split_seed={flags.split_seed}"),
