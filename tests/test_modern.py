@@ -34,6 +34,7 @@ def trained_modern(tmp_path_factory):
     return folder, done.stdout
 
 
+@pytest.mark.slow
 def test_a_run_is_told_of_as_what_it_is(trained_modern):
     folder, out = trained_modern
     assert "249,114" in out
@@ -50,6 +51,7 @@ def test_a_run_is_told_of_as_what_it_is(trained_modern):
     assert last["holdout_loss"] < first["holdout_loss"]
 
 
+@pytest.mark.slow
 def test_exports_are_what_prediction_gives_or_say_what_they_are_for(trained_modern):
     folder, _ = trained_modern
     run = folder / "run"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lenet_jax.errors import UserError
+from lenet_jax.export import Signature, run
 from lenet_jax.runs import mirror, occupied, workdir, written
 from lenet_jax.submission import writer
 from support.commands import program, told
@@ -75,19 +76,30 @@ def test_an_export_replaces_its_own_and_nothing_else(where):
     config = ("export", "--workdir=run", "--format=c", "--output=run/x.h", "--overwrite")
     (where / "run/x.h").write_text("mine")
     program(*config, cwd=where)
-    # In the run's own folder for it, too, where a link may lead anywhere.
-    (where / "run/export").mkdir()
-    (where / "run/export/lenet5.h").symlink_to("../config.json")
-    at_default = ("export", "--workdir=run", "--format=c")
-    for flags, why in (((), "belongs to what --workdir reads"), (("--overwrite",), "never")):
-        assert why in told(program(*at_default, *flags, cwd=where, status=2))
-    (where / "run/export/lenet5.h").unlink()
-    (where / "run/export/lenet5.h").write_text("of a version before")
-    assert "lenet5.h is there already" in told(program(*at_default, cwd=where, status=2))
-    program(*at_default, "--overwrite", cwd=where)
-    program(*at_default, cwd=where)
-    among = ("export", "--workdir=run", "--format=c", "--output=run/checkpoints/999/x.h")
-    assert "belongs to what --workdir reads" in told(program(*among, cwd=where, status=2))
+
+
+def test_an_export_to_its_default_place_is_no_other(where):
+    place = where / "run/export/lenet5.h"
+    place.parent.mkdir()
+    record = workdir.read_run(where / "run")
+
+    def export(output=None, *, overwrite=False):
+        asked = (output and str(where / output), "latest", Signature())
+        return run.write_run(where / "run", record, "c", *asked, overwrite=overwrite)
+
+    place.symlink_to("../config.json")
+    before = files(where)
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match=r"belongs to what --workdir reads, .* never replaced"):
+            export(overwrite=overwrite)
+    with pytest.raises(UserError, match="belongs to what --workdir reads"):
+        export("run/checkpoints/999/lenet5.h", overwrite=True)
+    assert files(where) == before
+    place.unlink()
+    place.write_text("of a version before")
+    with pytest.raises(UserError, match=r"lenet5\.h is there already"):
+        export()
+    assert export(overwrite=True) == export() == place
 
 
 TRAIN = ("train", f"--config={ROOT}/configs/smoke.py", "--data=sample", "--config.epochs=1")

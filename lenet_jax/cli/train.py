@@ -30,18 +30,12 @@ WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.", F
 MIRROR = flags.DEFINE_string(
     "mirror",
     None,
-    "Folder that outlives this machine, on Google Drive for one: checkpoints and compiled programs "
-    "are copied there, an empty workdir is restored from there.",
+    "Folder that outlives this machine, as on Google Drive: checkpoints and compiled programs are "
+    "copied to it, and restored from it.",
     FLAGS,
 )
 TRANSPOSED = flags.DEFINE_bool("transposed", False, data.HELP_TRANSPOSED, FLAGS)
-PREDICT = flags.DEFINE_string(
-    "predict",
-    None,
-    "When it is trained write this submission of the test digits of --data, as run_predict.py "
-    "would, without its start.",
-    FLAGS,
-)
+PREDICT = flags.DEFINE_string("predict", None, "Submission to write at the end, too.", FLAGS)
 TENSORBOARD = flags.DEFINE_bool(
     "tensorboard", False, "Write events to tensorboard/ there, too.", FLAGS
 )

@@ -89,6 +89,9 @@ def is_gzip(content: bytes) -> bool:
     return content.startswith(b"\x1f\x8b")
 
 
+_LONGEST_REASON = 200
+
+
 def is_zip(content: bytes) -> bool:
     """Whether bytes begin as a zip archive, possibly an empty one, does."""
     return content.startswith((b"PK\x03\x04", b"PK\x05\x06"))
@@ -100,7 +103,8 @@ def unpacking(kind: str, name: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        reason = printable(str(error) or type(error).__name__)
+        # It may hold names that are there, of any length.
+        reason = printable(str(error) or type(error).__name__)[:_LONGEST_REASON]
         raise UserError(
             f"{name}: damaged or cut off, not a whole {kind} file ({reason}); get it again"
         ) from None

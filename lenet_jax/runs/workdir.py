@@ -197,7 +197,8 @@ def read_run(workdir: str | os.PathLike[str], say: Callable[[str], None] | None 
 
 
 def _has_lost_calibration(workdir: str | os.PathLike[str], record: Record) -> bool:
-    fitted = record.held_rows and not record.config.folds
+    # In a sweep a network may have diverged, to which none is fitted.
+    fitted = record.held_rows and not record.config.folds and not record.config.sweep
     return bool(fitted) and not (to_path(workdir) / CALIBRATION).exists()
 
 
