@@ -116,10 +116,10 @@ def test_predict_writes_a_valid_submission_and_the_accuracy(where, tmp_path):
 
 
 def test_training_may_end_with_the_submission(tmp_path):
-    done = train("--data=sample", "--workdir=w", "--predict=now.csv", cwd=tmp_path)
+    done = train_again("--predict=now.csv", cwd=tmp_path)
     assert "Wrote 1,000 rows to now.csv" in done.stdout
     assert "to predict digits" not in done.stdout
-    predict("--data=sample", "--workdir=w", "--output=later.csv", cwd=tmp_path)
+    predict("--data=sample", "--workdir=run", "--output=later.csv", cwd=tmp_path)
     assert (tmp_path / "now.csv").read_bytes() == (tmp_path / "later.csv").read_bytes()
 
 
