@@ -116,6 +116,13 @@ def test_what_no_run_has_written_is_kept(tmp_path, name, content):
         occupied.check_free(tmp_path)
 
 
+def test_a_calibration_that_no_run_has_written_is_kept(trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run" / workdir.CALIBRATION).write_text("mine")
+    with pytest.raises(UserError, match=workdir.CALIBRATION):
+        occupied.check_free(tmp_path / "run")
+
+
 def test_a_folder_with_other_files_or_with_a_run_is_free(trained, tmp_path):
     occupied.check_free(tmp_path / "nowhere")
     (tmp_path / "notes.txt").write_text("mine")

@@ -37,7 +37,11 @@ def check_free(folder: str | os.PathLike[str]) -> None:
       UserError: it holds such files, which are named, or a `config.json` of something else.
     """
     there = to_path(folder)
-    names = _NAMES if workdir.read(folder) is None else (workdir.CARD,)
+    names: tuple[str, ...] = _NAMES
+    if workdir.read(folder) is not None:
+        names = (workdir.CARD,)
+        # What is none is named, as when it is predicted with.
+        workdir.read_temperature(folder)
     taken = [name for name in names if _is_taken(there / name)]
     if taken:
         raise UserError(
