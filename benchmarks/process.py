@@ -1,6 +1,8 @@
-"""A process, with what it took."""
+"""A process, with what it took, and the processor that it ran on."""
 
 import os
+import platform
+import re
 import signal
 import subprocess
 import sys
@@ -48,3 +50,9 @@ def run(
             return None
         # Linux counts in kB.
         return Finished(out.read(), seconds, usage.ru_maxrss / 1024)
+
+
+def cores() -> str:
+    """How many cores of what processor this process may use."""
+    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return f"{len(os.sched_getaffinity(0))} cores of {found[1] if found else platform.processor()}"

@@ -3,7 +3,6 @@
 import argparse
 import datetime
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -105,14 +104,6 @@ def run(python: str, program: str, digits: str, batch: int, variant: str) -> dic
 
 def head(flags: argparse.Namespace, count: int, repetitions: int) -> str:
     """The machine, the versions, the date and the command."""
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.processor(),
-    )
     names = "import importlib.metadata as m; print(*(f'{n} {m.version(n)}' for n in "
     peers = subprocess.run(
         [flags.peers, "-c", f"{names}('torch', 'tensorflow-cpu', 'keras')), sep=', ')"],
@@ -122,7 +113,7 @@ def head(flags: argparse.Namespace, count: int, repetitions: int) -> str:
     ).stdout.strip()
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("jax", "flax"))
     return (
-        f"{datetime.date.today()}, {len(os.sched_getaffinity(0))} cores of {model}, Python "
+        f"{datetime.date.today()}, {process.cores()}, Python "
         f"{platform.python_version()}, {versions}, {peers}. {count:,} of Kaggle's training digits, "
         f"{repetitions} processes of 2 timed epochs each, every program in turn; medians, and the "
         "range over the processes; one process for each row of growth. Ratios are taken within "

@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import process
 from scipy import stats
 from spread import spread
 
@@ -85,18 +86,18 @@ def run(flags: argparse.Namespace, folder: str, seed: int, caches: str) -> dict:
         "PYTHONUNBUFFERED": "1",
     }
     begun = time.perf_counter()
-    process = subprocess.Popen(
+    running = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     )
-    assert process.stdout is not None
+    assert running.stdout is not None
     at, marks = {}, list(MARKS)
     lines = []
-    for line in process.stdout:
+    for line in running.stdout:
         lines.append(line)
         while marks and re.match(marks[0], line):
             at[marks.pop(0)] = time.perf_counter() - begun
-    if process.wait() or marks:
-        sys.exit(f"{''.join(lines)}status {process.returncode}; never printed: {marks}")
+    if running.wait() or marks:
+        sys.exit(f"{''.join(lines)}status {running.returncode}; never printed: {marks}")
     end = time.perf_counter() - begun
     with (workdir / "metrics.csv").open(newline="") as file:
         epochs = list(csv.DictReader(file))
@@ -124,11 +125,7 @@ def run(flags: argparse.Namespace, folder: str, seed: int, caches: str) -> dict:
 
 def summary(rows: list[dict]) -> Iterator[str]:
     """The machine, the test of the mean against 99.0%, and where each second goes."""
-    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    yield (
-        f"\n{datetime.date.today()}, {len(os.sched_getaffinity(0))} cores of "
-        f"{found[1] if found else platform.processor()}, Python {platform.python_version()}\n"
-    )
+    yield f"\n{datetime.date.today()}, {process.cores()}, Python {platform.python_version()}\n"
     # A cold run has the bits of the warm one with its seed.
     accuracies = list({row["seed"]: row["accuracy"] for row in rows}.values())
     if len(accuracies) > 1:
