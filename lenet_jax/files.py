@@ -1,11 +1,13 @@
 """Files that are written whole or not at all."""
 
 import contextlib
+import errno
 import glob
 import importlib
 import os
 import secrets
 import time
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -81,6 +83,36 @@ def make_folder(folder: Path) -> None:
         ) from None
 
 
+def target(path: str | os.PathLike[str], *, with_folders: bool = False) -> Path:
+    """The file that would be written for a path of this machine; symbolic links are followed.
+
+    Args:
+      path: where to write.
+      with_folders: folders of the path that are missing will be made; one that a link names is not.
+
+    Raises:
+      UserError: no file can be written there, as far as can be told before.
+    """
+    name = printable(path)
+    with _refusing(name):
+        there = Path(os.path.realpath(path))
+        if there.is_symlink():
+            raise UserError(f"{name}: is a link to itself; give another name")
+        if there.is_dir():
+            raise UserError(f"{name}: is a folder; give the name of a file")
+        # Root may rename a file over /dev/null.
+        if there.exists() and not there.is_file():
+            raise UserError(f"{name}: is not a regular file; give the name of a file")
+        above = there.parent
+        if with_folders and not Path(path).is_symlink():
+            above = next(folder for folder in there.parents if folder.exists())
+        if not above.is_dir():
+            raise UserError(f"{name}: its folder does not exist; create it first")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return there
+
+
 def write_atomically(
     path: str | os.PathLike[str], content: str | bytes, *, sync: bool = True
 ) -> None:
@@ -97,48 +129,67 @@ def write_atomically(
       UserError: the folder is missing or read-only, the path is a folder or a device, the disk is
         full. Nothing is left behind.
     """
-    data = content.encode() if isinstance(content, str) else content
-    name = printable(path)
+    write_together([(path, content)], sync=sync)
+
+
+def write_together(
+    contents: Collection[tuple[str | os.PathLike[str], str | bytes]], *, sync: bool = True
+) -> None:
+    """Writes files as `write_atomically` does, none of them before there is room for all.
+
+    Args:
+      contents: a path and what to write there, of each file.
+      sync: as there.
+
+    Raises:
+      UserError: as there, for one of them; nothing is left behind.
+    """
+    staged: list[tuple[Path, Path]] = []
     try:
-        if is_remote(path):
-            # An object store shows the old object or the new one.
-            to_path(path).write_bytes(data)
-            return
-        # Replacing a link by a file would quietly detach it from where its owner pointed it.
-        target = Path(os.path.realpath(path))
-        if target.is_dir():
-            raise UserError(f"{name}: is a folder; give the name of a file")
-        # Root may rename a file over /dev/null.
-        if target.exists() and not target.is_file():
-            raise UserError(f"{name}: is not a regular file; give the name of a file")
-        if not target.parent.is_dir():
-            raise UserError(f"{name}: its folder does not exist; create it first")
-        _replace(target, data, sync)
+        for path, content in contents:
+            data = content.encode() if isinstance(content, str) else content
+            with _refusing(printable(path)):
+                if is_remote(path):
+                    # An object store shows the old object or the new one.
+                    to_path(path).write_bytes(data)
+                    continue
+                # Replacing a link by a file would quietly detach it from where it was pointed.
+                there = target(path)
+                # Cut to fit: a file may have the longest name there is.
+                beside = there.with_name(f"{_prefix(there)}{secrets.token_hex(8)}.tmp")
+                staged.append((beside, there))
+                _write_new(beside, data, sync)
+        for beside, there in staged:
+            with _refusing(printable(there)):
+                _rename(beside, there)
+                if sync:
+                    _sync_folder(there.parent)
+    except BaseException:
+        for beside, _ in staged:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{name}: cannot be written ({reason})") from None
 
 
-def _replace(target: Path, data: bytes, sync: bool) -> None:
-    # Cut to fit: a file may have the longest name there is.
-    temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.tmp")
+def _write_new(path: Path, data: bytes, sync: bool) -> None:
     # Not tempfile.mkstemp, whose files are private whatever the umask says.
     # Windows would write a line end as two bytes.
     binary = getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            if sync:
-                os.fsync(file.fileno())
-        _rename(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    if sync:
-        _sync_folder(target.parent)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, 0o666)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())
 
 
 def _rename(temporary: Path, target: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from lenet_jax import files
 from lenet_jax.errors import UserError
-from lenet_jax.files import printable, write_atomically
+from lenet_jax.files import printable, target, write_atomically, write_together
 from lenet_jax.runs import checksums, workdir
 from support.digit_files import refused
 
@@ -59,7 +59,21 @@ def test_what_is_no_place_for_a_file(tmp_path):
     assert "is not a regular file" in refused(write_atomically, pipe, "x")
     assert "cannot be written" in refused(write_atomically, f"{tmp_path}/a\0b", "x")
     assert "\\n" in refused(write_atomically, f"{tmp_path}/a\nb/c", "x")
-    assert list(tmp_path.iterdir()) == [pipe]
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    assert "is a link to itself" in refused(write_atomically, loop, "x")
+    assert sorted(tmp_path.iterdir()) == [loop, pipe]
+
+
+def test_what_is_no_place_for_a_file_is_known_before(tmp_path):
+    assert target(tmp_path / "made/later/a.csv", with_folders=True).name == "a.csv"
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("missing/a.csv")
+    # Nobody has asked for the folder that a link names.
+    for path in (tmp_path / "file/a.csv", tmp_path / "link"):
+        assert "its folder does not exist" in refused(target, path, with_folders=True)
+    assert "is not a regular file" in refused(target, "/dev/full", with_folders=True)
+    assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -83,6 +97,20 @@ def test_a_write_that_fails_half_way_leaves_the_old_content(tmp_path):
     assert message == f"{path}: cannot be written (File too large)"
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_files_that_belong_together_none_is_written_without_room_for_all(tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        message = refused(write_together, [(first, "x"), (second, "x" * 200_000)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert message == f"{second}: cannot be written (File too large)"
+    assert not list(tmp_path.iterdir())
+    write_together([(first, "x"), (second, b"y")])
+    assert first.read_text() + second.read_text() == "xy"
 
 
 def test_what_a_killed_write_has_left_is_removed(tmp_path):

@@ -73,6 +73,16 @@ def test_a_missing_package_is_told_before_any_training(tmp_path, monkeypatch):
     assert line.endswith("pip install tensorboardX")
 
 
+def test_events_that_cannot_be_written_are_told_once_and_fail_nothing(tmp_path, capsys):
+    (tmp_path / tensorboard.FOLDER).write_text("mine")
+    with tensorboard.writer(tmp_path) as log:
+        log(row(1, train_loss=0.5))
+        log(row(2, train_loss=0.25))
+    assert (tmp_path / tensorboard.FOLDER).read_text() == "mine"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "tensorboard: cannot be written (Not a directory); the run goes on without" in line
+
+
 def test_who_does_not_ask_gets_no_events():
     with tensorboard.writer(None) as log:
         assert log is None

@@ -65,6 +65,30 @@ def test_the_input_is_never_replaced(where, flags):
     assert files(where) == before
 
 
+def test_what_somebody_has_added_is_kept_beside_what_is_written_anew(tmp_path, capfd):
+    card = tmp_path / "README.md"
+    for text in ("first", "second"):
+        written.put(card, text)
+    assert list(tmp_path.iterdir()) == [card]
+    for text in ("mine", "mine too"):
+        card.write_text(text)
+        written.put(card, "third")
+    kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert kept == {"README.md": "third", "README.md.kept": "mine", "README.md.kept1": "mine too"}
+    assert "README.md: kept as README.md.kept" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("path", ["loop", "link", "/dev/full", "digits.csv/s.csv"])
+def test_a_submission_that_cannot_be_written_is_told_before_the_run(tmp_path, path):
+    (tmp_path / "digits.csv").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to("missing/s.csv")
+    before = files(tmp_path)
+    command = ("train", "--data=sample", "--workdir=run", f"--predict={path}")
+    assert told(program(*command, cwd=tmp_path, status=2)).startswith(f"error: --predict: {path}: ")
+    assert files(tmp_path) == before
+
+
 def test_an_export_replaces_its_own_and_nothing_else(where):
     export = ("export", "--workdir=run", "--output=site")
     for _ in range(2):

@@ -49,7 +49,7 @@ def write(
     signature: Signature = ANY_BATCH,
     overwrite: bool = False,
 ) -> None:
-    """Writes a run in one of the `FORMATS`; each file whole or not at all.
+    """Writes a run in one of the `FORMATS`; its files whole or not at all.
 
     Args:
       output: a file with the format's ending of `ENDINGS`, or for `web` a folder. The folders
@@ -99,8 +99,7 @@ def write(
             _, beside = files_of(path, format)
             files = {path: content, beside: golden.serialise(digits_BxHxW, golden_BxK)}
     make_folder(next(iter(files)).parent)
-    for file, content in files.items():
-        written.write(file, content, overwrite=overwrite)
+    written.write_together(files.items(), overwrite=overwrite)
 
 
 def holdout_accuracy(rows: Sequence[workdir.Row], checkpoint: str) -> float | None:

@@ -17,10 +17,10 @@ from lenet_jax.distributed import backend, mesh, settings
 from lenet_jax.distributed import mesh as meshes
 from lenet_jax.environment import commands
 from lenet_jax.errors import UserError
-from lenet_jax.files import printable, to_path, write_atomically
+from lenet_jax.files import printable, to_path
 from lenet_jax.inference import calibration, predict
 from lenet_jax.report import best_effort
-from lenet_jax.runs import workdir
+from lenet_jax.runs import workdir, written
 from lenet_jax.training import population as populations
 from lenet_jax.training.result import Result
 
@@ -66,7 +66,7 @@ def write_report(
         _write_report(folder, result)
     with best_effort.telling("the model card", again.card, say):
         card = report.model_card(result, printable(folder), settings.deciding())
-        write_atomically(to_path(folder) / workdir.CARD, card)
+        written.put(to_path(folder) / workdir.CARD, card)
 
 
 def _points(folder: str, config: Config) -> list[str]:

@@ -1,4 +1,4 @@
-"""What lies among a run's checkpoints and is none: nothing of it is deleted."""
+"""What lies among a run's files and is none of them: nothing of it is deleted."""
 
 import itertools
 import sys
@@ -39,13 +39,18 @@ def set_aside_after(checkpoints: Any, step: int) -> None:
             set_aside(path)
 
 
-def set_aside(path: Any) -> None:
-    """Renames a damaged checkpoint, with whatever somebody may have put there, and says so."""
+def set_aside(path: Any, why: str = "damaged") -> None:
+    """Renames a file or folder, with whatever somebody may have put there, and says so.
+
+    Args:
+      path: a damaged checkpoint, or what would be replaced.
+      why: the ending that it gets.
+    """
     if is_remote(path):
         # Where nothing can be renamed.
         path.rmtree()
         return
-    names = (f"{path.name}.damaged{number or ''}" for number in itertools.count())
+    names = (f"{path.name}.{why}{number or ''}" for number in itertools.count())
     target = next(there for name in names if not (there := path.with_name(name)).exists())
     path.rename(target)
     print(f"WARNING: {printable(path)}: kept as {printable(target.name)}", file=sys.stderr)

@@ -9,12 +9,14 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from lenet_jax import files
 from lenet_jax.data import cache
 from lenet_jax.errors import UserError
-from lenet_jax.files import is_remote, printable, to_path, write_atomically
+from lenet_jax.files import is_remote, printable, target, to_path
+from lenet_jax.runs import foreign
 
 _FOLDER = "written"
 # Notes that are kept, the newest: a few bytes each.
@@ -34,12 +36,42 @@ def write(path: str | os.PathLike[str], content: str | bytes, *, overwrite: bool
     Raises:
       UserError: it is not to be replaced, or as `files.write_atomically` says.
     """
-    if not overwrite and not _may_replace(path):
-        raise UserError(_refusal("", path))
-    data = content.encode() if isinstance(content, str) else content
-    # Before, for a process that is killed in between must be able to write it again.
-    _note(data)
-    write_atomically(path, data)
+    write_together([(path, content)], overwrite=overwrite)
+
+
+def write_together(
+    contents: Collection[tuple[str | os.PathLike[str], str | bytes]], *, overwrite: bool = False
+) -> None:
+    """Writes files as `write` does, none of them before all may be written and there is room.
+
+    Args:
+      contents: a path and what to write there, of each file.
+      overwrite: replaces any files.
+
+    Raises:
+      UserError: as there, for one of them.
+    """
+    for path, content in contents:
+        if not overwrite and not _may_replace(path):
+            raise UserError(_refusal("", path))
+        # Before, for a process that is killed in between must be able to write it again.
+        _note(content.encode() if isinstance(content, str) else content)
+    files.write_together(contents)
+
+
+def put(path: str | os.PathLike[str], content: str) -> None:
+    """Writes a file whatever is there; what was not written here is kept beside it.
+
+    Args:
+      path: where to write; the folder must exist.
+      content: text, written as UTF-8.
+
+    Raises:
+      UserError: as `files.write_atomically` says.
+    """
+    if not is_remote(path) and not _may_replace(path):
+        foreign.set_aside(Path(path), "kept")
+    write(path, content, overwrite=True)
 
 
 def check(
@@ -59,11 +91,14 @@ def check(
     Raises:
       UserError: with the first that is wrong.
     """
-    files = [(flag, path) for flag, path in outputs if path is not None]
-    for index, (flag, path) in enumerate(files):
-        if to_path(path).is_dir():
-            raise UserError(f"{flag}: {printable(path)} is a folder; give the name of a file")
-        for other, before in files[:index]:
+    named = [(flag, path) for flag, path in outputs if path is not None]
+    for index, (flag, path) in enumerate(named):
+        try:
+            if not is_remote(path):
+                target(path, with_folders=True)
+        except UserError as error:
+            raise UserError(f"{flag}: {error}") from None
+        for other, before in named[:index]:
             if _same(before, path):
                 raise UserError(f"{other} and {flag}: both name {printable(path)}; give two names")
         for asker, read in inputs:

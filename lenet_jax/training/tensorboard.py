@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from lenet_jax.environment import packages
+from lenet_jax.files import printable
 from lenet_jax.runs.columns import COLUMNS
 from lenet_jax.runs.workdir import Row
 
@@ -18,7 +20,8 @@ def writer(workdir: str | os.PathLike[str] | None) -> Iterator[Callable[[Row], N
     """Gives the body a function that writes a row of `metrics.csv` as events of its step.
 
     A run that goes on makes some rows again; what TensorBoard was told of their steps before is
-    withdrawn. All events are on the disk when the body ends, however it ends.
+    withdrawn. All events are on the disk when the body ends, however it ends; where none can be
+    written a line says so, once.
 
     Args:
       workdir: the events go to `tensorboard/` in it; None gives the body None.
@@ -32,8 +35,23 @@ def writer(workdir: str | os.PathLike[str] | None) -> Iterator[Callable[[Row], N
     tensorboardx = packages.needed("tensorboardX", "--tensorboard")
     folder = os.fspath(Path(workdir) / FOLDER)
     events: Any = None
+    failed = False
 
     def write(row: Row) -> None:
+        nonlocal failed
+        try:
+            if not failed:
+                add(row)
+        except OSError as error:
+            # What only shows a run never fails it.
+            failed = True
+            print(
+                f"WARNING: {printable(folder)}: cannot be written ({error.strerror}); the run goes "
+                "on without",
+                file=sys.stderr,
+            )
+
+    def add(row: Row) -> None:
         nonlocal events
         step = int(row["step"] or 0)
         if events is None:
