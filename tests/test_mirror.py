@@ -240,8 +240,14 @@ def test_a_machine_that_ends_and_is_gone_costs_nothing_but_time(tmp_path, traine
         runs.wait_until(copying, [process])
         process.kill()
     shutil.rmtree(tmp_path / "run")
+    restored = max(steps(tmp_path), default=0)
+
+    def trained_on():
+        newest = runs.newest(tmp_path / "run")
+        return newest is not None and int(newest.name) > restored
+
     with start() as process:
-        runs.wait_until(lambda: runs.newest(tmp_path / "run"), [process])
+        runs.wait_until(trained_on, [process])
         process.send_signal(signal.SIGINT)
         err = process.stderr.read()
     # Where it was already at its end there was nothing to stop.
