@@ -26,6 +26,7 @@ def submission_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", required=True, help="Kaggle's zip")
     parser.add_argument("--output", required=True, help="the submission to write")
+    parser.add_argument("--held", required=True, help=".npy of the rows that are held out")
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -47,9 +48,14 @@ def finish(right: np.ndarray, digits_N: np.ndarray, output: str) -> None:
     print(f"{right.mean():.4f}")
 
 
-def holdout(rows: int) -> np.ndarray:
-    """A tenth of the rows of `train.csv`, which are not trained on."""
-    return np.random.default_rng(0).permutation(rows)[: rows // 10]
+def whitening() -> np.ndarray:
+    """First filters that whiten patches of strokes, float32 [6, 25]; see `models/whitening.py`."""
+    place_25x2 = np.argwhere(np.ones((5, 5)))
+    square_25x25 = np.square(place_25x2[:, None] - place_25x2).sum(-1)
+    variances, filters_25x25 = np.linalg.eigh(np.exp(-square_25x25 / 8))
+    scaled_25x6 = filters_25x25[:, -6:] / np.sqrt(variances[-6:] + 0.01)
+    filters_6x25: np.ndarray = 0.25 * scaled_25x6.T.astype(np.float32)
+    return filters_6x25
 
 
 def load(path: str) -> tuple[np.ndarray, np.ndarray]:

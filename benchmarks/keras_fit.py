@@ -10,15 +10,18 @@ from common import arguments, load, measure, normalised
 from keras import layers
 
 
-def network() -> keras.Model:
+def network(activation: str = "relu") -> keras.Model:
     """The same 61,706 parameters: convolution, pooling, squashing."""
+    act, init = layers.Activation, {"kernel_initializer": "he_normal"}
     model = keras.Sequential(
         [
             keras.Input((32, 32, 1)),
-            *(layers.Conv2D(6, 5), layers.AveragePooling2D(2), layers.ReLU()),
-            *(layers.Conv2D(16, 5), layers.AveragePooling2D(2), layers.ReLU()),
+            *(layers.Conv2D(6, 5, **init), layers.AveragePooling2D(2), act(activation)),
+            *(layers.Conv2D(16, 5, **init), layers.AveragePooling2D(2), act(activation)),
             layers.Flatten(),
-            *(layers.Dense(120, "relu"), layers.Dense(84, "relu"), layers.Dense(10)),
+            layers.Dense(120, activation, name="c5", **init),
+            layers.Dense(84, activation, name="f6", **init),
+            layers.Dense(10, name="output"),
         ]
     )
     assert model.count_params() == 61_706

@@ -1,4 +1,4 @@
-"""Kaggle's zip to submission.csv with Keras, by the recipe of `configs/fast.py`."""
+"""Kaggle's zip to submission.csv with Keras, by the recipe of `configs/speedrun.py`."""
 
 import os
 
@@ -10,17 +10,18 @@ import math
 import keras
 import numpy as np
 import tensorflow as tf
-from common import finish, holdout, kaggle, normalised, submission_arguments
+from common import finish, kaggle, normalised, submission_arguments, whitening
 from keras_fit import network
 
 BATCH = 128
+RATE = 0.012
 EMPTY = -0.1307 / 0.3081
 
 
 def augment(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """A random affine map for each image: 10 degrees, scale 0.1, shear 0.1, shift of 1 pixel."""
+    """A random affine map for each image: 8 degrees, scale 0.1, shear 0.1, shift of 1 pixel."""
     u = tf.unstack(tf.random.uniform((6, tf.shape(x)[0]), -1.0, 1.0))
-    angle = u[0] * math.radians(10)
+    angle = u[0] * math.radians(8)
     cos, sin, shear = tf.cos(angle), tf.sin(angle), u[3] * 0.1
     height, width = 1 + u[1] * 0.1, 1 + u[2] * 0.1
     a, b = (shear * sin + cos) / width, (shear * cos - sin) / width
@@ -34,16 +35,16 @@ def augment(x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """One epoch of warm-up, then half a cosine to 0."""
+    """A linear warm-up, then half a cosine to 0."""
 
-    def __init__(self, steps: int, epochs: int) -> None:
-        self.steps, self.epochs = float(steps), float(epochs)
+    def __init__(self, warm: float, steps: int) -> None:
+        self.warm, self.steps = warm, steps
 
     def __call__(self, step):
         """The learning rate of a step."""
         step = tf.cast(step, tf.float32)
-        done = tf.maximum(0.0, step - self.steps) / (self.steps * (self.epochs - 1))
-        return 8e-3 * tf.minimum(1.0, step / self.steps) * 0.5 * (1 + tf.cos(math.pi * done))
+        done = tf.maximum(0.0, step - self.warm) / (self.steps - self.warm)
+        return RATE * tf.minimum(1.0, step / self.warm) * 0.5 * (1 + tf.cos(math.pi * done))
 
 
 def main() -> None:
@@ -52,20 +53,29 @@ def main() -> None:
     keras.utils.set_random_seed(flags.seed)
     train, labels_N, test = kaggle(flags.data)
     images_N = normalised(train)[..., None]
-    held_N = holdout(len(train))
+    held_N = np.load(flags.held)
     used_N = np.setdiff1d(np.arange(len(train)), held_N)
-    digits = tf.data.Dataset.from_tensor_slices((images_N[used_N], labels_N[used_N]))
+    digits = tf.data.Dataset.from_tensor_slices(
+        (images_N[used_N], keras.utils.to_categorical(labels_N[used_N], 10))
+    )
     digits = digits.cache().shuffle(len(used_N)).batch(BATCH)
     digits = digits.map(augment, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-    optimizer = keras.optimizers.AdamW(
-        WarmCosine(math.ceil(len(used_N) / BATCH), flags.epochs),
-        weight_decay=0.02,
+    steps = math.ceil(len(used_N) / BATCH)
+    model = network("silu")
+    first, *_ = model.layers
+    mixture = np.linalg.qr(np.random.default_rng(flags.seed).normal(size=(6, 6)))[0]
+    first.kernel.assign((mixture @ whitening()).T.reshape(5, 5, 1, 6))
+    optimizer = keras.optimizers.Muon(
+        WarmCosine(0.3 * steps, steps * flags.epochs),
+        weight_decay=0.1,
+        adam_weight_decay=0.0,
+        # That of 400 x 120 takes most of the time, and kernels of convolutions get Adam anyway.
+        exclude_layers=["c5", "output"],
         use_ema=True,
-        ema_momentum=0.999,
+        ema_momentum=0.995,
     )
-    optimizer.exclude_from_weight_decay(var_names=["bias"])
-    model = network()
-    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
+    model.compile(optimizer, loss)
     # At its end `fit` puts the averaged parameters in place.
     model.fit(digits, epochs=flags.epochs, verbose=0)
     right = predict(model, images_N[held_N]) == labels_N[held_N]

@@ -1,4 +1,4 @@
-"""lenet-jax, by its own programs. Variants: members=M, affine, elastic."""
+"""lenet-jax, by its own programs. Variants: members=M, affine, elastic, act_pool."""
 
 from typing import Any
 
@@ -7,7 +7,12 @@ from epochs import Run
 
 from lenet_jax.config import Config
 
-STILL = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
+STILL: dict[str, Any] = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "affine": {},
+    "elastic": {"elastic": 0.5},
+    "act_pool": STILL | {"subsampling": "act_pool"},
+}
 
 
 def main() -> None:
@@ -15,11 +20,9 @@ def main() -> None:
     flags = arguments()
     variant = flags.variant.split("=")
     members = int(variant[1]) if variant[0] == "members" else 1
-    strengths: dict[str, Any] = {"affine": {}, "elastic": {"elastic": 0.5}}.get(
-        flags.variant, STILL
-    )
+    fields = VARIANTS.get(flags.variant, STILL)
     digits = load(flags.digits)
-    config = Config(batch_size=flags.batch, members=members, epochs=1000, **strengths)
+    config = Config(batch_size=flags.batch, members=members, epochs=1000, **fields)
     run = Run(config, digits, digits)
     state = run.begin()
 

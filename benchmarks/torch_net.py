@@ -1,4 +1,4 @@
-"""PyTorch. Variants: eager, compile (`torch.compile`)."""
+"""PyTorch. Variants: eager, act_pool (eager, too), compile (`torch.compile`)."""
 
 import os
 
@@ -7,12 +7,13 @@ from common import arguments, load, measure, normalised
 from torch import nn
 
 
-def network() -> nn.Sequential:
-    """The same 61,706 parameters: convolution, pooling, squashing."""
+def network(activation: type[nn.Module] = nn.ReLU, subsampling: str = "pool_act") -> nn.Sequential:
+    """The same 61,706 parameters; `pool_act` is convolution, pooling, squashing."""
+    pool_act = subsampling == "pool_act"
+    first, second = (nn.AvgPool2d(2), activation())[:: 1 if pool_act else -1]
     return nn.Sequential(
-        *(nn.Conv2d(1, 6, 5), nn.AvgPool2d(2), nn.ReLU()),
-        *(nn.Conv2d(6, 16, 5), nn.AvgPool2d(2), nn.ReLU()),
-        *(nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU()),
+        *(nn.Conv2d(1, 6, 5), first, second, nn.Conv2d(6, 16, 5), first, second),
+        *(nn.Flatten(), nn.Linear(400, 120), activation(), nn.Linear(120, 84), activation()),
         nn.Linear(84, 10),
     )
 
@@ -24,7 +25,7 @@ def main() -> None:
     images, labels = load(flags.digits)
     images_N = torch.from_numpy(normalised(images))[:, None]
     labels_N = torch.from_numpy(labels).long()
-    model = network()
+    model = network(subsampling="act_pool" if flags.variant == "act_pool" else "pool_act")
     called = torch.compile(model) if flags.variant == "compile" else model
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     loss = nn.CrossEntropyLoss()
