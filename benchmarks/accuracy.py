@@ -4,7 +4,7 @@ python benchmarks/accuracy.py --data=digit-recognizer.zip accurate=runs/accurate
 
 Each run is one of `run_train.py --config.folds=K`; the first of `--ablation`'s is the baseline of
 the others, whose networks differ from its own in one ingredient, seed by seed and fold by fold. The
-digits that the first recipe gets wrong are drawn.
+digits that the first recipe gets wrong are drawn, and those that all get wrong.
 """
 
 from lenet_jax.distributed import mesh as meshes
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import mistakes
 import numpy as np
 from absl import logging
 
@@ -72,6 +73,14 @@ class Scored:
     def accuracy(self, probabilities_FxVxK: np.ndarray) -> float:
         """In percent of all digits."""
         return 100 * float(self._right(probabilities_FxVxK[:, None]).mean())
+
+    def out_of_fold(self) -> np.ndarray:
+        """`averaged` in the order of the data, [N, K]: what has not seen a digit, of each digit."""
+        inside_FxV = self.labels_FxV >= 0
+        averaged_FxVxK = self.averaged()
+        ordered_NxK = np.empty((inside_FxV.sum(), averaged_FxVxK.shape[-1]))
+        ordered_NxK[self.rows_FxV[inside_FxV]] = averaged_FxVxK[inside_FxV]
+        return ordered_NxK
 
     def _right(self, probabilities_FxMxVxK: np.ndarray) -> np.ma.MaskedArray:
         right = probabilities_FxMxVxK.argmax(axis=-1) == self.labels_FxV[:, None]
@@ -214,6 +223,10 @@ def main() -> None:
     runs, viewed = map(list, zip(*scored(flags.runs, 1, 8), strict=True))
     several = [run for run in runs if run.each_FxM.shape[1] > 1]
     parts = [("Accuracy", accuracy_table(runs, viewed)), ("Calibration", calibration_table(runs))]
+    answers = {run.name: run.out_of_fold() for run in runs}
+    assert dataset.labels_N is not None
+    labels_N = dataset.labels_N
+    parts.append(("Mistakes in common", mistakes.common_table(answers, labels_N)))
     if flags.ablation:
         ingredients = [run for (run,) in scored(flags.ablation, 1)]
         parts.append(("Ingredients", ablation_table(ingredients)))
@@ -230,6 +243,10 @@ def main() -> None:
         limit=240,
     )
     report.write(wrong, PICTURES / "wrong_digits.png")
+    common = mistakes.draw_wrong_in_all(answers, labels_N, dataset.images_NxHxW)
+    report.write(common, PICTURES / "wrong_in_all.png")
+    doubtful = mistakes.doubtful_labels(runs[0].out_of_fold(), labels_N)
+    print(f"{len(doubtful)} labels in doubt, rows {', '.join(map(str, doubtful))}")
     before, _, rest = RESULTS.read_text().partition(BEGIN)
     RESULTS.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
 

@@ -13,11 +13,18 @@ from lenet_jax.errors import UserError
 from support.networks import record
 
 ROOT = Path(__file__).parent.parent
-spec = importlib.util.spec_from_file_location("accuracy", ROOT / "benchmarks/accuracy.py")
-accuracy = importlib.util.module_from_spec(spec)
-# A dataclass looks its own module up.
-sys.modules["accuracy"] = accuracy
-spec.loader.exec_module(accuracy)
+
+
+def loaded(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"benchmarks/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    # A dataclass looks its own module up.
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+mistakes, accuracy = loaded("mistakes"), loaded("accuracy")
 
 FOLDS, MEMBERS, DIGITS = 2, 3, 10
 
@@ -86,6 +93,40 @@ def test_a_temperature_mends_other_folds_than_it_was_fitted_on():
     # 0.91 sure of 17 in 19.
     assert float(temperature) == pytest.approx(1, abs=0.2)
     assert abs(float(before) - float(after)) < 0.02
+
+
+def test_each_digit_is_answered_by_what_has_not_seen_it():
+    run = scored([1, 1, 4])
+    answers_N = run.out_of_fold().argmax(axis=1)
+    # The first digit of each fold, by two of three.
+    assert list(answers_N) == [1, *range(1, 10), 1, *range(1, 9)]
+
+
+def test_mistakes_are_counted_where_two_make_them():
+    labels_N = np.arange(10)
+    one, other = np.eye(10), np.eye(10)
+    one[:4], other[2:5] = np.roll(one[:4], 1, axis=1), np.roll(other[2:5], 3, axis=1)
+    answers = {"one": one, "other": other}
+    assert list(mistakes.wrong_in_all(answers, labels_N)) == [2, 3]
+    rows = list(mistakes.common_table(answers, labels_N))[2:]
+    assert rows == ["| `one.py` | 4 |  | 50 |", "| `other.py` | 3 | 67 |  |"]
+    figure = mistakes.draw_wrong_in_all(answers, labels_N, np.zeros((10, 28, 28), np.uint8))
+    told = [text.get_text() for text in figure.texts]
+    assert {"2 digits that all get wrong", "2 \N{RIGHTWARDS ARROW} 3 5"} <= set(told)
+
+
+def test_labels_that_confident_networks_contradict_are_in_doubt():
+    true_N = np.arange(2000) % 10
+    # Of threes they are never as sure as of other digits.
+    sure_N = np.where(true_N == 3, 0.5, 0.9)[:, None]
+    said_NxK = sure_N * np.eye(10)[true_N] + (1 - sure_N) / 10
+    labels_N = true_N.copy()
+    mistaken_N = np.random.default_rng(0).choice(2000, 30, replace=False)
+    labels_N[mistaken_N] = (true_N[mistaken_N] + 1) % 10
+    assert set(mistakes.doubtful_labels(said_NxK, labels_N)) == set(mistaken_N)
+    # One that nothing is sure of is left alone.
+    said_NxK[mistaken_N[0]] = 0.1
+    assert set(mistakes.doubtful_labels(said_NxK, labels_N)) == set(mistaken_N[1:])
 
 
 def test_a_run_without_folds_is_told_in_one_line(trained):

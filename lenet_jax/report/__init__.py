@@ -12,6 +12,7 @@ from lenet_jax.report.figures import png, write
 from lenet_jax.report.galleries import (
     confidence,
     draw_augmented,
+    draw_gallery,
     draw_mistakes,
     draw_seen,
     worst_mistakes,
@@ -39,6 +40,7 @@ __all__ = [
     "draw_augmented",
     "draw_confusion",
     "draw_curves",
+    "draw_gallery",
     "draw_layers",
     "draw_mistakes",
     "draw_narrow_curves",

@@ -79,7 +79,7 @@ def draw_mistakes(
         f"{true} \N{RIGHTWARDS ARROW} {row_K.argmax()}, {confidence(row_K.max())}"
         for true, row_K in zip(labels_N[chosen], probabilities_NxK[chosen], strict=True)
     ]
-    return _gallery(images_NxHxW[chosen], heading, subheading, columns=columns, titles=titles)
+    return draw_gallery(images_NxHxW[chosen], heading, subheading, columns=columns, titles=titles)
 
 
 def confidence(probability: float) -> str:
@@ -104,7 +104,7 @@ def draw_augmented(images_NxHxW: np.ndarray) -> "Figure":
         raise ValueError("there are no digits to draw")
     pictured_NxHxW = images_NxHxW[:100]
     heading = f"{len(pictured_NxHxW)} of the training digits"
-    return _gallery(pictured_NxHxW, heading, "As the network sees them in training", columns=10)
+    return draw_gallery(pictured_NxHxW, heading, "As the network sees them in training", columns=10)
 
 
 def draw_seen(images_NxHxW: np.ndarray, labels_N: np.ndarray, sure_N: np.ndarray) -> "Figure":
@@ -117,12 +117,12 @@ def draw_seen(images_NxHxW: np.ndarray, labels_N: np.ndarray, sure_N: np.ndarray
     """
     titles = [f"{label}, {confidence(sure)}" for label, sure in zip(labels_N, sure_N, strict=True)]
     heading = "What the network saw" + (": the first 200" if len(titles) > 200 else "")
-    return _gallery(
+    return draw_gallery(
         images_NxHxW[:200], heading, "Predicted, confidence", columns=8, titles=titles[:200]
     )
 
 
-def _gallery(
+def draw_gallery(
     images_NxHxW: np.ndarray,
     heading: str,
     subheading: str,
@@ -130,7 +130,15 @@ def _gallery(
     columns: int,
     titles: Sequence[str] | None = None,
 ) -> "Figure":
-    """Digits in rows, dark on light, laid out in whole screen pixels."""
+    """Digits in rows, dark on light, laid out in whole screen pixels.
+
+    Args:
+      images_NxHxW: in 0..255; 0 is background and 255 is ink.
+      heading: first line above them.
+      subheading: second line.
+      columns: digits in a row.
+      titles: of each digit, a few letters; None for none.
+    """
     images, height, width = images_NxHxW.shape
     high, wide = height * ZOOM, width * ZOOM
     # Pixels beside, above and below a digit, around all of them, and above the first.
