@@ -6,7 +6,7 @@ python run_train.py --config=configs/distilled.py --data=digit-recognizer.zip \
 
 from ml_collections import ConfigDict
 
-from lenet_jax.cli import recipes
+from lenet_jax.config import recipes
 
 
 def get_config() -> ConfigDict:

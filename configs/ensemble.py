@@ -5,7 +5,7 @@ python run_train.py --config=configs/ensemble.py --data=digit-recognizer.zip --w
 
 from ml_collections import ConfigDict
 
-from lenet_jax.cli import recipes
+from lenet_jax.config import recipes
 
 
 def get_config() -> ConfigDict:

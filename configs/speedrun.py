@@ -10,28 +10,17 @@ report. Medians on two cores of an AMD EPYC with AVX-512, 2026-11-28, Python 3.1
 0.10% (32 networks); benchmarks/README.md tells what each part is worth.
 """
 
+import dataclasses
+
 from ml_collections import ConfigDict
 
-from lenet_jax.config import Config
+from lenet_jax.config import recipes
 
 
 def get_config() -> ConfigDict:
     """The recipe."""
-    config = Config(
-        epochs=3,
-        batch_size=128,
-        activation="silu",
-        first_filters="whitened",
-        optimizer="muon",
-        muon_largest=20_000,
-        learning_rate=0.012,
-        warmup_epochs=0.3,
-        ema_decay=0.995,
-        weight_decay=0.1,
-        label_smoothing=0.1,
-        rotation=8.0,
-        scale=0.1,
-        shear=0.1,
-        shift=1.0,
+    default = recipes.config_of("default")
+    config = dataclasses.replace(
+        default, epochs=3, learning_rate=0.012, ema_decay=0.995, rotation=8.0
     )
     return ConfigDict(config.as_dict())

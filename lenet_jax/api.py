@@ -32,7 +32,7 @@ import jax
 import numpy as np
 
 from lenet_jax import data, export
-from lenet_jax.config import Config
+from lenet_jax.config import Config, recipes
 from lenet_jax.config.arguments import check_fields, check_type, path_argument
 from lenet_jax.data import Dataset
 from lenet_jax.distributed import mesh, settings
@@ -137,7 +137,7 @@ def train(
             path_argument("run", run),
             None if mirror is None else path_argument("mirror", mirror),
         )
-        recipe = dataclasses.replace(config or Config(), **fields)
+        recipe = dataclasses.replace(config or recipes.config_of("default"), **fields)
         line = data.training_warning(dataset)
         if line is not None:
             warnings.warn(wording.in_python(line), stacklevel=2)

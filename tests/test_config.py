@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lenet_jax import config
-from lenet_jax.cli import recipes, usage
-from lenet_jax.config import Config, table
+from lenet_jax.cli import usage
+from lenet_jax.config import Config, recipes, table
 from lenet_jax.errors import UserError
 from lenet_jax.training import population
 

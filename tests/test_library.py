@@ -164,7 +164,14 @@ def strings(path):
 
 def test_no_message_of_any_room_speaks_of_flags_in_a_notebook():
     package = Path(lenet_jax.__file__).parent
-    of_the_command_line = {"program.py", "usage.py", "commands.py", "recipes.py", "wording.py"}
+    of_the_command_line = {
+        "program.py",
+        "usage.py",
+        "commands.py",
+        "recipes.py",
+        "recipe_flags.py",
+        "wording.py",
+    }
     texts = [
         text
         for path in package.rglob("*.py")

@@ -128,7 +128,7 @@ def test_help_names_the_recipes_and_the_values_of_the_one_that_is_asked_for():
         assert f"\n  accurate:{variant} " in text
     assert re.search(r"^  epochs=14 +passes over", text, re.MULTILINE)
     assert re.search(r"^  seed=7 ", text, re.MULTILINE)
-    assert re.search(r"^  learning_rate=0.008 ", text, re.MULTILINE)
+    assert re.search(r"^  learning_rate=0.012 ", text, re.MULTILINE)
     assert " ..." in text
     whole = help_of("train", "--helpfull")
     assert "elastic distortion (Simard et al. 2003)" in " ".join(whole.split())
@@ -162,7 +162,7 @@ def test_a_recipe_is_named_in_any_folder_and_at_any_place(tmp_path):
     assert "\n  epochs=24 " in text
     flags = ("--config.epochs=3", "--config", "fast", "--help")
     text = program("train", *flags, cwd=tmp_path).stdout
-    assert "\n  learning_rate=0.008 " in text
+    assert "\n  learning_rate=0.012 " in text
     assert "\n  epochs=3 " in text
 
 

@@ -40,7 +40,7 @@ def test_both_are_clean(distributions, tmp_path):
     with zipfile.ZipFile(distributions[".whl"]) as wheel:
         names = set(wheel.namelist())
     recipes = {path.name for path in (ROOT / "configs").glob("*.py")}
-    assert {f"lenet_jax/cli/configs/{name}" for name in recipes} <= names
+    assert {f"lenet_jax/config/configs/{name}" for name in recipes} <= names
     assert "lenet_jax/py.typed" in names
     tops = {name.split("/")[0] for name in names}
     assert len(tops) == 2, tops

@@ -25,7 +25,7 @@ import devices
 import environments
 import table
 
-from lenet_jax.cli.recipes import shipped
+from lenet_jax.config.recipes import shipped
 
 ROOT = environments.ROOT
 # Under the oldest version only what Colab and Kaggle have.

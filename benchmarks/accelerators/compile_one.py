@@ -81,7 +81,7 @@ def compile_recipe(
 
     meshes.prepare()
     from lenet_jax import data
-    from lenet_jax.cli import recipes
+    from lenet_jax.config import recipes
     from lenet_jax.training import population, compilation
     from lenet_jax.inference import predict
 

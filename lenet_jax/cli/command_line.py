@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from absl import flags
 
-from lenet_jax.cli import recipes, streams
+from lenet_jax.cli import recipe_flags, streams
 from lenet_jax.errors import UserError
 from lenet_jax.files import home, printable
 
@@ -53,7 +53,7 @@ def _is_switch(values: flags.FlagValues, name: str) -> bool | None:
     bare = name.removeprefix("no")
     field = bare.removeprefix("config.")
     if field != bare:
-        return recipes.is_switch(field) if field in recipes.FIELDS else None
+        return recipe_flags.is_switch(field) if field in recipe_flags.FIELDS else None
     known = next((flag for flag in (name, bare) if flag in values), None)
     if known is None:
         # `--config` is defined once the command line is known.

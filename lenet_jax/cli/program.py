@@ -13,7 +13,8 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from lenet_jax import config, data
-from lenet_jax.cli import command_line, recipes, thread_errors, usage
+from lenet_jax.cli import command_line, recipe_flags, thread_errors, usage
+from lenet_jax.config import recipes
 from lenet_jax.environment import commands, packages, startup, variables
 from lenet_jax.errors import Incomplete, UserError
 from lenet_jax.runs import compilation_cache
@@ -164,7 +165,7 @@ def define_config(values: flags.FlagValues) -> tuple[list[str], Callable[[], con
       The command line as `run` must parse it, and a function that reads the recipe after that.
     """
     try:
-        arguments = recipes.resolved(command_line.read(values, tell))
+        arguments = recipe_flags.resolved(command_line.read(values, tell))
         holder = config_flags.DEFINE_config_file(
             "config",
             recipes.shipped()["default"],
@@ -228,7 +229,7 @@ def refuse(holders: Sequence[flags.FlagHolder[Any]], why: str, *, when: bool) ->
 
 
 def _unknown_flag(name: str, values: flags.FlagValues) -> str:
-    fields = [f"config.{field}" for field in recipes.FIELDS] if "config" in values else []
+    fields = [f"config.{field}" for field in recipe_flags.FIELDS] if "config" in values else []
     if f"config.{name}" in fields:
         return f"--{name}: no flag but a field of the recipe; give --config.{name}=VALUE"
     near = difflib.get_close_matches(name, list(values), n=2)

@@ -12,8 +12,7 @@ from typing import Any
 from absl import flags
 
 from lenet_jax import __version__
-from lenet_jax.cli import recipes
-from lenet_jax.config import documented
+from lenet_jax.config import documented, recipes
 from lenet_jax.environment import commands
 
 # Columns of the terminal that are used, and of what stands before an explanation.

@@ -25,7 +25,7 @@ EPOCHS = 10**6
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that decides what a run computes; the defaults are `configs/default.py`'s."""
+    """Everything that decides what a run computes; the defaults are a plain recipe of AdamW."""
 
     seed: int = field(
         0, "seed of member 0; member k is the network of a single run with `seed + k`", SEEDS

@@ -46,7 +46,7 @@ def field(
     """A field of `Config`, and all that is known of it.
 
     Args:
-      default: the value in `configs/default.py`.
+      default: its value where a recipe names none.
       told: what it is, for `--help`, `help(Config)` and the documentation.
       allowed: a range of numbers, the words to choose from, or None for any value of its type.
       swept: whether members of one run may differ in it: a number that is data of the compiled

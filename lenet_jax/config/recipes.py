@@ -1,23 +1,17 @@
-"""The recipes that came with the package, and `--config` on the command line."""
+"""The recipes that came with the package."""
 
 import ast
-import dataclasses
 import difflib
 import os
 import runpy
 from pathlib import Path
 
-from lenet_jax import config
+from lenet_jax.config.fields import Config
+from lenet_jax.config.mapping import from_mapping
 from lenet_jax.environment import commands
 from lenet_jax.errors import UserError
 
 _IN_WHEEL = Path(__file__).with_name("configs")
-FIELDS = [field.name for field in dataclasses.fields(config.Config)]
-
-
-def is_switch(field: str) -> bool:
-    """Whether a field of a recipe is on or off."""
-    return isinstance(getattr(config.Config, field), bool)
 
 
 def shipped() -> dict[str, str]:
@@ -45,7 +39,7 @@ def summary(recipe: str) -> str:
     return _docstrings(Path(file))[variant].partition("\n")[0]
 
 
-def config_of(value: str) -> config.Config:
+def config_of(value: str) -> Config:
     """The config of a recipe, for another one to derive from.
 
     Args:
@@ -56,7 +50,7 @@ def config_of(value: str) -> config.Config:
     """
     file, variant = _split(find(value))
     made = runpy.run_path(file)["get_config"](*filter(None, [variant]))
-    return config.from_mapping(made.to_dict())
+    return from_mapping(made.to_dict())
 
 
 def _docstrings(recipe: Path) -> dict[str, str]:
@@ -74,30 +68,6 @@ def _split(recipe: str) -> tuple[str, str]:
     drive, path = os.path.splitdrive(recipe)
     file, _, variant = path.partition(":")
     return drive + file, variant
-
-
-def resolved(arguments: list[str]) -> list[str]:
-    """A command line whose `--config`, if it has one, stands first and is the path of a file.
-
-    ml_collections wants it before the fields that are set, and tells of mistakes in these with a
-    traceback.
-
-    Args:
-      arguments: as `command_line.checked` gives them; the last `--config` counts.
-
-    Raises:
-      UserError: there is no such recipe or no such field.
-    """
-    program, *words = arguments
-    chosen = [word for word in words if word.startswith("--config=")][-1:]
-    chosen = [f"--config={find(word.removeprefix('--config='))}" for word in chosen]
-    rest = [word for word in words if not word.startswith("--config=")]
-    for argument in rest:
-        name = argument.lstrip("-").partition("=")[0].removeprefix("no")
-        field = name.removeprefix("config.")
-        if argument.startswith("-") and field != name and field not in FIELDS:
-            raise UserError(config.unknown_field(field, FIELDS))
-    return [program, *chosen, *rest]
 
 
 def find(value: str) -> str:
