@@ -1,4 +1,4 @@
-r"""A sensible single LeNet-5: twelve epochs of Muon.
+r"""A sensible single LeNet-5: sixteen epochs of Muon.
 
 python run_train.py --config=configs/default.py --data=digit-recognizer.zip --workdir=runs/first
 
@@ -13,7 +13,7 @@ from lenet_jax.config import Config
 def get_config() -> ConfigDict:
     """The recipe; `fast.py` and `speedrun.py` change a few fields of it."""
     config = Config(
-        epochs=12,
+        epochs=16,
         activation="silu",
         first_filters="whitened",
         optimizer="muon",

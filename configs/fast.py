@@ -1,4 +1,4 @@
-"""One LeNet-5 at 99.2% in half the time of default.py: its recipe, six epochs.
+"""One LeNet-5 at 99.2% in half the time of default.py: its recipe, seven epochs.
 
 python run_train.py --config=configs/fast.py --data=digit-recognizer.zip --workdir=runs/fast
 
@@ -15,5 +15,5 @@ from lenet_jax.config import recipes
 def get_config() -> ConfigDict:
     """The recipe."""
     default = recipes.config_of("default")
-    config = dataclasses.replace(default, epochs=6, learning_rate=0.012, ema_decay=0.997)
+    config = dataclasses.replace(default, epochs=7, learning_rate=0.012, ema_decay=0.997)
     return ConfigDict(config.as_dict())
