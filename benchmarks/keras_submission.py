@@ -65,14 +65,9 @@ def main() -> None:
     first, *_ = model.layers
     mixture = np.linalg.qr(np.random.default_rng(flags.seed).normal(size=(6, 6)))[0]
     first.kernel.assign((mixture @ whitening()).T.reshape(5, 5, 1, 6))
-    optimizer = keras.optimizers.Muon(
-        WarmCosine(0.3 * steps, steps * flags.epochs),
-        weight_decay=0.1,
-        adam_weight_decay=0.0,
-        # That of 400 x 120 takes most of the time, and kernels of convolutions get Adam anyway.
-        exclude_layers=["c5", "output"],
-        use_ema=True,
-        ema_momentum=0.995,
+    # Its Muon is for matrices alone, and gives kernels of convolutions to Adam.
+    optimizer = keras.optimizers.Nadam(
+        WarmCosine(0.3 * steps, steps * flags.epochs), use_ema=True, ema_momentum=0.995
     )
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
     model.compile(optimizer, loss)

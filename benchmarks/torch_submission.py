@@ -62,16 +62,18 @@ class Matrix(nn.Module):
 
 
 def optimizers(model: nn.Sequential) -> list[torch.optim.Optimizer]:
-    """Muon for the kernels of C1, C3 and F6, Adam for what is left."""
-    # The matrix of C5 takes most of Muon's time and gains nothing in three epochs.
-    *_, c5, _, _, _, output = model
-    left = {c5.weight, output.weight, *(p for p in model.parameters() if p.ndim == 1)}
-    kernels = [p for p in model.parameters() if p not in left]
-    others = [p for p in model.parameters() if p in left]
+    """Muon for the kernels of the convolutions, Adam for what is left."""
+    kernels = [layer.parametrizations.weight.original for layer in model if convolves(layer)]
+    others = [p for p in model.parameters() if all(p is not kernel for kernel in kernels)]
     return [
         torch.optim.Muon(kernels, lr=RATE, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(others, lr=RATE, weight_decay=0.0),
     ]
+
+
+def convolves(layer: nn.Module) -> bool:
+    """Whether a layer has a kernel of convolution."""
+    return isinstance(layer, nn.Conv2d)
 
 
 def main() -> None:
@@ -92,7 +94,7 @@ def main() -> None:
 
     model = network(nn.SiLU)
     for layer in model:
-        if isinstance(layer, nn.Conv2d):
+        if convolves(layer):
             nn.utils.parametrize.register_parametrization(layer, "weight", Matrix())
         elif isinstance(layer, nn.Linear):
             nn.init.kaiming_normal_(layer.weight)

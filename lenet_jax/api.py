@@ -24,6 +24,7 @@ import dataclasses
 import functools
 import os
 import platform
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -45,6 +46,8 @@ from lenet_jax.runs import compilation_cache, workdir
 from lenet_jax.runs import mirror as mirrors
 from lenet_jax.training import loop as training
 
+# Compiling, a signal's handlers and Orbax's saving are of the process.
+_ONE_AT_A_TIME = threading.RLock()
 _DIGITS = "digits as lenet_jax.load_data gives them"
 
 
@@ -95,6 +98,8 @@ def train(
 ) -> list[workdir.Row]:
     """Trains, or goes on training, and writes the files of a run with its report.
 
+    Of several threads that call it one trains, and the others wait.
+
     Args:
       dataset: labelled digits; a fraction of them is held out as the config says.
       run: folder of the run, made if it is missing; one that holds a run of the same config and
@@ -141,7 +146,7 @@ def train(
         line = data.training_warning(dataset)
         if line is not None:
             warnings.warn(wording.in_python(line), stacklevel=2)
-        with _prepared():
+        with _ONE_AT_A_TIME, _prepared():
             kept_in = None
             if mirror is not None:
                 cache: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]

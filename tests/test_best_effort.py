@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import lenet_jax
 from lenet_jax.errors import UserError
 from lenet_jax.report import best_effort
 from lenet_jax.runs import workdir
@@ -65,6 +66,17 @@ def test_a_prediction_ends_well_whatever_becomes_of_its_lines(trained, tmp_path,
     assert done.returncode == 0
     assert (tmp_path / "s.csv").read_text().startswith("ImageId,Label\n1,")
     assert (tmp_path / "seen.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_answers_that_cannot_be_told_are_no_success(trained, tmp_path):
+    """Lines are all that pictures give."""
+    from PIL import Image
+
+    Image.fromarray(lenet_jax.load_data("sample").images_NxHxW[0]).save(tmp_path / "digit.png")
+    command = (sys.executable, ROOT / "run_predict.py", "--data=digit.png", f"--workdir={trained}")
+    done = shell(">/dev/full", *command, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "error: the answers could not be written to standard output (No space" in done.stderr
 
 
 BEGIN = "import os, sys; from lenet_jax.environment import startup; startup.begin()"

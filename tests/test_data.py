@@ -321,14 +321,17 @@ def test_the_cache_is_where_the_system_keeps_caches(tmp_path, monkeypatch):
 
 def test_old_entries_go_and_files_of_others_stay(empty_cache):
     empty_cache.mkdir()
-    put(empty_cache, b"", "precious.npz")
+    names = {"precious.npz", *(f"digits-of-{number}.npz" for number in range(20))}
+    for name in names:
+        put(empty_cache, b"", name)
     for number in range(cache.MAX_ENTRIES + 3):
-        cache.store(str(number), IMAGES, None)
-        os.utime(empty_cache / f"digits-{number}.npz", (number, number))
-    kept = {path.name for path in empty_cache.iterdir()} - {"precious.npz"}
+        cache.store(f"{number:032x}", IMAGES, None)
+        os.utime(empty_cache / f"digits-{number:032x}.npz", (number, number))
+    kept = {path.name for path in empty_cache.iterdir()}
+    assert names <= kept
+    kept -= names
     assert len(kept) == cache.MAX_ENTRIES
-    assert f"digits-{cache.MAX_ENTRIES + 2}.npz" in kept
-    assert (empty_cache / "precious.npz").exists()
+    assert f"digits-{cache.MAX_ENTRIES + 2:032x}.npz" in kept
 
 
 # --- honesty

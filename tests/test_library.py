@@ -11,6 +11,7 @@ import pydoc
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -222,6 +223,16 @@ def test_a_run_is_predicted_with_as_it_was_trained(tmp_path):
     np.testing.assert_array_equal(images, probabilities_NxK)
     with pytest.raises(ValueError, match="uint8"):
         lenet_jax.predict(tmp_path, digits.images_NxHxW / 255)
+
+
+def test_of_several_threads_one_trains_at_a_time(tmp_path):
+    digits = lenet_jax.load_data("sample").take(np.arange(0, 4000, 10))
+    fields = {"epochs": 2, "batch_size": 64, "say": lambda line: None}
+    with ThreadPoolExecutor(3) as pool:
+        made = pool.map(lambda name: lenet_jax.train(digits, tmp_path / name, **fields), "abc")
+        losses = [[row["train_loss"] for row in rows] for rows in made]
+    assert losses[0] == losses[1] == losses[2]
+    assert all(workdir.is_finished(tmp_path / name) for name in "abc")
 
 
 def test_a_run_with_a_diverged_network_is_not_predicted_with(tmp_path):

@@ -155,8 +155,21 @@ def test_a_mirror_of_another_run_is_refused_before_anything_is_written(where):
         train(where, epochs=3)
     assert [path.name for path in (where / "run").iterdir()] == [workdir.LOCK]
     assert sorted((where / "drive").rglob("*")) == before
-    with pytest.raises(UserError, match="is the workdir itself"):
-        lenet_jax.train(digits(), where / "run", mirror=where / "run", **FIELDS)
+    # Each would make room in the other.
+    for run, folder in (("run", "run"), ("run", "run/mirror"), ("drive/finished", "drive")):
+        with pytest.raises(UserError, match="is the workdir itself, or one lies in the other"):
+            lenet_jax.train(digits(), where / run, mirror=where / folder, **FIELDS)
+    assert sorted((where / "drive").rglob("*")) == before
+
+
+def test_a_checkpoint_that_goes_while_it_is_copied_is_no_fault_of_the_mirror(where):
+    copies = Mirror(where / "run", where / "other")
+    source = where / "run/checkpoints/6"
+    (source / checksums.NAME).unlink()
+    copies._copy("6", 6, [])
+    assert not (where / "other/6").exists()
+    # Whole at its source and not where it was copied to, the disk is at fault.
+    assert [path.name for path in mirror.folders(where / "other")] == [mirror.FINISHED]
 
 
 def test_two_runs_do_not_share_a_mirror(where):

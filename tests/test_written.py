@@ -10,7 +10,7 @@ import pytest
 from lenet_jax.errors import UserError
 from lenet_jax.export import Signature, run
 from lenet_jax.runs import mirror, occupied, workdir, written
-from lenet_jax.submission import writer
+from lenet_jax.submission import outputs, writer
 from support.commands import program, told
 
 ROOT = Path(__file__).parent.parent
@@ -78,14 +78,56 @@ def test_what_somebody_has_added_is_kept_beside_what_is_written_anew(tmp_path, c
     assert "README.md: kept as README.md.kept" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("path", ["loop", "link", "/dev/full", "digits.csv/s.csv"])
+def test_what_a_folder_links_to_is_its_input_too(tmp_path):
+    for name in ("folder", "real"):
+        (tmp_path / name).mkdir()
+    for name in ("one.csv", "two.csv", "other.csv"):
+        (tmp_path / "real" / name).write_text("1")
+    (tmp_path / "folder/link.csv").symlink_to("../real/one.csv")
+    (tmp_path / "folder/two.csv").hardlink_to(tmp_path / "real/two.csv")
+
+    def check(name):
+        inputs = [("--data", tmp_path / "folder")]
+        written.check([("--output", tmp_path / name)], overwrite=True, inputs=inputs)
+
+    for name in ("real/one.csv", "real/two.csv", "folder/link.csv"):
+        with pytest.raises(UserError, match="belongs to what --data reads"):
+            check(name)
+    for name in ("real/other.csv", "real/new.csv"):
+        check(name)
+
+
+RUNS_OWN = ("README.md", "config.json", "report/report.html", "networks.csv", "checkpoints/s.csv")
+
+
+@pytest.mark.parametrize("name", RUNS_OWN)
+def test_what_a_run_writes_is_no_place_for_a_submission(where, name):
+    before = files(where)
+    for folder in ("run", "new"):
+        with pytest.raises(UserError, match="belongs to what --workdir reads"):
+            written.check(
+                [("--predict", where / folder / name)],
+                overwrite=True,
+                inputs=outputs.inputs(where / folder, "sample"),
+            )
+    # Its card was written here, too.
+    command = ("predict", "--workdir=run", "--data=sample", f"--output=run/{name}")
+    if name == "README.md":
+        assert "belongs to what --workdir reads" in told(program(*command, cwd=where, status=2))
+    assert files(where) == before
+
+
+@pytest.mark.parametrize(
+    "path", ["loop", "link", "/dev/full", "digits.csv/s.csv", "run/README.md", "drive/finished/s"]
+)
 def test_a_submission_that_cannot_be_written_is_told_before_the_run(tmp_path, path):
+    (tmp_path / "drive").mkdir()
     (tmp_path / "digits.csv").touch()
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "link").symlink_to("missing/s.csv")
     before = files(tmp_path)
-    command = ("train", "--data=sample", "--workdir=run", f"--predict={path}")
-    assert told(program(*command, cwd=tmp_path, status=2)).startswith(f"error: --predict: {path}: ")
+    command = ("train", "--data=sample", "--workdir=run", "--mirror=drive", f"--predict={path}")
+    assert told(program(*command, cwd=tmp_path, status=2)).startswith(f"error: --predict: {path}")
     assert files(tmp_path) == before
 
 

@@ -1,6 +1,6 @@
 """Predicts digits with a trained run: `lenet-predict`, or `run_predict.py`; see `--help`."""
 
-from lenet_jax.environment import packages
+from lenet_jax.environment import packages, startup
 
 with packages.required():
     from absl.flags import DEFINE_bool, DEFINE_enum, DEFINE_integer, DEFINE_string, FlagValues
@@ -8,7 +8,7 @@ with packages.required():
     from lenet_jax import data
     from lenet_jax.cli import program, reading
     from lenet_jax.cli.command_line import OVERWRITE
-    from lenet_jax.errors import Incomplete
+    from lenet_jax.errors import Incomplete, UserError
     from lenet_jax.runs import workdir
     from lenet_jax.submission import outputs, upload
 
@@ -72,8 +72,20 @@ def _predict() -> None:
     if multihost.first():
         sample = data.sample_submission(DATA.value)
         print("\n".join(outputs.write(dataset, probabilities_NxK, files, sample, overwrite=anyway)))
+        if dataset.locations is not None:
+            _check_told()
         if SUBMIT.value is not None:
             upload.submit(dataset, OUTPUT.value, SUBMIT.value)
         if dataset.left_out:
             many = len(dataset.left_out)
             raise Incomplete(f"{many} left out, named above; the rest is answered")
+
+
+def _check_told() -> None:
+    """Raises UserError if the lines, which are all that pictures give, could not be written."""
+    try:
+        startup.check_told()
+    except OSError as error:
+        raise UserError(
+            f"the answers could not be written to standard output ({error.strerror}); make room"
+        ) from None

@@ -112,10 +112,11 @@ class _Prediction(NamedTuple):
                 f"--predict: {test.name} has no test digits beside those that are trained on; give "
                 "the zip or folder that holds both, or run run_predict.py"
             )
+        copies = [("--mirror", path) for path in mirror.folders(MIRROR.value)]
         written.check(
             [("--predict", output)],
             overwrite=OVERWRITE.value,
-            inputs=outputs.inputs(WORKDIR.value, DATA.value),
+            inputs=[*outputs.inputs(WORKDIR.value, DATA.value), *copies],
         )
         program.tell(data.overlap_warning(training.source, training.fingerprint, test))
         compiled = ThreadPoolExecutor(1).submit(predict.compile_ahead, recipe, 1, len(test))

@@ -138,8 +138,9 @@ def _path(entry: str) -> Path | None:
 
 def _prune(root: Path) -> None:
     # Only files of this module's naming: the folder may be one that the user chose.
-    entries = sorted(root.glob("digits-*.npz"), key=lambda path: path.stat().st_mtime)
-    leftovers = sorted(root.glob(".digits-*.tmp"), key=lambda path: path.stat().st_mtime)
+    of_a_key = f"digits-{'[0-9a-f]' * 32}"
+    entries = sorted(root.glob(f"{of_a_key}.npz"), key=lambda path: path.stat().st_mtime)
+    leftovers = sorted(root.glob(f".{of_a_key}.*.tmp"), key=lambda path: path.stat().st_mtime)
     # Another process may be writing the youngest.
     for path in entries[:-MAX_ENTRIES] + leftovers[:-MAX_ENTRIES]:
         path.unlink(missing_ok=True)

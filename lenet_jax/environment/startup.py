@@ -75,7 +75,12 @@ class _Quiet(io.FileIO):
     """A file that takes what it cannot write, but for a pipe that nobody reads any more.
 
     A full disk or a terminal that has gone is no reason to lose the work that is told of.
+
+    Attributes:
+      refused: why it could not be written, if it could not.
     """
+
+    refused: OSError | None = None
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
         try:
@@ -84,9 +89,18 @@ class _Quiet(io.FileIO):
                 time.sleep(0.01)
         except BrokenPipeError:
             raise
-        except OSError:
+        except OSError as error:
+            self.refused = error
             return len(data)
         return written
+
+
+def check_told() -> None:
+    """Raises OSError if some of standard output could not be written; call it after what counts."""
+    sys.stdout.flush()
+    raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
+    if isinstance(raw, _Quiet) and raw.refused is not None:
+        raise raw.refused
 
 
 def _quiet(stream: TextIO) -> TextIO:

@@ -74,7 +74,8 @@ def write(
         )
     path, ending = to_path(output), ENDINGS[format]
     if ending and path.suffix != ending:
-        raise UserError(f"--output={printable(path)}: must end in {ending} for --format={format}")
+        asked = "--int8" if format == "int8" else f"--format={format}"
+        raise UserError(f"--output={printable(path)}: must end in {ending} for {asked}")
     about = _about(record, params_M, epochs, accuracy)
     told = {name: str(value) for name, value in about.items()}
     config = record.config

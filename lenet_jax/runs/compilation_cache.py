@@ -45,7 +45,7 @@ def tend(cache: str | os.PathLike[str]) -> None:
 
 
 def _prune(cache: Path) -> None:
-    entries = [(path, path.stat()) for path in cache.glob("*-cache")]
+    entries = [(path, path.stat()) for path in cache.glob("jit_*-cache")]
     # Few systems note each reading, so an entry counts as used when it was written, too.
     entries.sort(key=lambda entry: max(entry[1].st_atime, entry[1].st_mtime), reverse=True)
     size = 0

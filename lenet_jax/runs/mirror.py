@@ -54,9 +54,11 @@ class Mirror:
                     "one; give the --workdir alone"
                 )
         self.run, self.folder = Path(run), Path(folder)
-        if self.run.resolve() in (self.folder.resolve(), *self.folder.resolve().parents):
+        here, there = self.run.resolve(), self.folder.resolve()
+        if here in (there, *there.parents) or there in here.parents:
             raise UserError(
-                f"{printable(folder)}: is the workdir itself, or in it; give another --mirror"
+                f"{printable(folder)}: is the workdir itself, or one lies in the other; give "
+                "another --mirror"
             )
         make_folder(self.folder)
         for name in _copies(self.folder):
@@ -223,8 +225,8 @@ class Mirror:
             checksums.copy(self.run, [*beside, source], temporary)
         damage = checksums.damage(_checkpoint(temporary, step)) or checksums.damage(temporary)
         if damage is not None:
-            # If it is there no more, the run has given it up meanwhile, and has newer ones.
-            if source.exists():
+            # If it is no longer whole, the run has given it up meanwhile, and has newer ones.
+            if checksums.damage(source) is None:
                 raise OSError(0, f"step {step}: {damage}")
             return
         self._remove(name)
@@ -240,6 +242,13 @@ class Mirror:
             shutil.rmtree(gone)
         if name in self._complete:
             self._complete.remove(name)
+
+
+def folders(folder: str | os.PathLike[str] | None) -> list[Path]:
+    """The copies in a mirror and the place for that of the finished run; none without a mirror."""
+    if folder is None or not Path(folder).is_dir():
+        return []
+    return [Path(folder) / name for name in {FINISHED, *_copies(Path(folder))}]
 
 
 def _copies(folder: Path) -> list[str]:

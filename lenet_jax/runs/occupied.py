@@ -20,8 +20,8 @@ _NAMES = (
 
 
 def files(folder: str | os.PathLike[str]) -> list[Path]:
-    """The files and folders of a run that prediction, export or training read again."""
-    return [to_path(folder) / name for name in (*_NAMES, workdir.LOCK) if name != workdir.REPORT]
+    """The files and folders that a run writes, no place for anything else."""
+    return [to_path(folder) / name for name in (*_NAMES, workdir.LOCK)]
 
 
 def check_free(folder: str | os.PathLike[str]) -> None:

@@ -85,8 +85,8 @@ def check(
     Args:
       outputs: the flag that names a file, and the file, None for none.
       overwrite: files that were not written here may be replaced.
-      inputs: the flag that names a file or folder that is read, and its path: no file of it is
-        replaced but those that were written here, whatever `overwrite` says.
+      inputs: the flag that names a file or folder that is read, and its path: whatever `overwrite`
+        says, no file of it is replaced but those of --data that were written here.
 
     Raises:
       UserError: with the first that is wrong.
@@ -102,9 +102,8 @@ def check(
             if _same(before, path):
                 raise UserError(f"{other} and {flag}: both name {printable(path)}; give two names")
         for asker, read in inputs:
-            # What is new in a folder of a run's checkpoints goes when they go.
-            goes = asker == "--workdir" and to_path(read).is_dir()
-            if _lies_in(path, read) and (goes or not _may_replace(path)):
+            # A run, or what copies it, writes and removes there what it likes.
+            if _lies_in(path, read) and (asker != "--data" or not _may_replace(path)):
                 raise UserError(
                     f"{flag}: {printable(path)} belongs to what {asker} reads, which is never "
                     "replaced; give another name"
@@ -179,10 +178,13 @@ def _same(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
 
 
 def _lies_in(path: str | os.PathLike[str], above: str | os.PathLike[str]) -> bool:
-    """Whether a path is another one, or lies below it."""
+    """Whether a path is another one, or lies below it, or is a file that is linked to below it."""
     if is_remote(path) or is_remote(above):
         return os.fspath(path).startswith(os.fspath(above))
-    return any(_same(folder, above) for folder in _with_parents(Path(os.path.realpath(path))))
+    if any(_same(folder, above) for folder in _with_parents(Path(os.path.realpath(path)))):
+        return True
+    # Or stands in it as a link, of either kind.
+    return Path(path).is_file() and any(_same(file, path) for file in Path(above).rglob("*"))
 
 
 def _with_parents(path: Path) -> Iterator[Path]:
