@@ -106,6 +106,10 @@ def target(path: str | os.PathLike[str], *, with_folders: bool = False) -> Path:
         above = there.parent
         if with_folders and not Path(path).is_symlink():
             above = next(folder for folder in there.parents if folder.exists())
+        if above.is_file():
+            raise UserError(
+                f"{printable(above)}: cannot be made a folder (a file is there); give another name"
+            )
         if not above.is_dir():
             raise UserError(f"{name}: its folder does not exist; create it first")
         if not os.access(above, os.W_OK | os.X_OK):

@@ -126,7 +126,7 @@ def test_help_names_the_recipes_and_the_values_of_the_one_that_is_asked_for():
         assert f"\n  {path.stem} " in text
     for variant in ("ensemble", "distilled"):
         assert f"\n  accurate:{variant} " in text
-    assert re.search(r"^  epochs=14 +passes over", text, re.MULTILINE)
+    assert re.search(r"^  epochs=7 +passes over", text, re.MULTILINE)
     assert re.search(r"^  seed=7 ", text, re.MULTILINE)
     assert re.search(r"^  learning_rate=0.012 ", text, re.MULTILINE)
     assert " ..." in text

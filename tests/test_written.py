@@ -127,7 +127,9 @@ def test_a_submission_that_cannot_be_written_is_told_before_the_run(tmp_path, pa
     (tmp_path / "link").symlink_to("missing/s.csv")
     before = files(tmp_path)
     command = ("train", "--data=sample", "--workdir=run", "--mirror=drive", f"--predict={path}")
-    assert told(program(*command, cwd=tmp_path, status=2)).startswith(f"error: --predict: {path}")
+    line = told(program(*command, cwd=tmp_path, status=2))
+    assert line.startswith("error: --predict: ")
+    assert path.partition("/s")[0] in line
     assert files(tmp_path) == before
 
 
