@@ -29,7 +29,7 @@ draw: $(VENV)/installed ## the same, and serve a page to draw your own digits on
 	$(BIN)/python run_train.py --data=sample --workdir=runs/sample
 	$(BIN)/python run_export.py --workdir=runs/sample --serve --port=$(or $(PORT),8000)
 
-test: $(VENV)/installed-dev ## all tests but those marked slow; about five minutes on two cores
+test: $(VENV)/installed-dev ## all tests but those marked slow; about seven minutes on two cores
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev ## formatter, linter, type checker, and two checks of .github/workflows
