@@ -234,18 +234,12 @@ def main() -> None:
     print(text)
     if several:
         report.write(draw_members(several), PICTURES / "members.png")
-    first = runs[0]
-    inside = first.labels_FxV >= 0
-    wrong = report.draw_mistakes(
-        dataset.images_NxHxW[first.rows_FxV[inside]],
-        first.labels_FxV[inside],
-        first.averaged()[inside],
-        limit=240,
-    )
+    of_first_NxK = answers[runs[0].name]
+    wrong = report.draw_mistakes(dataset.images_NxHxW, labels_N, of_first_NxK, limit=240)
     report.write(wrong, PICTURES / "wrong_digits.png")
     common = mistakes.draw_wrong_in_all(answers, labels_N, dataset.images_NxHxW)
     report.write(common, PICTURES / "wrong_in_all.png")
-    doubtful = mistakes.doubtful_labels(runs[0].out_of_fold(), labels_N)
+    doubtful = mistakes.doubtful_labels(of_first_NxK, labels_N)
     print(f"{len(doubtful)} labels in doubt, rows {', '.join(map(str, doubtful))}")
     before, _, rest = RESULTS.read_text().partition(BEGIN)
     RESULTS.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")

@@ -1,7 +1,5 @@
 """The whole way from Kaggle's zip to a submission of a network at 99.0%."""
 
-import csv
-import runpy
 import shutil
 import statistics
 import sys
@@ -15,12 +13,14 @@ import process
 from spread import spread
 
 from lenet_jax import data
+from lenet_jax.config import recipes
 from lenet_jax.data import splits
+from lenet_jax.runs import workdir
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RECIPE = ROOT / "configs" / "speedrun.py"
-OURS = runpy.run_path(str(RECIPE))["get_config"]()
+OURS = recipes.config_of(str(RECIPE))
 WARM, COLD = "lenet-jax, warm caches", "lenet-jax, cold caches"
 # The fewest epochs after which a peer's mean is 99.0%.
 PEERS = {"PyTorch script": ("torch", 3), "Keras script": ("keras", 5)}
@@ -52,19 +52,23 @@ def measure(digits: str, peers: str, folder: str, repetitions: int) -> Results:
         shutil.rmtree(there / "cache", ignore_errors=True)
         for name in EPOCHS:
             print(f"{seed + 1}/{repetitions} {name}", file=sys.stderr)
-            way = (_peer if name in PEERS else _ours)(name, digits, peers, there, seed)
+            if name in PEERS:
+                way = _peer(name, digits, peers, there, seed)
+            else:
+                way = _ours(digits, there, seed)
             if way:
                 results[name][seed] = way
     return results
 
 
-def _ours(_: str, digits: str, __: str, there: Path, seed: int) -> Way | None:
-    shutil.rmtree(there / "run", ignore_errors=True)
+def _ours(digits: str, there: Path, seed: int) -> Way | None:
+    run = there / "run"
+    shutil.rmtree(run, ignore_errors=True)
     command = [sys.executable, str(ROOT / "run_train.py"), f"--config={RECIPE}"]
-    command += [f"--config.seed={seed}", f"--data={digits}", f"--workdir={there / 'run'}"]
+    command += [f"--config.seed={seed}", f"--data={digits}", f"--workdir={run}"]
     command += [f"--predict={there / 'submission.csv'}"]
     environment = {"LENET_JAX_CACHE": str(there / "cache")}
-    return _timed(command, there, environment, lambda _: _last_accuracy(there / "run"))
+    return _timed(command, there, environment, lambda _: _last_accuracy(run))
 
 
 def _peer(name: str, digits: str, peers: str, there: Path, seed: int) -> Way | None:
@@ -89,9 +93,10 @@ def _timed(
     return Way(submission.stat().st_mtime - begun, done.peak_mb, accuracy(done.out))
 
 
-def _last_accuracy(workdir: Path) -> float:
-    with (workdir / "metrics.csv").open(newline="") as file:
-        return float(list(csv.DictReader(file))[-1]["holdout_accuracy"])
+def _last_accuracy(run: Path) -> float:
+    accuracy = workdir.read_metrics(run)[-1]["holdout_accuracy"]
+    assert accuracy is not None
+    return accuracy
 
 
 def table(results: Results) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Kaggle's zip to submission.csv with Keras, by that of `configs/speedrun.py` but for Muon."""
+"""Kaggle's zip to submission.csv with Keras: `configs/speedrun.py` but for its optimiser."""
 
 import os
 

@@ -55,7 +55,7 @@ class Mirror:
                 )
         self.run, self.folder = Path(run), Path(folder)
         here, there = self.run.resolve(), self.folder.resolve()
-        if here in (there, *there.parents) or there in here.parents:
+        if here.is_relative_to(there) or there.is_relative_to(here):
             raise UserError(
                 f"{printable(folder)}: is the workdir itself, or one lies in the other; give "
                 "another --mirror"

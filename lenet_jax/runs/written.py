@@ -51,12 +51,16 @@ def write_together(
     Raises:
       UserError: as there, for one of them.
     """
-    for path, content in contents:
+    encoded = [
+        (path, content.encode() if isinstance(content, str) else content)
+        for path, content in contents
+    ]
+    for path, data in encoded:
         if not overwrite and not _may_replace(path):
             raise UserError(_refusal("", path))
         # Before, for a process that is killed in between must be able to write it again.
-        _note(content.encode() if isinstance(content, str) else content)
-    files.write_together(contents)
+        _note(data)
+    files.write_together(encoded)
 
 
 def put(path: str | os.PathLike[str], content: str) -> None:
