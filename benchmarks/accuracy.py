@@ -233,12 +233,12 @@ def main() -> None:
     text = "\n\n".join("\n".join([f"## {title}\n", *part]) for title, part in parts)
     print(text)
     if several:
-        report.write(draw_members(several), PICTURES / "members.png")
+        report.write(draw_members(several), PICTURES / "members.png", overwrite=True)
     of_first_NxK = answers[runs[0].name]
     wrong = report.draw_mistakes(dataset.images_NxHxW, labels_N, of_first_NxK, limit=240)
-    report.write(wrong, PICTURES / "wrong_digits.png")
+    report.write(wrong, PICTURES / "wrong_digits.png", overwrite=True)
     common = mistakes.draw_wrong_in_all(answers, labels_N, dataset.images_NxHxW)
-    report.write(common, PICTURES / "wrong_in_all.png")
+    report.write(common, PICTURES / "wrong_in_all.png", overwrite=True)
     doubtful = mistakes.doubtful_labels(of_first_NxK, labels_N)
     print(f"{len(doubtful)} labels in doubt, rows {', '.join(map(str, doubtful))}")
     before, _, rest = RESULTS.read_text().partition(BEGIN)

@@ -112,6 +112,7 @@ def _quiet(stream: TextIO) -> TextIO:
         raw if unbuffered else io.BufferedWriter(raw),  # type: ignore[type-var]
         encoding=stream.encoding,
         errors=stream.errors,
-        line_buffering=bool(getattr(stream, "line_buffering", False)),
+        # In a pipe too, where lines of the two streams would else come in another order.
+        line_buffering=True,
         write_through=unbuffered,
     )
