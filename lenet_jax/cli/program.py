@@ -33,8 +33,7 @@ STATUS_HELP = f"""Exit status:
   {USER_ERROR:<3} a mistake in what was given, told in one line
   {INCOMPLETE:<3} done but for pictures that could not be read, each told in one line
   {preemption.STOPPED:<3} stopped by Ctrl-C or SIGTERM after saving; the same command goes on
-  {preemption.LOST:<3} another process of the run was lost; all the same commands go on (134 where JAX's
-      runtime notices first)
+  {preemption.LOST:<3} (or 134) another process of the run was lost; all the same commands go on
   {INTERRUPTED} stopped at once by Ctrl-C: nothing to save yet, or the second one
   {TERMINATED} stopped at once by SIGTERM, likewise
   {UNREAD} stopped at once: whoever read the output, head for one, has gone"""
