@@ -12,7 +12,7 @@ import pytest
 from lenet_jax import files
 from lenet_jax.runs import workdir
 from lenet_jax.training import preemption
-from support import bare
+from support import bare, recipe
 
 ROOT = Path(__file__).parent.parent
 
@@ -21,7 +21,7 @@ def run(program, *flags, cwd, status=0):
     done = subprocess.run(
         [sys.executable, ROOT / "tests/support/bare.py", ROOT / program, *flags],
         cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=recipe.ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=240,
@@ -32,14 +32,11 @@ def run(program, *flags, cwd, status=0):
 
 def test_the_programs_need_no_name_that_windows_has_not(tmp_path):
     assert all(hasattr(module, name) for module, names in bare.ABSENT.items() for name in names)
-    recipe = f"--config={ROOT}/configs/smoke.py"
-    said = run("run_train.py", recipe, "--data=sample", "--workdir=run", cwd=tmp_path)
+    said = run("run_train.py", *recipe.FLAGS, "--workdir=run", cwd=tmp_path)
     assert "run_predict.py" in said
     with (tmp_path / "run" / workdir.LOCK).open("ab") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
-        again = run(
-            "run_train.py", recipe, "--data=sample", "--workdir=run", cwd=tmp_path, status=2
-        )
+        again = run("run_train.py", *recipe.FLAGS, "--workdir=run", cwd=tmp_path, status=2)
     assert "another process is training in it" in again
     assert "Accuracy" in run("run_predict.py", "--data=sample", "--workdir=run", cwd=tmp_path)
 

@@ -155,7 +155,6 @@ def call(name, *flags, cwd, status=0, environment=()):
     return done
 
 
-SHORT = (f"--config={ROOT}/configs/smoke.py", "--data=sample", "--config.epochs=1")
 # What Python makes of LC_ALL=C unless it is told otherwise.
 NO_UTF8 = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
@@ -173,14 +172,14 @@ def test_a_run_in_an_odd_folder_ends_and_can_be_used(tmp_path, name, environment
     folder.mkdir()
     # The folder of the run has a plain name, where it lies has not.
     used = {"cwd": folder, "environment": environment}
-    done = call("train", *SHORT, "--workdir=run", **used)
-    assert b"Done: 1 epochs" in done.stdout
+    done = call("train", *recipe.FLAGS, "--workdir=run", **used)
+    assert f"Done: {recipe.EPOCHS} epochs".encode() in done.stdout
     assert b"WARNING" not in done.stderr
     assert b"Traceback" not in done.stderr
     workdir = f"--workdir={folder}/run"
     commands = [("predict", workdir, "--data=sample", f"--output={folder}/s.csv")]
     if environment != NO_UTF8:
-        again = ("train", *SHORT, workdir)
+        again = ("train", *recipe.FLAGS, workdir)
         commands += [again, ("predict", workdir, "--data=sample", "--report"), ("export", workdir)]
     for command in commands:
         assert call(*command, **used).stderr == b""
