@@ -4,7 +4,8 @@ python benchmarks/accuracy.py --data=digit-recognizer.zip accurate=runs/accurate
 
 Each run is one of `run_train.py --config.folds=K`; the first of `--ablation`'s is the baseline of
 the others, whose networks differ from its own in one ingredient, seed by seed and fold by fold. The
-digits that the first recipe gets wrong are drawn, and those that all get wrong.
+digits that the first recipe gets wrong are drawn, and those that all get wrong. Recipes that are
+not given keep their rows.
 """
 
 from lenet_jax.distributed import mesh as meshes
@@ -14,8 +15,9 @@ meshes.prepare()
 import argparse
 import dataclasses
 import functools
+import itertools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +178,16 @@ def ablation_table(runs: list[Scored]) -> Iterator[str]:
         )
 
 
+def with_rows_kept(table: Iterator[str], page: str) -> list[str]:
+    """A table of recipes, the rows of the page for those that it has not; the page's order."""
+    heading, rule, *rows = table
+    _, found, below = page.partition(f"{heading}\n{rule}\n")
+    kept = itertools.takewhile(
+        lambda line: line.startswith("|"), below.splitlines() if found else []
+    )
+    return [heading, rule, *{row.split("|")[1]: row for row in (*kept, *rows)}.values()]
+
+
 def accuracy_by_members(run: Scored) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of the accuracy of random subsets of the members, by size."""
     random, members = np.random.default_rng(0), run.each_FxM.shape[1]
@@ -222,7 +234,11 @@ def main() -> None:
 
     runs, viewed = map(list, zip(*scored(flags.runs, 1, 8), strict=True))
     several = [run for run in runs if run.each_FxM.shape[1] > 1]
-    parts = [("Accuracy", accuracy_table(runs, viewed)), ("Calibration", calibration_table(runs))]
+    page = RESULTS.read_text()
+    parts: list[tuple[str, Iterable[str]]] = [
+        ("Accuracy", with_rows_kept(accuracy_table(runs, viewed), page)),
+        ("Calibration", with_rows_kept(calibration_table(runs), page)),
+    ]
     answers = {run.name: run.out_of_fold() for run in runs}
     assert dataset.labels_N is not None
     labels_N = dataset.labels_N
@@ -241,7 +257,7 @@ def main() -> None:
     report.write(common, PICTURES / "wrong_in_all.png", overwrite=True)
     doubtful = mistakes.doubtful_labels(of_first_NxK, labels_N)
     print(f"{len(doubtful)} labels in doubt, rows {', '.join(map(str, doubtful))}")
-    before, _, rest = RESULTS.read_text().partition(BEGIN)
+    before, _, rest = page.partition(BEGIN)
     RESULTS.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
 
 

@@ -49,6 +49,15 @@ def scored(wrong, name="some", **fields):
     )
 
 
+def test_a_recipe_that_is_not_scored_keeps_its_row():
+    first, *others = (scored([wrong, 0, 0], name) for wrong, name in ((1, "a"), (2, "b"), (3, "a")))
+    page = "\n".join(["before", *accuracy.calibration_table([first, others[0]]), "<!-- end -->"])
+    table = accuracy.with_rows_kept(accuracy.calibration_table(others[1:]), page)
+    assert table == list(accuracy.calibration_table([others[1], others[0]]))
+    nowhere = accuracy.with_rows_kept(accuracy.calibration_table([first]), "no table")
+    assert nowhere == list(accuracy.calibration_table([first]))
+
+
 def test_every_network_and_their_average_are_scored_on_the_digits_of_their_fold():
     run = scored([1, 1, 4])
     by_hand = [[90, 90, 60], [100 * 8 / 9, 100 * 8 / 9, 100 * 5 / 9]]
