@@ -6,7 +6,7 @@ with packages.required():
     from absl.flags import DEFINE_bool, DEFINE_enum, DEFINE_integer, DEFINE_string, FlagValues
 
     from lenet_jax import data
-    from lenet_jax.cli import program, reading
+    from lenet_jax.cli import prediction, program, reading
     from lenet_jax.cli.command_line import OVERWRITE
     from lenet_jax.errors import Incomplete, UserError
     from lenet_jax.runs import workdir
@@ -57,21 +57,20 @@ def _predict() -> None:
     program.refuse(
         (OUTPUT, SUBMIT), "pictures make no submission", when=dataset.locations is not None
     )
-    from lenet_jax.distributed import multihost
-    from lenet_jax.inference import predict
-    from lenet_jax.report import build
-
     if REPORT.value:
+        from lenet_jax.report import build
+
         print(build.rewrite_report(WORKDIR.value, record, dataset, which))
         return
     files = outputs.Files(OUTPUT.value, PROBABILITIES.value, DOUBTFUL.value, SHOW.value)
     outputs.check(dataset, files, WORKDIR.value, DATA.value, overwrite=anyway)
     program.tell(data.overlap_warning(record.data_source, record.data_fingerprint, dataset))
-    program.tell(data.prediction_warning(record.data_appearance, dataset))
-    probabilities_NxK = predict.from_run(WORKDIR.value, record, dataset.images_NxHxW, which, views)
+    prediction.write(
+        WORKDIR.value, record, dataset, DATA.value, files, which, views, overwrite=anyway
+    )
+    from lenet_jax.distributed import multihost
+
     if multihost.first():
-        sample = data.sample_submission(DATA.value)
-        print("\n".join(outputs.write(dataset, probabilities_NxK, files, sample, overwrite=anyway)))
         if dataset.locations is not None:
             _check_told()
         if SUBMIT.value is not None:

@@ -124,18 +124,12 @@ class _Prediction(NamedTuple):
 
     def write(self) -> None:
         """Predicts with the checkpoint of the run, and tells of the submission."""
-        from lenet_jax.distributed import multihost
-        from lenet_jax.inference import predict
+        from lenet_jax.cli import prediction
         from lenet_jax.submission import outputs
 
         record = workdir.read_run(WORKDIR.value)
-        program.tell(data.prediction_warning(record.data_appearance, self.test))
         self.compiled.result()
-        probabilities_NxK = predict.from_run(WORKDIR.value, record, self.test.images_NxHxW)
-        if multihost.first():
-            sample = data.sample_submission(DATA.value)
-            files = outputs.Files(self.output, None, None, None)
-            lines = outputs.write(
-                self.test, probabilities_NxK, files, sample, overwrite=OVERWRITE.value
-            )
-            print("\n".join(lines), flush=True)
+        files = outputs.Files(self.output, None, None, None)
+        prediction.write(
+            WORKDIR.value, record, self.test, DATA.value, files, overwrite=OVERWRITE.value
+        )

@@ -134,8 +134,8 @@ def _may_replace(path: str | os.PathLike[str]) -> bool:
 def _refusal(before: str, path: str | os.PathLike[str]) -> str:
     line = (
         f"{before}{printable(path)} is there already, and this program has not written it, or it "
-        "was changed since; give another name, or --overwrite (overwrite=True in Python) to replace "
-        "it"
+        "was changed since; give another name, or --overwrite, in Python overwrite=True, to "
+        "replace it"
     )
     if _notes() is None:
         line += f"; without a cache folder ({cache.VARIABLE}) nothing that was written is known"
