@@ -5,7 +5,8 @@ python run_train.py --config=configs/accurate.py --data=digit-recognizer.zip \
 python run_predict.py --workdir=runs/accurate --data=digit-recognizer.zip --views=8
 
 99.50 +- 0.07% in 5-fold cross-validation over train.csv (--config.folds=5, 5 networks), 99.57% with
---views=8; docs/results.md, 2026-11-26. On all 42,000 digits, as above, 204 s on two cores without
+--views=8; docs/results.md, 2026-11-26; 99.46 +- 0.09% and 99.54% where a processor with AVX-512
+rounds otherwise (2026-11-29). On all 42,000 digits, as above, 204 s on two cores without
 AVX-512, 12 s for the predictions with views.
 
 Variants, each a function below: configs/accurate.py:ensemble and configs/accurate.py:distilled.
