@@ -94,6 +94,8 @@ def target(path: str | os.PathLike[str], *, with_folders: bool = False) -> Path:
       UserError: no file can be written there, as far as can be told before.
     """
     name = printable(path)
+    if os.fspath(path).endswith(("/", os.sep)):
+        raise UserError(f"{name}: is the name of a folder; give that of a file")
     with _refusing(name):
         there = Path(os.path.realpath(path))
         if there.is_symlink():

@@ -172,6 +172,26 @@ def test_a_checkpoint_that_goes_while_it_is_copied_is_no_fault_of_the_mirror(whe
     assert [path.name for path in mirror.folders(where / "other")] == [mirror.FINISHED]
 
 
+def test_what_somebody_puts_into_a_copy_is_kept(where, capsys):
+    copies = Mirror(where / "run", where / "drive")
+    oldest = str(steps(where)[0])
+    (where / "drive" / oldest / "export").mkdir()
+    (where / "drive" / oldest / "export/lenet5.h").write_text("mine")
+    copies._remove(oldest)
+    assert not (where / "drive" / oldest).exists()
+    assert (where / f"drive/{oldest}.kept/export/lenet5.h").read_text() == "mine"
+    assert f"kept as {oldest}.kept" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [mirror.FINISHED, "12"])
+def test_a_file_with_the_name_of_a_copy_is_refused(where, name):
+    (where / "new").mkdir()
+    (where / "new" / name).write_text("mine")
+    with pytest.raises(UserError, match="is no copy of a run, but has its name"):
+        Mirror(where / "run", where / "new")
+    assert (where / "new" / name).read_text() == "mine"
+
+
 def test_two_runs_do_not_share_a_mirror(where):
     first, second = (Mirror(where / "run", where / "shared") for _ in range(2))
     first.copy()

@@ -46,6 +46,13 @@ def test_places_that_take_no_file(path):
     assert list(path.parent.iterdir()) == []
 
 
+def test_what_kaggle_would_refuse_does_not_replace_what_it_takes(path):
+    writer.write(path, np.array([7, 0, 9]), sample_submission=GOOD)
+    line = refused(writer.write, path, np.array([1, 2]), sample_submission=GOOD)
+    assert "has 2 rows where Kaggle's sample_submission.csv has 3" in line
+    assert path.read_bytes() == GOOD
+
+
 @pytest.mark.parametrize(
     "content", [GOOD[:-1], GOOD.replace(b"\n", b"\r\n"), GOOD.replace(b"\n", b"\r\n")[:-2]]
 )

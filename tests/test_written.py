@@ -117,6 +117,32 @@ def test_what_a_run_writes_is_no_place_for_a_submission(where, name):
     assert files(where) == before
 
 
+@pytest.mark.parametrize("name", RUNS_OWN)
+def test_nor_is_what_another_run_writes(where, name):
+    with pytest.raises(UserError, match=r"is where the run in .*run keeps its own files"):
+        written.check([("--output", where / "run" / name)], overwrite=True)
+    written.check([("--output", where / "run/submission.csv")], overwrite=False)
+
+
+@pytest.mark.parametrize("name", ["s.csv", "export/lenet5.h", "checkpoints/s.csv"])
+def test_nor_is_a_copy_that_will_make_room(where, name):
+    mirror.Mirror(where / "run", where / "drive").copy()
+    step = next(path for path in (where / "drive").iterdir() if path.name.isdecimal())
+    with pytest.raises(UserError, match="keeps its own files"):
+        written.check([("--output", step / name)], overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("s.csv.gz", "nothing is compressed here; give a name without .gz"), ("s/", "of a folder")],
+)
+def test_a_name_that_asks_for_something_else_is_told(where, name, expected):
+    assert expected in told(program(*PREDICT, f"--output={name}", cwd=where, status=2))
+    train = ("train", "--workdir=new", "--data=sample", f"--predict={name}")
+    assert expected in told(program(*train, cwd=where, status=2))
+    assert [path.name for path in where.iterdir()] == ["run"]
+
+
 @pytest.mark.parametrize(
     "path", ["loop", "link", "/dev/full", "digits.csv/s.csv", "run/README.md", "drive/finished/s"]
 )

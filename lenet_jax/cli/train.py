@@ -112,6 +112,7 @@ class _Prediction(NamedTuple):
                 f"--predict: {test.name} has no test digits beside those that are trained on; give "
                 "the zip or folder that holds both, or run run_predict.py"
             )
+        outputs.check_plain([("--predict", output)])
         copies = [("--mirror", path) for path in mirror.folders(MIRROR.value)]
         written.check(
             [("--predict", output)],

@@ -101,6 +101,15 @@ def damage(folder: Path) -> str | None:
     return None
 
 
+def others(folder: Path) -> list[Path]:
+    """The files below a folder that its checksums do not know; none where these are damaged."""
+    try:
+        known = {NAME, *json.loads((folder / NAME).read_bytes())}
+    except (OSError, RecursionError, TypeError, ValueError):
+        return []
+    return [path for path in _files(folder) if path.relative_to(folder).as_posix() not in known]
+
+
 def _forbidden(path: Path, error: PermissionError) -> UserError:
     return UserError(f"{printable(path)}: cannot be read ({error.strerror}); allow yourself to")
 

@@ -61,11 +61,11 @@ class Mirror:
                 "another --mirror"
             )
         make_folder(self.folder)
-        for name in _copies(self.folder):
-            if not _is_copy(self.folder / name):
+        for path in self.folder.iterdir():
+            if _has_name(path) and not _is_copy(path):
                 raise UserError(
-                    f"{printable(self.folder / name)}: is no copy of a run, but has its name; "
-                    "give a --mirror of its own, a new folder for instance"
+                    f"{printable(path)}: is no copy of a run, but has its name; give a --mirror of "
+                    "its own, a new folder for instance"
                 )
         self._programs = programs
         # The newest first.
@@ -234,7 +234,10 @@ class Mirror:
         self._complete.append(name)
 
     def _remove(self, name: str) -> None:
-        if (self.folder / name).exists():
+        if checksums.others(self.folder / name):
+            # What somebody has put or exported there.
+            foreign.set_aside(self.folder / name, "kept")
+        elif (self.folder / name).exists():
             # Renamed first, for half of it under its own name would look like half a copy.
             gone = self.folder / f".{name}.old{_TEMPORARY}"
             shutil.rmtree(gone, ignore_errors=True)
@@ -258,8 +261,14 @@ def _copies(folder: Path) -> list[str]:
     return [FINISHED, *steps] if FINISHED in names else steps
 
 
+def _has_name(path: Path) -> bool:
+    return path.name == FINISHED or path.name.isdecimal()
+
+
 def _is_copy(path: Path) -> bool:
-    """Whether a folder is a copy, even one that is cut short."""
+    """Whether it is a copy, even one that is cut short."""
+    if not path.is_dir():
+        return False
     there = {entry.name for entry in path.iterdir()}
     signs = {checksums.NAME, workdir.CHECKPOINTS, *_OF_A_STEP}
     return not there or bool(there & signs)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lenet_jax.errors import UserError
 from lenet_jax.files import printable, to_path
-from lenet_jax.runs import workdir
+from lenet_jax.runs import checksums, workdir
 
 # What a run writes there; the lock, which it leaves as it is, is not among them.
 _NAMES = (
@@ -22,6 +22,23 @@ _NAMES = (
 def files(folder: str | os.PathLike[str]) -> list[Path]:
     """The files and folders that a run writes, no place for anything else."""
     return [to_path(folder) / name for name in (*_NAMES, workdir.LOCK)]
+
+
+def owner(path: str | os.PathLike[str]) -> Path | None:
+    """The run, or the copy of one in a mirror, that would keep a file as its own; None if none.
+
+    Args:
+      path: of this machine; links are followed.
+    """
+    there = Path(os.path.realpath(path))
+    for folder in there.parents:
+        if (folder / workdir.CONFIG).is_file() and (folder / workdir.CHECKPOINTS).is_dir():
+            first = there.relative_to(folder).parts[0]
+            # All of a mirror's `STEP/` goes when it makes room for a newer one.
+            copy = folder.name.isdecimal() and (folder / checksums.NAME).is_file()
+            if copy or first in (*_NAMES, workdir.LOCK):
+                return folder
+    return None
 
 
 def check_free(folder: str | os.PathLike[str]) -> None:

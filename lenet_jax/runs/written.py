@@ -16,7 +16,7 @@ from lenet_jax import files
 from lenet_jax.data import cache
 from lenet_jax.errors import UserError
 from lenet_jax.files import is_remote, printable, target, to_path
-from lenet_jax.runs import foreign
+from lenet_jax.runs import foreign, occupied
 
 _FOLDER = "written"
 # Notes that are kept, the newest: a few bytes each.
@@ -112,6 +112,12 @@ def check(
                     f"{flag}: {printable(path)} belongs to what {asker} reads, which is never "
                     "replaced; give another name"
                 )
+        run = None if is_remote(path) else occupied.owner(path)
+        if run is not None:
+            raise UserError(
+                f"{flag}: {printable(path)} is where the run in {printable(run)} keeps its own "
+                "files; give another name"
+            )
         if not overwrite and not _may_replace(path):
             raise UserError(_refusal(f"{flag}: ", path))
 

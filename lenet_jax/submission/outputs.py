@@ -1,18 +1,23 @@
 """What a prediction leaves: a submission, or the digits of pictures in words."""
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from lenet_jax import data, report
 from lenet_jax.data import Dataset
-from lenet_jax.files import make_folder, to_path
+from lenet_jax.errors import UserError
+from lenet_jax.files import make_folder, printable, to_path
 from lenet_jax.runs import occupied, written
 from lenet_jax.submission import writer
 
 # That name the files, in their order.
 FLAGS = ("--output", "--probabilities", "--doubtful", "--show")
+# Endings that digits are read with and nothing is written with.
+COMPRESSED = {".bz2", ".gz", ".xz", ".zip", ".zst"}
 
 
 class Files(NamedTuple):
@@ -47,7 +52,18 @@ def check(dataset: Dataset, files: Files, run: str, source: str, *, overwrite: b
     named = list(zip(FLAGS, files, strict=True))
     if dataset.locations is not None:
         del named[0]
+    check_plain(named)
     written.check(named, overwrite=overwrite, inputs=inputs(run, source))
+
+
+def check_plain(named: Sequence[tuple[str, str | None]]) -> None:
+    """Raises UserError if a flag names a compressed file, for none is written."""
+    for flag, path in named:
+        if path is not None and (ending := Path(path).suffix).lower() in COMPRESSED:
+            raise UserError(
+                f"{flag}: {printable(path)}: nothing is compressed here; give a name without "
+                f"{ending}"
+            )
 
 
 def inputs(run: str, source: str) -> list[tuple[str, str | os.PathLike[str]]]:
@@ -92,7 +108,9 @@ def write(
     for path in filter(None, paths):
         make_folder(to_path(path).parent)
     if dataset.locations is None:
-        writer.write(files.submission, labels_N, overwrite=overwrite)
+        writer.write(
+            files.submission, labels_N, sample_submission=sample_submission, overwrite=overwrite
+        )
         writer.validate(files.submission, len(dataset), sample_submission)
         lines.append(f"Wrote {len(dataset):,} rows to {files.submission}")
     else:

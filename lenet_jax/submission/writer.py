@@ -19,17 +19,23 @@ _ROW = re.compile(rb"([1-9][0-9]{0,9}),([0-9]{1,3})")
 
 
 def write(
-    path: str | os.PathLike[str], labels_N: NDArray[np.integer], *, overwrite: bool = False
+    path: str | os.PathLike[str],
+    labels_N: NDArray[np.integer],
+    *,
+    sample_submission: bytes | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Writes a submission whole or not at all: ids 1..N in the order of the test rows.
 
     Args:
       path: the file; the folder must exist.
       labels_N: integers [N] in 0..9, N at least 1.
+      sample_submission: content of Kaggle's `sample_submission.csv`, which asks for as many rows.
       overwrite: a file that was not written here may be replaced.
 
     Raises:
-      UserError: another file is there, or it cannot be written; nothing is left behind.
+      UserError: another file is there, or it cannot be written, or it would have other rows than
+        the sample; nothing is left behind, and what was there stays.
       ValueError: labels of another shape, type or range.
 
     Examples:
@@ -44,6 +50,8 @@ def write(
         raise ValueError(f"labels must be integers [N], not {labels_N.dtype} {labels_N.shape}")
     if labels_N.min() < 0 or labels_N.max() > 9:
         raise ValueError("labels must lie in 0..9")
+    if sample_submission is not None:
+        _check_rows(printable(path), len(labels_N), sample_submission)
     rows = (f"{number},{label}\n" for number, label in enumerate(labels_N.tolist(), 1))
     written.write(path, f"{HEADER}\n{''.join(rows)}", overwrite=overwrite)
 
@@ -138,14 +146,18 @@ def validate(
     if n is not None and len(labels) != n:
         raise UserError(f"{name}: has {len(labels):,} rows for {n:,} images; predict again")
     if sample_submission is not None:
-        # Ids are 1..N in both, or _parse would have raised: as many are the same.
-        asked = len(_parse(sample_submission, "sample_submission.csv"))
-        if len(labels) != asked:
-            raise UserError(
-                f"{name}: has {len(labels):,} rows where Kaggle's sample_submission.csv has "
-                f"{asked:,}; predict the whole test.csv"
-            )
+        _check_rows(name, len(labels), sample_submission)
     return np.array(labels, np.int32)
+
+
+def _check_rows(name: str, count: int, sample_submission: bytes) -> None:
+    # Ids are 1..N in both, or _parse would have raised: as many are the same.
+    asked = len(_parse(sample_submission, "sample_submission.csv"))
+    if count != asked:
+        raise UserError(
+            f"{name}: has {count:,} rows where Kaggle's sample_submission.csv has {asked:,}; "
+            "predict the whole test.csv"
+        )
 
 
 def _read(path: Path, name: str) -> bytes:
