@@ -24,6 +24,18 @@ RECORD = workdir.Record(
 ROW = dict.fromkeys(workdir.COLUMNS) | {"epoch": 1, "step": 10, "train_loss": 0.5}
 
 
+def test_a_folder_that_is_moved_away_meanwhile_is_told(tmp_path):
+    with (
+        pytest.raises(UserError, match="was moved away or deleted"),
+        workdir.locked(tmp_path / "a"),
+    ):
+        (tmp_path / "a").rename(tmp_path / "b")
+        raise ValueError("of a library")
+    # A fault of ours stays one.
+    with pytest.raises(ValueError, match="of a library"), workdir.locked(tmp_path / "a"):
+        raise ValueError("of a library")
+
+
 def test_a_record_is_read_as_it_was_written(tmp_path):
     workdir.create(tmp_path / "a" / "b", RECORD)
     assert workdir.read(tmp_path / "a" / "b") == RECORD

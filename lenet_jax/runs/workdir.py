@@ -5,7 +5,8 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from lenet_jax import __version__, config
 from lenet_jax.config import Config
@@ -93,7 +94,8 @@ def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
     (gs:// for one) has no such locks there is none.
 
     Raises:
-      UserError: another process is in the body, or the folder cannot be made or written.
+      UserError: another process is in the body, or the folder cannot be made or written, or the
+        body failed and the folder is no longer there.
     """
     folder = to_path(workdir)
     make_folder(folder)
@@ -116,7 +118,23 @@ def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
             pass
         for written in (CONFIG, METRICS, NETWORKS, CALIBRATION, CARD):
             remove_left_over(folder / written)
-        yield
+        try:
+            yield
+        except Exception as error:
+            # What fails in libraries then says nothing of it.
+            if isinstance(error, UserError) or _is_at(file, folder / LOCK):
+                raise
+            raise UserError(
+                f"{printable(workdir)}: was moved away or deleted while the run was in it; give "
+                "the --workdir where it is now, and the same command goes on"
+            ) from error
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
 
 
 def create(workdir: str | os.PathLike[str], record: Record) -> None:
