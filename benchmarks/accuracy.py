@@ -181,10 +181,8 @@ def ablation_table(runs: list[Scored]) -> Iterator[str]:
 def with_rows_kept(table: Iterator[str], page: str) -> list[str]:
     """A table of recipes, the rows of the page for those that it has not; the page's order."""
     heading, rule, *rows = table
-    _, found, below = page.partition(f"{heading}\n{rule}\n")
-    kept = itertools.takewhile(
-        lambda line: line.startswith("|"), below.splitlines() if found else []
-    )
+    below = page.partition(f"{heading}\n{rule}\n")[2]
+    kept = itertools.takewhile(lambda line: line.startswith("|"), below.splitlines())
     return [heading, rule, *{row.split("|")[1]: row for row in (*kept, *rows)}.values()]
 
 

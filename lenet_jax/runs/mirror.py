@@ -262,6 +262,7 @@ def _copies(folder: Path) -> list[str]:
 
 
 def _has_name(path: Path) -> bool:
+    """Whether it is called like a copy."""
     return path.name == FINISHED or path.name.isdecimal()
 
 
