@@ -234,14 +234,15 @@ class Mirror:
         self._complete.append(name)
 
     def _remove(self, name: str) -> None:
-        if checksums.others(self.folder / name):
+        copy = self.folder / name
+        if checksums.others(copy):
             # What somebody has put or exported there.
-            foreign.set_aside(self.folder / name, "kept")
-        elif (self.folder / name).exists():
+            foreign.set_aside(copy, "kept")
+        elif copy.exists():
             # Renamed first, for half of it under its own name would look like half a copy.
             gone = self.folder / f".{name}.old{_TEMPORARY}"
             shutil.rmtree(gone, ignore_errors=True)
-            (self.folder / name).rename(gone)
+            copy.rename(gone)
             shutil.rmtree(gone)
         if name in self._complete:
             self._complete.remove(name)

@@ -33,10 +33,10 @@ def owner(path: str | os.PathLike[str]) -> Path | None:
     there = Path(os.path.realpath(path))
     for folder in there.parents:
         if (folder / workdir.CONFIG).is_file() and (folder / workdir.CHECKPOINTS).is_dir():
-            first = there.relative_to(folder).parts[0]
+            first = folder / there.relative_to(folder).parts[0]
             # All of a mirror's `STEP/` goes when it makes room for a newer one.
             copy = folder.name.isdecimal() and (folder / checksums.NAME).is_file()
-            if copy or first in (*_NAMES, workdir.LOCK):
+            if copy or first in files(folder):
                 return folder
     return None
 

@@ -16,7 +16,7 @@ from lenet_jax.submission import writer
 
 # That name the files, in their order.
 FLAGS = ("--output", "--probabilities", "--doubtful", "--show")
-# Endings that digits are read with and nothing is written with.
+# Endings by which pandas, for one, compresses; nothing here does.
 COMPRESSED = {".bz2", ".gz", ".xz", ".zip", ".zst"}
 
 
@@ -111,7 +111,7 @@ def write(
         writer.write(
             files.submission, labels_N, sample_submission=sample_submission, overwrite=overwrite
         )
-        writer.validate(files.submission, len(dataset), sample_submission)
+        writer.validate(files.submission, len(dataset))
         lines.append(f"Wrote {len(dataset):,} rows to {files.submission}")
     else:
         rows = zip(dataset.locations, labels_N, sure_N, strict=True)
