@@ -171,8 +171,11 @@ def test_nothing_but_checkpoints_makes_room_for_others(tmp_path, capsys):
     (tmp_path / "80").mkdir()
     foreign.check_names(tmp_path)
     (tmp_path / "80" / "photo.jpg").touch()
-    with pytest.raises(UserError, match="80: is no checkpoint, but has the name of one"):
-        foreign.check_names(tmp_path)
+    for name in ("80", "90"):
+        with pytest.raises(UserError, match=f"{name}: is no checkpoint, but has the name of one"):
+            foreign.check_names(tmp_path)
+        (tmp_path / name).rename(tmp_path / f"mine-{name}")
+        (tmp_path / "90").touch()
 
 
 def test_what_may_not_be_read_is_not_taken_for_damaged(tmp_path, monkeypatch):

@@ -44,6 +44,33 @@ def test_a_variant_is_the_recipe_with_a_few_fields_changed():
     assert recipes.config_of("configs/distilled.py") == distilled
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x = 1", "has no function get_config"),
+        ("def get_config(:", "SyntaxError (invalid syntax) in line 1"),
+        ("\nimport nowhere", "ModuleNotFoundError (No module named 'nowhere') in line 2"),
+        ("def get_config(): return 1 / 0", "ZeroDivisionError (division by zero) in line 1"),
+        ("def get_config():\n  raise SystemExit(0)", "SystemExit (0) in line 2"),
+        ("def get_config(): return 3", "get_config() returned no ConfigDict but int"),
+        ("def get_config(): return {'epoch': 3}", "get_config(): there is no field config.epoch; "),
+        ("def get_config(): return {'epochs': 0}", "config.epochs=0: must lie in "),
+    ],
+)
+def test_a_recipe_that_fails_is_told_in_one_line(text, expected, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(UserError) as told:
+        recipes.config_of(str(path))
+    assert str(told.value).startswith(f"--config={path}: {expected}")
+
+
+def test_a_recipe_may_be_a_dict_of_some_fields(tmp_path):
+    (tmp_path / "mine.py").write_text("def get_config(): return {'learning_rate': 1}")
+    made = recipes.config_of(str(tmp_path / "mine.py"))
+    assert made == Config(learning_rate=1.0)
+
+
 def test_default_recipe_has_the_documented_defaults():
     # Python 3.13 strips the indentation of docstrings by itself.
     documented = inspect.getdoc(Config)

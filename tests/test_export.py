@@ -14,6 +14,7 @@ import pytest
 
 import lenet_jax
 from lenet_jax import export
+from lenet_jax.cli.export import BY_ENDING
 from lenet_jax.config import Config
 from lenet_jax.data import sample
 from lenet_jax.distributed import mesh as meshes
@@ -207,6 +208,11 @@ def test_importing_the_package_stays_light():
     assert done.stdout.strip() == "[]"
 
 
+def test_the_program_knows_the_ending_of_every_file():
+    known = {ending: format for format, ending in writing.ENDINGS.items() if format != "int8"}
+    assert {ending: format for ending, format in known.items() if ending} == BY_ENDING
+
+
 def call(*flags, status):
     done = subprocess.run(
         [sys.executable, ROOT / "run_export.py", *flags],
@@ -225,7 +231,8 @@ def test_the_program_exports_what_prediction_gives(trained, tmp_path):
     np.testing.assert_allclose(lenet_jax.load(run)(digits()), predicted, atol=1e-5)
     for ending in ("onnx", "stablehlo"):
         path = tmp_path / "new" / f"lenet5.{ending}"
-        done = call(f"--workdir={run}", f"--format={ending}", f"--output={path}", status=0)
+        # Whose ending says the format.
+        done = call(f"--workdir={run}", f"--output={path}", status=0)
         assert done.stdout == f"Wrote {path}\n"
         np.testing.assert_allclose(lenet_jax.load(path)(digits()), predicted, atol=1e-5)
 

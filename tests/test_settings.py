@@ -138,6 +138,8 @@ def test_a_run_has_its_numbers_whatever_the_shell_has_set(trained, tmp_path):
         ("JAX_NUM_CPU_DEVICES", "two"),
         ("JAX_NUM_CPU_DEVICES", "0"),
         ("JAX_PLATFORMS", "nowhere"),
+        # Of which JAX itself says nothing where there is no GPU.
+        ("JAX_PLATFORMS", "cuda"),
         ("JAX_PLATFORM_NAME", "nowhere"),
     ],
 )

@@ -126,6 +126,33 @@ def test_a_signal_in_a_callback_is_not_lost(number, name):
     assert (done.stdout, done.stderr) == (f"Python drops it\n{name}\n", "")
 
 
+SWALLOWED = """
+import signal, sys
+from lenet_jax.training import preemption
+preemption.listen()
+try:
+    signal.raise_signal(int(sys.argv[1]))
+except:
+    print("a library drops it")
+try:
+    with preemption.asked():
+        print("it trains on")
+except KeyboardInterrupt as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "Terminated")],
+)
+def test_a_signal_that_a_library_swallows_is_not_lost(number, name):
+    """JAX does so where it compiles."""
+    command = [sys.executable, "-c", SWALLOWED, str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
+    assert (done.stdout, done.stderr) == (f"a library drops it\n{name}\n", "")
+
+
 @pytest.mark.parametrize("name", ["train", "predict"])
 def test_a_kernel_outlives_what_it_runs(name, tmp_path):
     cell = f"%run {ROOT}/run_{name}.py --data=nowhere.csv --workdir=none"

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lenet_jax import data
 from lenet_jax.errors import UserError
 from lenet_jax.export import Signature, run
+from lenet_jax.report import build
 from lenet_jax.runs import mirror, occupied, workdir, written
 from lenet_jax.submission import outputs, writer
 from support.commands import program, told
@@ -119,9 +121,26 @@ def test_what_a_run_writes_is_no_place_for_a_submission(where, name):
 
 @pytest.mark.parametrize("name", RUNS_OWN)
 def test_nor_is_what_another_run_writes(where, name):
-    with pytest.raises(UserError, match=r"is where the run in .*run keeps its own files"):
-        written.check([("--output", where / "run" / name)], overwrite=True)
-    written.check([("--output", where / "run/submission.csv")], overwrite=False)
+    # Nor one that was ended before it had saved anything.
+    (where / "begun").mkdir()
+    shutil.copy(where / "run" / workdir.CONFIG, where / "begun")
+    with workdir.locked(where / "begun"):
+        pass
+    for run_ in ("run", "begun"):
+        path = where / run_ / name
+        with pytest.raises(UserError, match=rf"is where the run in .*{run_} keeps its own files"):
+            written.check([("--output", path)], overwrite=True)
+        with pytest.raises(UserError, match="keeps its own files"):
+            writer.write(path, np.array([1]), overwrite=True)
+        written.check([("--output", where / run_ / "submission.csv")], overwrite=False)
+
+
+def test_nor_is_a_recipe(tmp_path):
+    (tmp_path / "mine.py").write_text("def get_config(): return {'epochs': 1}")
+    before = files(tmp_path)
+    command = ("train", "--config=mine.py", "--data=sample", "--predict=mine.py", "--overwrite")
+    assert "belongs to what --config reads" in told(program(*command, cwd=tmp_path, status=2))
+    assert files(tmp_path) == before
 
 
 @pytest.mark.parametrize("name", ["s.csv", "export/lenet5.h", "checkpoints/s.csv"])
@@ -134,7 +153,11 @@ def test_nor_is_a_copy_that_will_make_room(where, name):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("s.csv.gz", "nothing is compressed here; give a name without .gz"), ("s/", "of a folder")],
+    [
+        ("s.csv.gz", "is written as .csv, not as .gz; give a name that ends in .csv"),
+        ("s.xlsx", "not as .xlsx"),
+        ("s/", "of a folder"),
+    ],
 )
 def test_a_name_that_asks_for_something_else_is_told(where, name, expected):
     assert expected in told(program(*PREDICT, f"--output={name}", cwd=where, status=2))
@@ -210,11 +233,31 @@ def test_what_no_run_has_written_is_kept(tmp_path, name, content):
         occupied.check_free(tmp_path)
 
 
-def test_a_calibration_that_no_run_has_written_is_kept(trained, tmp_path):
+@pytest.mark.parametrize("name", [workdir.CALIBRATION, workdir.METRICS])
+def test_what_no_run_has_written_beside_a_config_is_kept(trained, tmp_path, name):
     shutil.copytree(trained, tmp_path / "run")
-    (tmp_path / "run" / workdir.CALIBRATION).write_text("mine")
-    with pytest.raises(UserError, match=workdir.CALIBRATION):
+    (tmp_path / "run" / name).write_text("mine")
+    with pytest.raises(UserError, match=f"{name}: not the "):
         occupied.check_free(tmp_path / "run")
+
+
+def test_a_report_that_no_run_has_written_is_kept(where, capfd):
+    report_, record = where / "run/report", workdir.read_run(where / "run")
+    digits = data.load_train("sample")
+    before = files(report_)
+
+    def again():
+        build.rewrite_report(where / "run", record, digits)
+        return {path.name for path in (where / "run").iterdir() if path.name.startswith("report")}
+
+    assert again() == {"report"}
+    shutil.rmtree(report_)
+    report_.mkdir()
+    (report_ / "report.html").write_text("mine")
+    assert again() == {"report", "report.kept"}
+    assert (where / "run/report.kept/report.html").read_text() == "mine"
+    assert "report: kept as report.kept" in capfd.readouterr().err
+    assert files(report_) == before
 
 
 def test_a_folder_with_other_files_or_with_a_run_is_free(trained, tmp_path):

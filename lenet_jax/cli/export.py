@@ -1,6 +1,7 @@
 """Exports a trained run: `lenet-export`, or `run_export.py`; see `--help`."""
 
 import functools
+from pathlib import Path
 
 from lenet_jax.environment import packages
 
@@ -18,19 +19,20 @@ needs neither the run nor this package: a page to draw digits on (web), ONNX, St
 C99 header (c). All take pixels, uint8 [B, 28, 28], and give probabilities, float32 [B, 10].
 docs/howto/export.md tells which programs read them, and which need --input or --batch.
 lenet_jax.load(path) reads ONNX and StableHLO back as functions."""
+OF_FORMAT = "What to write; the ending of --output says it, too."
 OF_OUTPUT = """The folder (web) or file to write; export/web, or export/lenet5 with the ending
 .onnx, .stablehlo or .h, in the workdir by default."""
 OF_INT8 = """Weights of onnx as whole numbers of 8 bits, calibrated on digits of the sample; beside
 it goes a file of digits with their probabilities."""
 OF_INPUT = "Type of the pixels, 0..255 in both, of onnx and stablehlo."
 OF_BATCH = "Pictures of every call of onnx and stablehlo; any number if left out."
+# As `export.writing` has them, which JAX comes with.
+BY_ENDING = {".onnx": "onnx", ".stablehlo": "stablehlo", ".h": "c"}
 OF_PORT = "Port for --serve; 0 takes any that is free."
 
 FLAGS = flags.FlagValues()
 WORKDIR = flags.DEFINE_string("workdir", "runs/default", "Folder of the run.", FLAGS)
-FORMAT = flags.DEFINE_enum(
-    "format", "web", ["web", "onnx", "stablehlo", "c"], "What to write.", FLAGS
-)
+FORMAT = flags.DEFINE_enum("format", "web", ["web", "onnx", "stablehlo", "c"], OF_FORMAT, FLAGS)
 OUTPUT = flags.DEFINE_string("output", None, OF_OUTPUT, FLAGS)
 CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "latest", ["latest", "best"], "Best is by hold-out.", FLAGS
@@ -47,20 +49,28 @@ def main() -> None:
     program.run(_export, HELP, program.flag_values(FLAGS))
 
 
+def _format() -> str:
+    asked: str = FORMAT.value
+    if FORMAT.present or OUTPUT.value is None:
+        return asked
+    return BY_ENDING.get(Path(OUTPUT.value).suffix, asked)
+
+
 def _export() -> None:
-    if SERVE.value and FORMAT.value != "web":
-        raise flags.Error(f"--serve shows a page, and --format={FORMAT.value} is none")
+    format = _format()
+    if SERVE.value and format != "web":
+        raise flags.Error(f"--serve shows a page, and {format} is none")
     program.refuse((PORT,), "nothing is served without --serve", when=not SERVE.value)
-    if FORMAT.value in ("web", "c") and (INPUT.value != "uint8" or BATCH.value is not None):
+    if format in ("web", "c") and (INPUT.value != "uint8" or BATCH.value is not None):
         raise flags.Error("--input and --batch are for --format=onnx and --format=stablehlo")
-    if INT8.value and FORMAT.value != "onnx":
+    if INT8.value and format != "onnx":
         raise flags.Error("--int8 is for --format=onnx")
     record = workdir.read_run(WORKDIR.value, say=program.tell)
     program.start_jax()
     from lenet_jax.export import Signature, run, serve
 
     asked, kind = Signature(pixels=INPUT.value, batch=BATCH.value), "int8" * INT8.value
-    which = kind or FORMAT.value, OUTPUT.value, CHECKPOINT.value
+    which = kind or format, OUTPUT.value, CHECKPOINT.value
     output = run.write_run(WORKDIR.value, record, *which, asked, overwrite=OVERWRITE.value)
     print(f"Wrote {output}")
     if SERVE.value:

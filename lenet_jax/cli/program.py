@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Sequence
 from logging import CRITICAL, getLogger
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from absl import flags, logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from lenet_jax import config, data
 from lenet_jax.cli import command_line, recipe_flags, thread_errors, usage
@@ -135,9 +135,7 @@ def run(
         print(f"error: {error}", file=sys.stderr)
         _end(INCOMPLETE)
     except flags.Error as error:
-        # Of a recipe that fails, what its traceback ends with.
-        first, *rest = str(error).strip().splitlines()
-        _die(" ".join([first, *rest[-1:], "(--help lists all flags)"]))
+        _die(f"{error} (--help lists all flags)")
     except preemption.Stopped as stopped:
         print(f"stopped: {stopped}", file=sys.stderr)
         print(f"to go on: {commands.typed(sys.argv)}", file=sys.stderr)
@@ -158,26 +156,35 @@ def run(
         _die(line)
 
 
-def define_config(values: flags.FlagValues) -> tuple[list[str], Callable[[], config.Config]]:
-    """Defines `--config`.
+class RecipeFlags(NamedTuple):
+    """`--config` and the fields of a recipe.
 
-    Returns:
-      The command line as `run` must parse it, and a function that reads the recipe after that.
+    Attributes:
+      file: of the recipe.
+      arguments: the command line as `run` must parse it.
+      config: the recipe with the fields that are given, once they are parsed.
     """
+
+    file: str
+    arguments: list[str]
+    config: Callable[[], config.Config]
+
+
+def define_config(values: flags.FlagValues) -> RecipeFlags:
+    """Executes the recipe that the command line names, and defines flags for its fields."""
     try:
-        arguments = recipe_flags.resolved(command_line.read(values, tell))
-        holder = config_flags.DEFINE_config_file(
-            "config",
-            recipes.shipped()["default"],
-            "Recipe: the name of one of those below, or the path of a Python file, which is "
-            "executed.",
-            lock_config=True,
-            flag_values=values,
-            sys_argv=arguments,
-        )
+        name, arguments = recipe_flags.separate(command_line.read(values, tell))
+        recipe, (file, _) = recipes.config_of(name), recipes.find(name)
     except UserError as error:
         _die(str(error))
-    return arguments, lambda: config.from_mapping(holder.value.to_dict())
+    holder = config_flags.DEFINE_config_dict(
+        "config",
+        ConfigDict(recipe.as_dict()),
+        "Recipe: the name of one of those below, or the path of a Python file, which is executed.",
+        flag_values=values,
+        sys_argv=arguments,
+    )
+    return RecipeFlags(file, arguments, lambda: config.from_mapping(holder.value.to_dict()))
 
 
 def compiled_folder() -> Path | None:

@@ -3,9 +3,9 @@
 import dataclasses
 
 from lenet_jax import config
-from lenet_jax.config import recipes
 from lenet_jax.errors import UserError
 
+_CONFIG = "--config="
 FIELDS = [field.name for field in dataclasses.fields(config.Config)]
 
 
@@ -14,25 +14,21 @@ def is_switch(field: str) -> bool:
     return isinstance(getattr(config.Config, field), bool)
 
 
-def resolved(arguments: list[str]) -> list[str]:
-    """A command line whose `--config`, if it has one, stands first and is the path of a file.
-
-    ml_collections wants it before the fields that are set, and tells of mistakes in these with a
-    traceback.
+def separate(arguments: list[str]) -> tuple[str, list[str]]:
+    """The recipe that a command line names, and the command line without it.
 
     Args:
       arguments: as `command_line.checked` gives them; the last `--config` counts.
 
     Raises:
-      UserError: there is no such recipe or no such field.
+      UserError: there is no such field.
     """
-    program, *words = arguments
-    chosen = [word for word in words if word.startswith("--config=")][-1:]
-    chosen = [f"--config={recipes.find(word.removeprefix('--config='))}" for word in chosen]
-    rest = [word for word in words if not word.startswith("--config=")]
-    for argument in rest:
+    named = [word for word in arguments if word.startswith(_CONFIG)]
+    rest = [word for word in arguments if not word.startswith(_CONFIG)]
+    # ml_collections tells of a mistake in these with a traceback.
+    for argument in rest[1:]:
         name = argument.lstrip("-").partition("=")[0].removeprefix("no")
         field = name.removeprefix("config.")
         if argument.startswith("-") and field != name and field not in FIELDS:
             raise UserError(config.unknown_field(field, FIELDS))
-    return [program, *chosen, *rest]
+    return named[-1].removeprefix(_CONFIG) if named else "default", rest

@@ -2,7 +2,7 @@
 
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any
 
 from lenet_jax.environment import commands, packages
 
@@ -16,6 +16,7 @@ with packages.required():
     from lenet_jax.data import Dataset
     from lenet_jax.errors import UserError
     from lenet_jax.runs import mirror, workdir, written
+    from lenet_jax.submission import outputs
     from lenet_jax.training import tensorboard
 
 HELP = """python run_train.py --data=digit-recognizer.zip --workdir=runs/first
@@ -44,31 +45,26 @@ TENSORBOARD = flags.DEFINE_bool(
 def main() -> None:
     """Does what the command line asks for, and ends the process."""
     values = program.flag_values(FLAGS)
-    arguments, recipe = program.define_config(values)
-    program.run(lambda: _train(recipe()), HELP, values, arguments)
+    given = program.define_config(values)
+    program.run(lambda: _train(given.config(), given.file), HELP, values, given.arguments)
 
 
-def _train(recipe: Config) -> None:
+def _train(recipe: Config, recipe_file: str) -> None:
     kept_in = None
     if MIRROR.value:
         # Before anything is compiled.
         kept_in = mirror.begin(WORKDIR.value, MIRROR.value, program.compiled_folder())
-    how = (
-        data.load_train,
-        DATA.value,
-        "lenet_jax.report.build",
-        "lenet_jax.training.loop",
-        recipe,
-    )
+    prediction = None if PREDICT.value is None else _Prediction(PREDICT.value, recipe_file)
+    read = data.load_train if prediction is None else prediction.load_train
+    how = read, DATA.value, "lenet_jax.report.build", "lenet_jax.training.loop", recipe
     dataset = reading.load(*how, transposed=TRANSPOSED.value)
     program.tell(data.training_warning(dataset))
-    prediction = None
-    if PREDICT.value is not None:
-        prediction = _Prediction.begin(PREDICT.value, recipe, dataset)
     from lenet_jax.distributed import multihost
     from lenet_jax.report import best_effort, build
     from lenet_jax.training import loop
 
+    if prediction is not None:
+        prediction.compile_ahead(recipe)
     with tensorboard.writer(WORKDIR.value if TENSORBOARD.value else None) as log:
         result = loop.train(
             recipe, dataset, WORKDIR.value, log=log, kept_in=kept_in, overwrite=OVERWRITE.value
@@ -89,48 +85,55 @@ def _train(recipe: Config) -> None:
         print(build.closing(WORKDIR.value, DATA.value, predicted=prediction is not None))
 
 
-class _Prediction(NamedTuple):
-    """A submission that is asked for before anything is trained."""
+class _Prediction:
+    """The submission that --predict asks for."""
 
-    output: str
-    test: Dataset
-    compiled: Future[None]
+    _test: Dataset
+    _compiled: Future[None]
 
-    @classmethod
-    def begin(cls, output: str, recipe: Config, training: Dataset) -> "_Prediction":
-        """Reads and checks what is predicted, so that no run fails at its end for a mistake in it.
+    def __init__(self, output: str, recipe_file: str) -> None:
+        """Refuses a file that must not be written, before anything is read.
 
         Raises:
-          UserError: there are no test digits, or the submission must not be written there.
+          UserError: it must not.
         """
-        from lenet_jax.inference import predict
-        from lenet_jax.submission import outputs
+        self._output = output
+        copies = [("--mirror", path) for path in mirror.folders(MIRROR.value)]
+        read = [*outputs.inputs(WORKDIR.value, DATA.value), *copies, ("--config", recipe_file)]
+        written.check([("--predict", output)], overwrite=OVERWRITE.value, inputs=read)
+        outputs.check_endings([("--predict", output)])
 
+    def load_train(self, source: str, **how: Any) -> Dataset:
+        """Reads what is trained on, and what is predicted while programs are compiled.
+
+        Raises:
+          UserError: there are no test digits; nobody waits for the programs then.
+        """
+        training = data.load_train(source, **how)
         test = data.load_test(DATA.value, transposed=TRANSPOSED.value)
         if test.locations is not None or test.fingerprint == training.fingerprint:
             raise UserError(
                 f"--predict: {test.name} has no test digits beside those that are trained on; give "
                 "the zip or folder that holds both, or run run_predict.py"
             )
-        outputs.check_plain([("--predict", output)])
-        copies = [("--mirror", path) for path in mirror.folders(MIRROR.value)]
-        written.check(
-            [("--predict", output)],
-            overwrite=OVERWRITE.value,
-            inputs=[*outputs.inputs(WORKDIR.value, DATA.value), *copies],
-        )
         program.tell(data.overlap_warning(training.source, training.fingerprint, test))
-        compiled = ThreadPoolExecutor(1).submit(predict.compile_ahead, recipe, 1, len(test))
-        return cls(output, test, compiled)
+        self._test = test
+        return training
+
+    def compile_ahead(self, recipe: Config) -> None:
+        """Compiles the program that predicts, beside those that train."""
+        from lenet_jax.inference import predict
+
+        pool = ThreadPoolExecutor(1)
+        self._compiled = pool.submit(predict.compile_ahead, recipe, 1, len(self._test))
 
     def write(self) -> None:
         """Predicts with the checkpoint of the run, and tells of the submission."""
         from lenet_jax.cli import prediction
-        from lenet_jax.submission import outputs
 
         record = workdir.read_run(WORKDIR.value)
-        self.compiled.result()
-        files = outputs.Files(self.output, None, None, None)
+        self._compiled.result()
+        files = outputs.Files(self._output, None, None, None)
         prediction.write(
-            WORKDIR.value, record, self.test, DATA.value, files, overwrite=OVERWRITE.value
+            WORKDIR.value, record, self._test, DATA.value, files, overwrite=OVERWRITE.value
         )

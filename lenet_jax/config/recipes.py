@@ -1,9 +1,11 @@
-"""The recipes that came with the package."""
+"""Recipes: Python files whose `get_config()` returns fields; those that came with the package."""
 
 import ast
 import difflib
 import os
 import runpy
+import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
 from lenet_jax.config.fields import Config
@@ -40,17 +42,40 @@ def summary(recipe: str) -> str:
 
 
 def config_of(value: str) -> Config:
-    """The config of a recipe, for another one to derive from.
+    """The config of a recipe, for a run or for another recipe to derive from.
 
     Args:
       value: as for `find`.
 
     Raises:
-      UserError: there is none.
+      UserError: there is none, or it fails, or it returns no fields of a config.
     """
-    file, variant = _split(find(value))
-    made = runpy.run_path(file)["get_config"](*filter(None, [variant]))
-    return from_mapping(made.to_dict())
+    file, variant = find(value)
+    try:
+        get_config = runpy.run_path(file).get("get_config")
+        if get_config is None:
+            raise UserError("has no function get_config")
+        made = get_config(*filter(None, [variant]))
+        fields = made.to_dict() if hasattr(made, "to_dict") else made
+        if not isinstance(fields, Mapping):
+            raise UserError(f"get_config() returned no ConfigDict but {type(made).__name__}")
+        return from_mapping(fields, source="get_config()")
+    # One that ends the program would end it with a status that tells of no mistake.
+    except (Exception, SystemExit) as error:
+        raise UserError(f"--config={value}: {_reason(error, file)}") from error
+
+
+def _reason(error: BaseException, file: str) -> str:
+    """What went wrong in a recipe, and in which of its lines."""
+    if isinstance(error, UserError):
+        return str(error)
+    told = str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    if isinstance(error, SyntaxError):
+        told, lines = error.msg, [error.lineno]
+    words = [type(error).__name__, *([f"({told})"] if told else [])]
+    return " ".join([*words, *(f"in line {line}" for line in lines[-1:])])
 
 
 def _docstrings(recipe: Path) -> dict[str, str]:
@@ -70,8 +95,8 @@ def _split(recipe: str) -> tuple[str, str]:
     return drive + file, variant
 
 
-def find(value: str) -> str:
-    """What ml_collections takes for a recipe.
+def find(value: str) -> tuple[str, str]:
+    """The file of a recipe, and its variant, empty for none.
 
     Args:
       value: a path, or the name of a recipe that came with the package, from any folder: `fast` or
@@ -94,4 +119,4 @@ def find(value: str) -> str:
         if variant not in there_are:
             told = f"there are {', '.join(there_are)}" if there_are else "it has none"
             raise UserError(f"--config={value}: {name} has no such variant; {told}")
-    return f"{file}:{variant}" if variant else file
+    return file, variant

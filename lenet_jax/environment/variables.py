@@ -2,11 +2,13 @@
 
 import os
 import re
+import traceback
 from collections.abc import Mapping
 
 # How JAX speaks of them, where it is imported and where it starts its devices.
 _SIGNS = re.compile(
     "invalid truth value|Invalid value .* for JAX flag|Unable to initialize backend|Unknown backend"
+    "|starts no backend"
 )
 
 
@@ -24,6 +26,9 @@ def mistaken(error: BaseException, environment: Mapping[str, str] | None = None)
     """
     reason = " ".join(str(error).split())[:300]
     environment = os.environ if environment is None else environment
+    # Asked for CUDA alone where there is no GPU, JAX says nothing at all.
+    if isinstance(error, AssertionError) and _is_of_backends(error):
+        reason = "it starts no backend here"
     set_here = {name: value for name, value in environment.items() if name.startswith("JAX_")}
     if not set_here or not _SIGNS.search(reason):
         return None
@@ -33,3 +38,8 @@ def mistaken(error: BaseException, environment: Mapping[str, str] | None = None)
         named = []
     told = ", ".join(f"{name}={set_here[name]}" for name in named or sorted(set_here))
     return f"{told}: not what JAX takes ({reason}); mend it or unset it"
+
+
+def _is_of_backends(error: BaseException) -> bool:
+    last = [frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return last[-1:] == ["jax._src.xla_bridge"]

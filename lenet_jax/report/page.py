@@ -5,6 +5,9 @@ import dataclasses
 import html
 from collections.abc import Sequence
 
+# In the head of every page, and of no other file.
+GENERATOR = '<meta name="generator" content="lenet-jax">'
+
 # Pixels of a window up to which the narrow pictures are shown.
 NARROW = 640
 
@@ -66,6 +69,7 @@ def page(title: str, facts: Table, sections: Sequence[Section]) -> str:
 <html lang="en">
 <head>
 <meta charset="utf-8">
+{GENERATOR}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{name}</title>
 <style>{_STYLE}</style>

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_jax import sweep
-from lenet_jax.files import make_folder, write_atomically
+from lenet_jax.files import is_remote, make_folder, write_atomically
 from lenet_jax.inference import calibration
 from lenet_jax.report.card import model_name
 from lenet_jax.report.confusion import confusion_matrix, draw_confusion
@@ -16,9 +16,10 @@ from lenet_jax.report.curves import draw_curves, draw_narrow_curves
 from lenet_jax.report.figures import png
 from lenet_jax.report.galleries import draw_augmented, draw_mistakes, worst_mistakes
 from lenet_jax.report.layer_maps import draw_layers
-from lenet_jax.report.page import Section, Table, page
+from lenet_jax.report.page import GENERATOR, Section, Table, page
 from lenet_jax.report.reliability import draw_reliability
 from lenet_jax.report.sweeps import draw_sweep
+from lenet_jax.runs import foreign
 
 if TYPE_CHECKING:
     from lenet_jax.training.result import Result
@@ -27,7 +28,9 @@ PAGE = "report.html"
 
 
 def write_report(result: "Result", inside: Sequence[Section], folder: Path) -> None:
-    """Writes a picture per section and `report.html`, each whole or not at all.
+    """Writes `report.html` and a picture per section, each whole or not at all.
+
+    A folder of that name that holds something and no such page is kept beside it.
 
     Args:
       result: of the run.
@@ -37,12 +40,23 @@ def write_report(result: "Result", inside: Sequence[Section], folder: Path) -> N
     Raises:
       UserError: the folder or a file cannot be written.
     """
-    make_folder(folder)
     sections = list_sections(result, inside)
+    if not is_remote(folder) and not _is_free(folder):
+        foreign.set_aside(folder, "kept")
+    make_folder(folder)
+    # First, for by it the folder is known.
+    write_atomically(folder / PAGE, page(title(result), facts(result), sections), sync=False)
     for section in sections:
         if section.png:
             write_atomically(folder / f"{section.name}.png", section.png, sync=False)
-    write_atomically(folder / PAGE, page(title(result), facts(result), sections), sync=False)
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether nothing is in a folder, or the report of a run."""
+    there = folder / PAGE
+    if there.is_file():
+        return GENERATOR.encode() in there.read_bytes()[:1000]
+    return not folder.is_dir() or not any(folder.iterdir())
 
 
 def title(result: "Result") -> str:

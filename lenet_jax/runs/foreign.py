@@ -13,7 +13,7 @@ _SIGNS = {checksums.NAME, "_CHECKPOINT_METADATA", "averaged_params", "training",
 
 
 def check_names(checkpoints: Any) -> None:
-    """Refuses folders with the name of a checkpoint that are none: room would be made of them.
+    """Refuses what has the name of a checkpoint and is none: room would be made of it.
 
     Args:
       checkpoints: the folder of a run's checkpoints, as `files.to_path` gives it.
@@ -23,7 +23,7 @@ def check_names(checkpoints: Any) -> None:
     """
     for path in (path for path in checkpoints.iterdir() if path.name.isdecimal()):
         try:
-            there = {entry.name for entry in path.iterdir()} if path.is_dir() else _SIGNS
+            there = {entry.name for entry in path.iterdir()} if path.is_dir() else {path.name}
         except OSError as error:
             raise UserError(f"{printable(path)}: cannot be read ({error.strerror})") from None
         if there and not there & _SIGNS:

@@ -32,7 +32,9 @@ def owner(path: str | os.PathLike[str]) -> Path | None:
     """
     there = Path(os.path.realpath(path))
     for folder in there.parents:
-        if (folder / workdir.CONFIG).is_file() and (folder / workdir.CHECKPOINTS).is_dir():
+        # A run that has saved nothing yet has its lock, and a copy none.
+        begun = (folder / workdir.CHECKPOINTS).is_dir() or (folder / workdir.LOCK).is_file()
+        if begun and (folder / workdir.CONFIG).is_file():
             first = folder / there.relative_to(folder).parts[0]
             # All of a mirror's `STEP/` goes when it makes room for a newer one.
             copy = folder.name.isdecimal() and (folder / checksums.NAME).is_file()
@@ -44,8 +46,8 @@ def owner(path: str | os.PathLike[str]) -> Path | None:
 def check_free(folder: str | os.PathLike[str]) -> None:
     """Refuses a workdir in which a run would replace what no run has written.
 
-    What stands beside the `config.json` of a run is the run's, but for a `README.md` that is no
-    model card: people write those too. Files of other names are in nobody's way.
+    Beside the `config.json` of a run only what is not as a run writes it is refused. Files of other
+    names are in nobody's way.
 
     Args:
       folder: that is to be the workdir; it need not be there.
@@ -55,10 +57,13 @@ def check_free(folder: str | os.PathLike[str]) -> None:
     """
     there = to_path(folder)
     names: tuple[str, ...] = _NAMES
-    if workdir.read(folder) is not None:
+    if (record := workdir.read(folder)) is not None:
         names = (workdir.CARD,)
         # What is none is named, as when it is predicted with.
         workdir.read_temperature(folder)
+        workdir.read_metrics(folder)
+        if record.config.num_models > 1:
+            workdir.read_networks(folder, tuple(record.config.trials[0]))
     taken = [name for name in names if _is_taken(there / name)]
     if taken:
         raise UserError(

@@ -105,7 +105,9 @@ def locked(workdir: str | os.PathLike[str]) -> Iterator[None]:
     try:
         file = (folder / LOCK).open("ab")
     except OSError as error:
-        raise UserError(f"{printable(workdir)}: cannot be written ({error.strerror})") from None
+        raise UserError(
+            f"{printable(folder / LOCK)}: cannot be written ({error.strerror})"
+        ) from None
     with file:
         try:
             lock(file)

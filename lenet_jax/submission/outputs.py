@@ -16,8 +16,14 @@ from lenet_jax.submission import writer
 
 # That name the files, in their order.
 FLAGS = ("--output", "--probabilities", "--doubtful", "--show")
-# Endings by which pandas, for one, compresses; nothing here does.
-COMPRESSED = {".bz2", ".gz", ".xz", ".zip", ".zst"}
+# Endings of what other programs write for the same name: packed, or a table or a picture of
+# another kind.
+_OTHERS = (
+    {".bz2", ".gz", ".xz", ".zip", ".zst"}
+    | {".arrow", ".csv", ".feather", ".html", ".json", ".ods", ".parquet", ".tsv", ".xls", ".xlsx"}
+    | {".bmp", ".gif", ".jpeg", ".jpg", ".pdf", ".png", ".svg", ".tif", ".tiff", ".webp"}
+    | {".npy", ".npz"}
+)
 
 
 class Files(NamedTuple):
@@ -52,17 +58,18 @@ def check(dataset: Dataset, files: Files, run: str, source: str, *, overwrite: b
     named = list(zip(FLAGS, files, strict=True))
     if dataset.locations is not None:
         del named[0]
-    check_plain(named)
     written.check(named, overwrite=overwrite, inputs=inputs(run, source))
+    check_endings(named)
 
 
-def check_plain(named: Sequence[tuple[str, str | None]]) -> None:
-    """Raises UserError if a flag names a compressed file, for none is written."""
+def check_endings(named: Sequence[tuple[str, str | None]]) -> None:
+    """Raises UserError if a flag names a file of another kind than is written."""
     for flag, path in named:
-        if path is not None and (ending := Path(path).suffix).lower() in COMPRESSED:
+        written_here = ".png" if flag == "--show" else ".csv"
+        if path is not None and (ending := Path(path).suffix.lower()) in _OTHERS - {written_here}:
             raise UserError(
-                f"{flag}: {printable(path)}: nothing is compressed here; give a name without "
-                f"{ending}"
+                f"{flag}: {printable(path)}: is written as {written_here}, not as {ending}; give a "
+                f"name that ends in {written_here}"
             )
 
 

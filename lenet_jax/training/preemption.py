@@ -4,6 +4,9 @@ Windows never sends SIGTERM; there SIGBREAK (Ctrl-Break, a closed window) takes 
 
 While there is nothing to save, a signal ends the program at once, like any Ctrl-C. Inside `asked()`
 the first signal is only noted, for the loop to see at its next look; the second stops at once.
+
+At once means by an exception, which libraries may swallow: JAX has an `except:` for anything where
+it compiles. So a signal is noted then, too, and `asked()` ends what it should have ended.
 """
 
 import contextlib
@@ -40,6 +43,10 @@ class Request:
         self.came = False
 
 
+# Signals that have ended the program, or should have.
+_ended_by: list[int] = []
+
+
 def listen() -> None:
     """Lets SIGTERM end the program as Ctrl-C does, so that temporary files are removed.
 
@@ -49,8 +56,8 @@ def listen() -> None:
     startup.ready()
     if startup.is_interactive():
         return
-    for number in _heeded(TERMINATION):
-        signal.signal(number, _at_once)
+    for number in _heeded(SIGNALS):
+        signal.signal(number, _end)
 
 
 def _heeded(numbers: Sequence[signal.Signals]) -> list[signal.Signals]:
@@ -62,6 +69,9 @@ def asked() -> Iterator[Request]:
     """Notes the first signal inside the body; a second one raises KeyboardInterrupt.
 
     Outside the main thread, where Python allows no handlers, signals do what they did before.
+
+    Raises:
+      KeyboardInterrupt: a signal should have ended the program before; Terminated is one.
     """
     request = Request()
     if threading.current_thread() is not threading.main_thread():
@@ -70,16 +80,23 @@ def asked() -> Iterator[Request]:
 
     def note(number: int, frame: FrameType | None) -> None:
         if request.came:
-            _at_once(number, frame)
+            raise _exception(number)
         request.came = True
 
     before = {number: signal.signal(number, note) for number in _heeded(SIGNALS)}
     try:
+        if _ended_by:
+            raise _exception(_ended_by[0])
         yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _at_once(number: int, frame: FrameType | None) -> None:
-    raise Terminated if number in TERMINATION else KeyboardInterrupt
+def _end(number: int, frame: FrameType | None) -> None:
+    _ended_by.append(number)
+    raise _exception(number)
+
+
+def _exception(number: int) -> KeyboardInterrupt:
+    return Terminated() if number in TERMINATION else KeyboardInterrupt()
