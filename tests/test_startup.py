@@ -153,6 +153,27 @@ def test_a_signal_that_a_library_swallows_is_not_lost(number, name):
     assert (done.stdout, done.stderr) == (f"a library drops it\n{name}\n", "")
 
 
+TURNED = """
+import signal, sys
+from absl import flags
+from lenet_jax.cli import program
+def main():
+    try:
+        signal.raise_signal(int(sys.argv.pop()))
+    except KeyboardInterrupt:
+        raise RuntimeError("of a library") from None
+program.run(main, "", program.flag_values(flags.FlagValues()), [sys.argv[0]])
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_a_library_raises_an_error_for_is_no_error(number, status):
+    command = [sys.executable, "-c", TURNED, str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
+    told = "interrupted\n" if number == signal.SIGINT else "terminated\n"
+    assert (done.stderr, done.returncode) == (told, status)
+
+
 @pytest.mark.parametrize("name", ["train", "predict"])
 def test_a_kernel_outlives_what_it_runs(name, tmp_path):
     cell = f"%run {ROOT}/run_{name}.py --data=nowhere.csv --workdir=none"

@@ -127,6 +127,7 @@ def run(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _end(UNREAD)
     except UserError as error:
+        _end_at_once(preemption.ended_by())
         _end_if_lost(error.__cause__)
         _die(str(error))
     except flags.UnrecognizedFlagError as error:
@@ -140,13 +141,11 @@ def run(
         print(f"stopped: {stopped}", file=sys.stderr)
         print(f"to go on: {commands.typed(sys.argv)}", file=sys.stderr)
         _end(preemption.STOPPED)
-    except preemption.Terminated:
-        print("terminated", file=sys.stderr)
-        _end(TERMINATED)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        _end(INTERRUPTED)
+    except KeyboardInterrupt as error:
+        _end_at_once(error)
     except Exception as error:
+        # Which a library has raised something else for.
+        _end_at_once(preemption.ended_by())
         _end_if_lost(error)
         line = variables.mistaken(error)
         if isinstance(error, ModuleNotFoundError):
@@ -267,6 +266,13 @@ def _help_text(description: str, values: flags.FlagValues) -> str:
 def _die(message: str) -> NoReturn:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     _end(USER_ERROR)
+
+
+def _end_at_once(asked: KeyboardInterrupt | None) -> None:
+    if asked is not None:
+        terminated = isinstance(asked, preemption.Terminated)
+        print("terminated" if terminated else "interrupted", file=sys.stderr)
+        _end(TERMINATED if terminated else INTERRUPTED)
 
 
 def _end_if_lost(error: BaseException | None) -> None:

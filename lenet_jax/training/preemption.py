@@ -5,8 +5,9 @@ Windows never sends SIGTERM; there SIGBREAK (Ctrl-Break, a closed window) takes 
 While there is nothing to save, a signal ends the program at once, like any Ctrl-C. Inside `asked()`
 the first signal is only noted, for the loop to see at its next look; the second stops at once.
 
-At once means by an exception, which libraries may swallow: JAX has an `except:` for anything where
-it compiles. So a signal is noted then, too, and `asked()` ends what it should have ended.
+At once means by an exception, which libraries may swallow, or raise another for: JAX has an
+`except:` for anything where it compiles. So a signal is noted then, too, and `asked()` ends what it
+should have ended.
 """
 
 import contextlib
@@ -85,12 +86,17 @@ def asked() -> Iterator[Request]:
 
     before = {number: signal.signal(number, note) for number in _heeded(SIGNALS)}
     try:
-        if _ended_by:
-            raise _exception(_ended_by[0])
+        if (ended := ended_by()) is not None:
+            raise ended
         yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def ended_by() -> KeyboardInterrupt | None:
+    """What a signal has raised to end the program, whatever has become of it since."""
+    return _exception(_ended_by[0]) if _ended_by else None
 
 
 def _end(number: int, frame: FrameType | None) -> None:
