@@ -14,7 +14,8 @@ import pytest
 import lenet_jax
 from lenet_jax.errors import UserError
 from lenet_jax.inference import predict
-from lenet_jax.runs import checksums, compilation_cache, mirror, workdir
+from lenet_jax.runs import checksums, compilation_cache, workdir
+from lenet_jax.runs.copies import FINISHED, folders
 from lenet_jax.runs.mirror import Mirror
 from support import recipe, runs
 
@@ -71,11 +72,9 @@ def test_each_copy_is_whole_and_a_run_to_predict_with(once):
         if copy.name != compilation_cache.FOLDER:
             assert checksums.damage(copy) is None
     assert_same_run(once / "run", once / "drive" / str(kept[-1]))
-    assert_same_run(once / "run", once / "drive" / mirror.FINISHED)
+    assert_same_run(once / "run", once / "drive" / FINISHED)
     report = workdir.REPORT + "/report.html"
-    assert (once / "drive" / mirror.FINISHED / report).read_bytes() == (
-        once / "run" / report
-    ).read_bytes()
+    assert (once / "drive" / FINISHED / report).read_bytes() == (once / "run" / report).read_bytes()
     assert not list((once / "drive").glob(".*"))
 
 
@@ -90,7 +89,7 @@ def test_a_finished_run_comes_back_finished(where, once):
 
 def test_a_run_goes_on_from_its_newest_whole_copy(where, once, capsys):
     shutil.rmtree(where / "run")
-    shutil.rmtree(where / "drive" / mirror.FINISHED)
+    shutil.rmtree(where / "drive" / FINISHED)
     newest = where / "drive" / str(steps(where)[-1])
     # The system's own half: a file that is there and empty.
     max(newest.rglob("*"), key=lambda path: path.stat().st_size).write_bytes(b"")
@@ -102,14 +101,14 @@ def test_a_run_goes_on_from_its_newest_whole_copy(where, once, capsys):
     assert any(line.startswith("Going on from epoch 1 of 2") for line in told)
     assert_same_run(where / "run", once / "run")
     assert checksums.damage(newest) is None
-    assert checksums.damage(where / "drive" / mirror.FINISHED) is None
+    assert checksums.damage(where / "drive" / FINISHED) is None
 
 
 @pytest.mark.parametrize("harm", ["cut", "missing", "flipped", "no sums", "empty folder"])
 def test_any_half_copy_is_named_and_the_one_before_taken(where, harm, capsys):
     shutil.rmtree(where / "run")
     drive = where / "drive"
-    shutil.rmtree(drive / mirror.FINISHED)
+    shutil.rmtree(drive / FINISHED)
     *_, before, newest = steps(where)
     files = [path for path in (drive / str(newest)).rglob("*") if path.is_file()]
     largest = max(files, key=lambda path: path.stat().st_size)
@@ -134,7 +133,7 @@ def test_any_half_copy_is_named_and_the_one_before_taken(where, harm, capsys):
 
 
 def test_the_newer_of_the_two_is_gone_on_from(where, capsys):
-    shutil.rmtree(where / "drive" / mirror.FINISHED)
+    shutil.rmtree(where / "drive" / FINISHED)
     *_, before, newest = steps(where)
     copies = Mirror(where / "run", where / "drive")
     metrics = (where / "run" / workdir.METRICS).read_bytes()
@@ -145,6 +144,21 @@ def test_the_newer_of_the_two_is_gone_on_from(where, capsys):
     assert copies.restore(before) == newest
     assert runs.newest(where / "run").name == str(newest)
     assert capsys.readouterr().err == ""
+
+
+def test_what_somebody_has_in_the_workdir_is_not_restored_over(where):
+    run = where / "run"
+    beside = run.rename(where / "before")
+    (run / "export").mkdir(parents=True)
+    mine = {"notes.txt": "mine", "export/lenet5.h": "mine"}
+    for name, content in mine.items():
+        (run / name).write_text(content)
+    kept = where / "drive" / FINISHED
+    (kept / "notes.txt").write_text("of the run")
+    (kept / "export").mkdir()
+    Mirror(run, where / "drive").restore(None)
+    assert_same_run(run, beside)
+    assert {name: (run / name).read_text() for name in mine} == mine
 
 
 def test_a_mirror_of_another_run_is_refused_before_anything_is_written(where):
@@ -169,7 +183,7 @@ def test_a_checkpoint_that_goes_while_it_is_copied_is_no_fault_of_the_mirror(whe
     copies._copy("6", 6, [])
     assert not (where / "other/6").exists()
     # Whole at its source and not where it was copied to, the disk is at fault.
-    assert [path.name for path in mirror.folders(where / "other")] == [mirror.FINISHED]
+    assert [path.name for path in folders(where / "other")] == [FINISHED]
 
 
 def test_what_somebody_puts_into_a_copy_is_kept(where, capsys):
@@ -183,7 +197,7 @@ def test_what_somebody_puts_into_a_copy_is_kept(where, capsys):
     assert f"kept as {oldest}.kept" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [mirror.FINISHED, "12"])
+@pytest.mark.parametrize("name", [FINISHED, "12"])
 def test_a_file_with_the_name_of_a_copy_is_refused(where, name):
     (where / "new").mkdir()
     (where / "new" / name).write_text("mine")
@@ -197,7 +211,7 @@ def test_two_runs_do_not_share_a_mirror(where):
     first.copy()
     with pytest.raises(UserError, match=r"shared: another run copies to it, too \(.*--mirror of"):
         second.copy()
-    assert checksums.damage(where / "shared" / mirror.FINISHED) is None
+    assert checksums.damage(where / "shared" / FINISHED) is None
     # The first goes on.
     first.copy()
 
@@ -291,7 +305,7 @@ def test_a_machine_that_ends_and_is_gone_costs_nothing_but_time(tmp_path, traine
         _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err.decode()
     assert_same_run(tmp_path / "run", trained)
-    assert_same_run(drive / mirror.FINISHED, trained)
+    assert_same_run(drive / FINISHED, trained)
 
 
 def test_programs_go_along_and_half_of_one_is_compiled_again(tmp_path, capsys):

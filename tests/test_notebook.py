@@ -10,7 +10,8 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from lenet_jax.runs import checksums, mirror, workdir
+from lenet_jax.runs import checksums, workdir
+from lenet_jax.runs.copies import FINISHED
 from lenet_jax.submission import writer
 
 PATH = Path(__file__).parent.parent / "notebooks" / "colab.ipynb"
@@ -78,7 +79,7 @@ def test_the_notebook_runs_from_a_clean_kernel(tmp_path, monkeypatch):
     assert told[0].startswith(f"This machine, on the CPU: Python {version}, jax ")
     assert "2 x cpu" in told[0]
     assert any(re.search(r"^Compiling .*train_until.*: \d+ s so far$", text, re.M) for text in told)
-    assert checksums.damage(tmp_path / "drive" / mirror.FINISHED) is None
+    assert checksums.damage(tmp_path / "drive" / FINISHED) is None
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -15,7 +15,7 @@ with packages.required():
     from lenet_jax.config import Config
     from lenet_jax.data import Dataset
     from lenet_jax.errors import UserError
-    from lenet_jax.runs import mirror, workdir, written
+    from lenet_jax.runs import copies, mirror, workdir, written
     from lenet_jax.submission import outputs
     from lenet_jax.training import tensorboard
 
@@ -98,8 +98,11 @@ class _Prediction:
           UserError: it must not.
         """
         self._output = output
-        copies = [("--mirror", path) for path in mirror.folders(MIRROR.value)]
-        read = [*outputs.inputs(WORKDIR.value, DATA.value), *copies, ("--config", recipe_file)]
+        read = [
+            *outputs.inputs(WORKDIR.value, DATA.value),
+            *(("--mirror", path) for path in copies.folders(MIRROR.value)),
+            ("--config", recipe_file),
+        ]
         written.check([("--predict", output)], overwrite=OVERWRITE.value, inputs=read)
         outputs.check_endings([("--predict", output)])
 

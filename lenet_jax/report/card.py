@@ -12,7 +12,8 @@ from lenet_jax.data import leakage
 from lenet_jax.environment import commands
 from lenet_jax.files import printable
 from lenet_jax.report.markdown import code, table
-from lenet_jax.runs.workdir import CARD_TAGS, Record
+from lenet_jax.runs.signs import OF_CARD
+from lenet_jax.runs.workdir import Record
 
 if TYPE_CHECKING:
     from lenet_jax.training.result import Result
@@ -140,7 +141,7 @@ def _head(result: "Result") -> str:
         "license: apache-2.0",
         "library_name: flax",
         "pipeline_tag: image-classification",
-        CARD_TAGS,
+        OF_CARD,
     ]
     known = record.data_source.startswith(("kaggle", "sample", "mnist"))
     if known:

@@ -5,8 +5,7 @@ import dataclasses
 import html
 from collections.abc import Sequence
 
-# In the head of every page, and of no other file.
-GENERATOR = '<meta name="generator" content="lenet-jax">'
+from lenet_jax.runs.signs import OF_PAGE
 
 # Pixels of a window up to which the narrow pictures are shown.
 NARROW = 640
@@ -69,7 +68,7 @@ def page(title: str, facts: Table, sections: Sequence[Section]) -> str:
 <html lang="en">
 <head>
 <meta charset="utf-8">
-{GENERATOR}
+{OF_PAGE}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{name}</title>
 <style>{_STYLE}</style>

@@ -16,15 +16,14 @@ from lenet_jax.report.curves import draw_curves, draw_narrow_curves
 from lenet_jax.report.figures import png
 from lenet_jax.report.galleries import draw_augmented, draw_mistakes, worst_mistakes
 from lenet_jax.report.layer_maps import draw_layers
-from lenet_jax.report.page import GENERATOR, Section, Table, page
+from lenet_jax.report.page import Section, Table, page
 from lenet_jax.report.reliability import draw_reliability
 from lenet_jax.report.sweeps import draw_sweep
-from lenet_jax.runs import foreign
+from lenet_jax.runs import foreign, signs
+from lenet_jax.runs.signs import PAGE
 
 if TYPE_CHECKING:
     from lenet_jax.training.result import Result
-
-PAGE = "report.html"
 
 
 def write_report(result: "Result", inside: Sequence[Section], folder: Path) -> None:
@@ -53,10 +52,7 @@ def write_report(result: "Result", inside: Sequence[Section], folder: Path) -> N
 
 def _is_free(folder: Path) -> bool:
     """Whether nothing is in a folder, or the report of a run."""
-    there = folder / PAGE
-    if there.is_file():
-        return GENERATOR.encode() in there.read_bytes()[:1000]
-    return not folder.is_dir() or not any(folder.iterdir())
+    return signs.is_report(folder) or not folder.is_dir() or not any(folder.iterdir())
 
 
 def title(result: "Result") -> str:

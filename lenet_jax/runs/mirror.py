@@ -18,14 +18,14 @@ from pathlib import Path
 
 from lenet_jax.errors import UserError
 from lenet_jax.files import is_remote, make_folder, printable
-from lenet_jax.runs import checksums, compilation_cache, foreign, workdir
+from lenet_jax.runs import checksums, compilation_cache, copies, foreign, workdir
 
-FINISHED = "finished"
 # How often the workdir is looked at for a new checkpoint.
 SECONDS = 1.0
 _TEMPORARY = ".copying"
-# Beside the checkpoint, all that the rest of a run depends on.
-_OF_A_STEP = (workdir.CONFIG, workdir.METRICS)
+# What is restored whatever stands there; all else in a workdir is somebody's, or the same.
+_NUMBERS = (workdir.CONFIG, workdir.METRICS, workdir.NETWORKS, workdir.CALIBRATION)
+_NO_FILES = (workdir.CHECKPOINTS, checksums.NAME)
 
 
 class Mirror:
@@ -62,7 +62,7 @@ class Mirror:
             )
         make_folder(self.folder)
         for path in self.folder.iterdir():
-            if _has_name(path) and not _is_copy(path):
+            if copies.has_name(path) and not copies.is_copy(path):
                 raise UserError(
                     f"{printable(path)}: is no copy of a run, but has its name; give a --mirror of "
                     "its own, a new folder for instance"
@@ -70,7 +70,7 @@ class Mirror:
         self._programs = programs
         # The newest first.
         self._complete: list[str] = []
-        for name in _copies(self.folder):
+        for name in copies.names(self.folder):
             damage = checksums.damage(self.folder / name)
             if damage is None:
                 self._complete.append(name)
@@ -78,7 +78,7 @@ class Mirror:
                 _warn(f"{printable(self.folder / name)}: half-copied ({damage}); passed over")
         for left in self.folder.glob(f".*{_TEMPORARY}"):
             _warn(f"{printable(left)}: half-copied; passed over")
-        self._passed_over = set(_copies(self.folder)) - set(self._complete)
+        self._passed_over = set(copies.names(self.folder)) - set(self._complete)
 
     def check_same_run(self, asked: workdir.Record) -> None:
         """Raises UserError if the mirror is of a run with another config, other data or teacher."""
@@ -104,7 +104,7 @@ class Mirror:
         """
         restored: set[int] = set()
         for name in self._complete:
-            for step in _steps(self.folder / name):
+            for step in copies.steps(self.folder / name):
                 newer = bool(restored) or step > (-1 if start is None else start)
                 if newer and step not in restored and self._restore(name, step, not restored):
                     restored.add(step)
@@ -123,14 +123,15 @@ class Mirror:
                 _warn(f"{printable(self.folder / name)}: half-copied ({damage}); passed over")
                 return False
             for path in list(temporary.iterdir()) if with_files else ():
-                if path.name not in (workdir.CHECKPOINTS, checksums.NAME):
-                    _replace(path, self.run / path.name)
+                target = self.run / path.name
+                if path.name in _NUMBERS or not (path.name in _NO_FILES or target.exists()):
+                    path.replace(target)
             # Last: with a checkpoint in it the workdir is one to go on from.
-            there = _checkpoint(self.run, step)
+            there = copies.checkpoint(self.run, step)
             if there.exists() and checksums.damage(there) is not None:
                 foreign.set_aside(there)
             if not there.exists():
-                _checkpoint(temporary, step).rename(there)
+                copies.checkpoint(temporary, step).rename(there)
         except OSError as error:
             raise _refused(self.run, "restored", error) from None
         finally:
@@ -166,7 +167,7 @@ class Mirror:
     def _copy_until(self, ended: threading.Event) -> None:
         refused: list[int] = []
         while not ended.wait(SECONDS):
-            steps = _steps(self.run)
+            steps = copies.steps(self.run)
             # Not again and again what has just been refused.
             if steps and steps == refused:
                 continue
@@ -185,7 +186,7 @@ class Mirror:
         Raises:
           UserError: the mirror cannot be written.
         """
-        steps = _steps(self.run)
+        steps = copies.steps(self.run)
         try:
             if self._programs is not None:
                 self._programs.copy()
@@ -193,22 +194,22 @@ class Mirror:
             if steps and workdir.is_finished(self.run):
                 named = (path for path in self.run.iterdir() if not path.name.startswith("."))
                 beside = [path for path in named if path.name != workdir.CHECKPOINTS]
-                self._copy(FINISHED, steps[0], beside)
+                self._copy(copies.FINISHED, steps[0], beside)
         except OSError as error:
             raise _refused(self.folder, "copied to", error) from None
 
     def _copy_steps(self, steps: list[int]) -> None:
         """Copies checkpoints, the newest first; removes copies that the workdir has given up."""
-        others = set(_copies(self.folder)) - set(self._complete) - self._passed_over
+        others = set(copies.names(self.folder)) - set(self._complete) - self._passed_over
         if others:
             raise UserError(
                 f"{printable(self.folder)}: another run copies to it, too ({', '.join(others)}); "
                 "what is in the workdir is whole; give each a --mirror of its own"
             )
         for step in steps:
-            beside = [self.run / name for name in _OF_A_STEP if (self.run / name).exists()]
+            beside = [self.run / name for name in copies.OF_A_STEP if (self.run / name).exists()]
             self._copy(str(step), step, beside)
-        given_up = set(_copies(self.folder)) - {FINISHED, *map(str, steps)}
+        given_up = set(copies.names(self.folder)) - {copies.FINISHED, *map(str, steps)}
         for name in given_up if steps and str(steps[0]) in self._complete else ():
             if int(name) < steps[0]:
                 self._remove(name)
@@ -220,10 +221,10 @@ class Mirror:
             return
         temporary = self.folder / f".{name}{_TEMPORARY}"
         shutil.rmtree(temporary, ignore_errors=True)
-        source = _checkpoint(self.run, step)
+        source = copies.checkpoint(self.run, step)
         with contextlib.suppress(FileNotFoundError):
             checksums.copy(self.run, [*beside, source], temporary)
-        damage = checksums.damage(_checkpoint(temporary, step)) or checksums.damage(temporary)
+        damage = checksums.damage(copies.checkpoint(temporary, step)) or checksums.damage(temporary)
         if damage is not None:
             # If it is no longer whole, the run has given it up meanwhile, and has newer ones.
             if checksums.damage(source) is None:
@@ -246,50 +247,6 @@ class Mirror:
             shutil.rmtree(gone)
         if name in self._complete:
             self._complete.remove(name)
-
-
-def folders(folder: str | os.PathLike[str] | None) -> list[Path]:
-    """The copies in a mirror and the place for that of the finished run; none without a mirror."""
-    if folder is None or not Path(folder).is_dir():
-        return []
-    return [Path(folder) / name for name in {FINISHED, *_copies(Path(folder))}]
-
-
-def _copies(folder: Path) -> list[str]:
-    """Names of the copies in a mirror, the newest first."""
-    names = [path.name for path in folder.iterdir() if path.is_dir()]
-    steps = sorted((name for name in names if name.isdecimal()), key=int, reverse=True)
-    return [FINISHED, *steps] if FINISHED in names else steps
-
-
-def _has_name(path: Path) -> bool:
-    """Whether it is called like a copy."""
-    return path.name == FINISHED or path.name.isdecimal()
-
-
-def _is_copy(path: Path) -> bool:
-    """Whether it is a copy, even one that is cut short."""
-    if not path.is_dir():
-        return False
-    there = {entry.name for entry in path.iterdir()}
-    signs = {checksums.NAME, workdir.CHECKPOINTS, *_OF_A_STEP}
-    return not there or bool(there & signs)
-
-
-def _checkpoint(folder: Path, step: int) -> Path:
-    return folder / workdir.CHECKPOINTS / str(step)
-
-
-def _steps(folder: Path) -> list[int]:
-    """Of the checkpoints in a workdir, the newest first."""
-    names = (path.name for path in (folder / workdir.CHECKPOINTS).glob("*"))
-    return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
-
-
-def _replace(path: Path, target: Path) -> None:
-    if target.is_dir():
-        shutil.rmtree(target)
-    path.replace(target)
 
 
 def _refused(folder: Path, done: str, error: OSError | UserError) -> UserError:

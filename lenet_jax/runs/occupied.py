@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lenet_jax.errors import UserError
 from lenet_jax.files import printable, to_path
-from lenet_jax.runs import checksums, workdir
+from lenet_jax.runs import checksums, signs, workdir
 
 # What a run writes there; the lock, which it leaves as it is, is not among them.
 _NAMES = (
@@ -75,4 +75,4 @@ def check_free(folder: str | os.PathLike[str]) -> None:
 def _is_taken(path: Path) -> bool:
     if path.is_dir():
         return any(path.iterdir())
-    return path.exists() and not (path.name == workdir.CARD and workdir.is_card(path))
+    return path.exists() and not (path.name == workdir.CARD and signs.is_card(path))

@@ -22,7 +22,7 @@ from lenet_jax.files import (
     to_path,
     write_atomically,
 )
-from lenet_jax.runs import columns, tables
+from lenet_jax.runs import columns, signs, tables
 
 CHECKPOINTS = "checkpoints"
 CONFIG = "config.json"
@@ -31,9 +31,6 @@ NETWORKS = "networks.csv"
 CALIBRATION = "calibration.json"
 REPORT = "report"
 CARD = "README.md"
-
-# In the head of every model card, and of no other file.
-CARD_TAGS = "tags: [jax, flax, lenet-5, mnist, digit-recognizer]"
 
 LOCK = ".lock"
 
@@ -224,15 +221,7 @@ def _has_lost_calibration(workdir: str | os.PathLike[str], record: Record) -> bo
 
 def is_finished(workdir: str | os.PathLike[str]) -> bool:
     """Whether a run has come to its end: its model card is the last file that it writes."""
-    return is_card(to_path(workdir) / CARD)
-
-
-def is_card(path: Any) -> bool:
-    """Whether a file is the model card of a run, with whatever somebody has added."""
-    try:
-        return CARD_TAGS.encode() in path.read_bytes()
-    except OSError:
-        return False
+    return signs.is_card(to_path(workdir) / CARD)
 
 
 def epochs_done(workdir: str | os.PathLike[str], record: Record) -> int:
