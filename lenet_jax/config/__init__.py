@@ -2,15 +2,14 @@
 
 from lenet_jax.config.activations import ACTIVATIONS
 from lenet_jax.config.fields import (
-    MESH_AXES,
     OPTIMIZERS,
     SUBSAMPLINGS,
     SWEPT,
     Config,
     documented,
-    mesh_sizes,
 )
 from lenet_jax.config.mapping import DELETED, differences, from_mapping, unknown_field
+from lenet_jax.config.mesh_sizes import MESH_AXES, mesh_sizes
 
 __all__ = [
     "ACTIVATIONS",

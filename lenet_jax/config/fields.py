@@ -1,18 +1,17 @@
 """The frozen, validated `Config` that everything else is given, and the table of its fields."""
 
 import dataclasses
-import re
 from typing import Any
 
 from lenet_jax import sweep
 from lenet_jax.config.activations import ACTIVATIONS
+from lenet_jax.config.mesh_sizes import mesh_sizes
 from lenet_jax.config.table import Range, check_model, checked, described, field
 from lenet_jax.errors import UserError
 
 SUBSAMPLINGS = ("pool_act", "act_pool")
 FIRST_FILTERS = ("he_normal", "whitened")
 OPTIMIZERS = ("adamw", "muon", "sgd")
-MESH_AXES = ("member", "batch")
 
 
 FRACTION = Range(0, 1, open_high=True)
@@ -276,29 +275,6 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """All fields in the order of their declaration."""
         return dataclasses.asdict(self)
-
-
-def mesh_sizes(mesh: str, members: int) -> tuple[int, int] | None:
-    """Sizes of the (member, batch) axes that `Config.mesh` asks for, None for `auto`.
-
-    Raises:
-      UserError: it is not of the form `member:4,batch:2`, or members cannot be split so.
-    """
-    if mesh == "auto":
-        return None
-    sizes: dict[str, int] = {}
-    for part in mesh.split(","):
-        axis, _, size = part.strip().partition(":")
-        if axis not in MESH_AXES or axis in sizes or not re.fullmatch("[1-9][0-9]{0,6}", size):
-            raise UserError(f"config.mesh={mesh!r}: give auto, or sizes like member:4,batch:2")
-        sizes[axis] = int(size)
-    member, batch = (sizes.get(axis, 1) for axis in MESH_AXES)
-    if members % member:
-        raise UserError(
-            f"config.mesh={mesh!r}: {members} member{'s' * (members > 1)} cannot be split evenly "
-            f"over member:{member}; config.members must be a multiple of it"
-        )
-    return member, batch
 
 
 def documented() -> dict[str, str]:
