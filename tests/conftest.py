@@ -22,9 +22,14 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 import filelock
 import jax
 import pytest
+from hypothesis import settings
 
 from lenet_jax.distributed import mesh
 from support import recipe
+
+# A machine that others work on, too, is slow now and then.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 # A shell has what runs in its background ignore Ctrl-C, and so would all that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

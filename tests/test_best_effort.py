@@ -1,6 +1,7 @@
 """What only shows never fails what counts: streams, pictures, the report and the card."""
 
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 import lenet_jax
 from lenet_jax.errors import UserError
-from lenet_jax.report import best_effort
+from lenet_jax.report import best_effort, closing
 from lenet_jax.runs import workdir
 from lenet_jax.training import logging
 from support import recipe
@@ -56,6 +57,20 @@ def test_a_run_ends_well_without_a_stream_a_backend_or_a_report(trained, tmp_pat
     made, first = (folder / "report" for folder in (tmp_path / "run", trained))
     assert {path.name for path in made.iterdir()} == {path.name for path in first.iterdir()}
     assert (made / "confusion.png").read_bytes() == (first / "confusion.png").read_bytes()
+
+
+def test_what_a_finished_run_has_lost_is_told(trained, tmp_path):
+    run = str(shutil.copytree(trained, tmp_path / "run"))
+    assert closing.lacking(run, "this") == []
+    assert f"Done: {recipe.EPOCHS} epochs in " in closing.lines(run, "sample")
+    workdir.write_metrics(run, workdir.read_metrics(run)[:-1])
+    (tmp_path / "run/report/report.html").write_text("mine")
+    assert closing.lacking(run, "this") == [
+        f"WARNING: {run}: metrics.csv lacks some of its epochs, and what was in them is lost",
+        f"WARNING: {run}: its report is gone; to make it again: this",
+    ]
+    # Of no epoch before the last.
+    assert closing.lines(run, "sample").splitlines()[0] == f"Done: {recipe.EPOCHS} epochs"
 
 
 @pytest.mark.parametrize("redirections", ["<&- >&- 2>&-", ">/dev/full 2>/dev/full"])

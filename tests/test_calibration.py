@@ -29,7 +29,7 @@ def test_the_temperature_that_spoilt_probabilities_is_found(temperature):
         assert calibration.expected_error(spoilt_NxK, labels_N) > 0.03
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(0.03, 30), st.integers(0, 100), st.integers(1, 300))
 def test_the_temperature_is_the_one_that_a_search_finds(temperature, seed, count):
     probabilities_NxK, labels_N = honest(count, seed)
@@ -51,7 +51,7 @@ def test_the_temperature_is_the_one_that_a_search_finds(temperature, seed, count
     np.testing.assert_allclose(found, searched.x, atol=1e-3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(0.05, 20), st.integers(0, 100))
 def test_a_temperature_keeps_the_order_of_the_classes(temperature, seed):
     probabilities_NxK, _ = honest(20, seed)

@@ -213,7 +213,7 @@ def test_compiled_programs_are_kept_where_they_can_be(tmp_path, monkeypatch):
 LABEL_LISTS = st.lists(st.integers(0, 4), min_size=1, max_size=60)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(labels=LABEL_LISTS, fraction=st.floats(0, 0.99), seed=st.integers(0, 2**32 - 1))
 def test_holdout_parts_the_rows_by_class(labels, fraction, seed):
     labels_N = np.array(labels, np.int32)
@@ -237,7 +237,7 @@ def test_holdout_parts_the_rows_by_class(labels, fraction, seed):
             np.testing.assert_array_equal(ours, expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(labels=LABEL_LISTS, k=st.integers(0, 6), seed=st.integers(0, 2**32 - 1))
 def test_folds_hold_every_row_out_once(labels, k, seed):
     labels_N = np.array(labels, np.int32)

@@ -33,7 +33,7 @@ def edited(row, column, cell):
 # --- what is read right
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(
     rows=st.integers(1, 4),
     seed=st.integers(0, 2**32 - 1),
@@ -232,7 +232,7 @@ def oracle(content):
     return np.stack([columns[name] for name in PIXELS], 1).reshape(-1, 28, 28), columns.get("label")
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(150))
 @given(st.lists(MUTATION, min_size=1, max_size=3))
 def test_a_mutated_csv_is_read_right_or_refused_in_one_line(mutations):
     content = mutated(TRAIN, mutations)

@@ -438,7 +438,6 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize("name", MUTATED)
 @settings(
     max_examples=examples(25),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(mutations=st.lists(MUTATION, min_size=1, max_size=3))

@@ -117,7 +117,6 @@ def test_a_file_above_the_bound_is_not_read(tmp_path, monkeypatch):
 
 @settings(
     max_examples=examples(100),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

@@ -166,7 +166,6 @@ def test_a_zip_of_too_many_files(tmp_path, monkeypatch):
 )
 @settings(
     max_examples=examples(60),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(mutations=st.lists(MUTATION, min_size=1, max_size=3))
@@ -182,7 +181,6 @@ def test_a_mutated_archive_is_read_right_or_refused_in_one_line(tmp_path, good, 
 
 @settings(
     max_examples=examples(60),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.sampled_from([b"", b"PK\x03\x04", b"\x1f\x8b\x08"]), st.binary(max_size=200))

@@ -91,7 +91,7 @@ def test_kaggles_training_digits_on_their_side_are_refused_too():
         assemble.dataset(on_their_side, train.labels_N, asked, "x.csv")
 
 
-@settings(max_examples=examples(10), deadline=None)
+@settings(max_examples=examples(10))
 @given(st.integers(0, 2**32), st.floats(0, 0.9), st.floats(0.6, 1), st.booleans())
 def test_another_half_of_any_set_is_not_told(seed, background, brightness, symmetric):
     """Things of ten classes as Fashion-MNIST's: grey, up to the edge, alike in a mirror or not."""
@@ -207,7 +207,7 @@ def test_a_run_on_dark_digits_takes_light_ones_for_strange():
     assert "are light on dark, unlike" in prediction_warning(kept, UNSEEN)
 
 
-@settings(max_examples=examples(20), deadline=None)
+@settings(max_examples=examples(20))
 @given(st.integers(0, 2**32), st.sampled_from(orientation.TURNS))
 def test_the_numbers_change_as_the_digits_do(seed, turn):
     digits = np.random.default_rng(seed).choice(UNSEEN.images_NxHxW, 20)

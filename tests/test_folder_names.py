@@ -47,7 +47,6 @@ NAMES = st.one_of(
 
 @settings(
     max_examples=examples(16),
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 @example("Digits [2026]")

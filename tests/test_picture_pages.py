@@ -360,7 +360,6 @@ def several(tmp_path_factory):
 
 @settings(
     max_examples=examples(20),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(kind=st.integers(0, 5), mutations=st.lists(MUTATION, min_size=1, max_size=3))

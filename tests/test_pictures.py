@@ -242,14 +242,14 @@ def test_every_kind_of_picture_is_read(content, tmp_path):
     assert np.corrcoef(image.ravel(), expected.ravel())[0, 1] > 0.9
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(content=st.binary(max_size=300))
 def test_any_bytes_give_one_line(content, fuzzed):
     fuzzed.write_bytes(content)
     assert refused(pictures.load, fuzzed, "x.png").startswith("x.png: ")
 
 
-@settings(max_examples=examples(250), deadline=None)
+@settings(max_examples=examples(250))
 @given(
     content=st.sampled_from([*WHOLE.values()]), mutations=st.lists(MUTATION, min_size=1, max_size=4)
 )
@@ -266,7 +266,7 @@ def test_damaged_pictures_give_digits_or_one_line(content, mutations, fuzzed):
         assert (dataset.images_NxHxW.max((1, 2)) == 255).all()
 
 
-@settings(max_examples=examples(40), deadline=None)
+@settings(max_examples=examples(40))
 @given(
     height=st.integers(1, 300), width=st.integers(1, 300), marks=st.integers(0, 20),
     seed=st.integers(0, 2**31), deskew=st.booleans(),

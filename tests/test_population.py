@@ -13,7 +13,7 @@ from support.digit_files import refused
 LABELS = (np.arange(103) % 10).astype(np.int32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     members=st.integers(1, 3),
     folds=st.sampled_from([0, 2, 3, 7]),

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -177,7 +178,11 @@ def test_another_config_or_other_data_is_refused(where):
 
 def test_the_report_of_an_existing_run_is_the_same(where, tmp_path):
     shutil.copytree(where / "run", tmp_path / "run", ignore=shutil.ignore_patterns("report"))
-    done = predict("--report", "--data=sample", "--workdir=run", cwd=tmp_path)
+    line = train_again(cwd=tmp_path).stderr.splitlines()[-1]
+    assert line.startswith("WARNING: run: its report is gone; to make it again: ")
+    flags = shlex.split(line.partition("again: ")[2])[2:]
+    assert flags == ["--workdir=run", "--data=sample", "--report"]
+    done = predict(*flags, cwd=tmp_path)
     assert done.stdout == "Wrote run/report/report.html\n"
     before, after = (sorted((folder / "run/report").iterdir()) for folder in (where, tmp_path))
     assert [path.name for path in before] == [path.name for path in after]

@@ -162,7 +162,7 @@ def test_what_is_no_confusion_is_refused(matrix_KxK):
 # Galleries
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 9), max_size=30), st.integers(0, 1000))
 def test_the_most_confident_mistake_comes_first(labels, seed):
     labels_N = np.array(labels, np.int32)
@@ -244,7 +244,7 @@ def test_a_grid_takes_at_most_a_hundred_digits(count, height):
 # Reliability
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.integers(0, 1000))
 def test_calibration_is_that_of_its_definition(labels, seed):
     labels_N = np.array(labels, np.int32)

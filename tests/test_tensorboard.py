@@ -1,3 +1,4 @@
+import shutil
 import sys
 
 import pytest
@@ -42,6 +43,26 @@ def test_every_number_of_a_row_is_an_event_of_its_step(tmp_path):
         ("accuracy/holdout", 5): 0.9,
         ("loss/train", 10): 0.25,
     }
+
+
+def test_rows_from_before_it_was_asked_for_are_told_too(trained, tmp_path):
+    folder = tmp_path / tensorboard.FOLDER
+    rows = [row(1, train_loss=0.5), row(2, train_loss=0.25)]
+    workdir.write_metrics(tmp_path, rows)
+    with tensorboard.writer(tmp_path) as log:
+        pass
+    assert not folder.exists()
+    with tensorboard.writer(tmp_path) as log:
+        log(rows[1])
+    assert scalars(folder) == {("loss/train", 5): 0.5, ("loss/train", 10): 0.25}
+    run = shutil.copytree(trained, tmp_path / "finished")
+    for _ in range(2):
+        with tensorboard.writer(run):
+            pass
+    (written,) = (run / tensorboard.FOLDER).iterdir()
+    last = workdir.read_metrics(run)[-1]
+    told = scalars(written.parent)[("loss/train", int(last["step"]))]
+    assert told == pytest.approx(last["train_loss"])
 
 
 def test_a_column_is_declared_once_and_shows_everywhere(tmp_path):

@@ -119,7 +119,7 @@ def test_what_a_run_writes_is_no_place_for_a_submission(where, name):
     assert files(where) == before
 
 
-@pytest.mark.parametrize("name", RUNS_OWN)
+@pytest.mark.parametrize("name", [*RUNS_OWN, "METRICS.csv"])
 def test_nor_is_what_another_run_writes(where, name):
     # Nor one that was ended before it had saved anything.
     (where / "begun").mkdir()
@@ -133,6 +133,16 @@ def test_nor_is_what_another_run_writes(where, name):
         with pytest.raises(UserError, match="keeps its own files"):
             writer.write(path, np.array([1]), overwrite=True)
         written.check([("--output", where / run_ / "submission.csv")], overwrite=False)
+
+
+@pytest.mark.parametrize("name", ["run/checkpoints/6/inner", "run/report/second"])
+def test_nor_is_that_a_place_for_a_run(where, name):
+    before = files(where)
+    for flags in ((), ("--overwrite",)):
+        command = (*TRAIN, f"--workdir={name}", *flags)
+        line = told(program(*command, cwd=where, status=2))
+        assert f"{name}: is where the run in " in line
+    assert files(where) == before
 
 
 def test_nor_is_a_recipe(tmp_path):

@@ -67,11 +67,14 @@ def _export() -> None:
         raise flags.Error("--int8 is for --format=onnx")
     record = workdir.read_run(WORKDIR.value, say=program.tell)
     program.start_jax()
-    from lenet_jax.export import Signature, run, serve
+    from lenet_jax.export import Signature, run, serve, writing
 
     asked, kind = Signature(pixels=INPUT.value, batch=BATCH.value), "int8" * INT8.value
     which = kind or format, OUTPUT.value, CHECKPOINT.value
     output = run.write_run(WORKDIR.value, record, *which, asked, overwrite=OVERWRITE.value)
     print(f"Wrote {output}")
+    *_, golden = writing.files_of(output, "int8")
+    if format == "onnx" and not kind and golden.exists():
+        program.tell(f"WARNING: {golden} is of an export before, and of another network than this")
     if SERVE.value:
         serve.serve(output, PORT.value, say=functools.partial(print, flush=True))

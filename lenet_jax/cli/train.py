@@ -60,7 +60,7 @@ def _train(recipe: Config, recipe_file: str) -> None:
     dataset = reading.load(*how, transposed=TRANSPOSED.value)
     program.tell(data.training_warning(dataset))
     from lenet_jax.distributed import multihost
-    from lenet_jax.report import best_effort, build
+    from lenet_jax.report import best_effort, build, closing
     from lenet_jax.training import loop
 
     if prediction is not None:
@@ -74,15 +74,17 @@ def _train(recipe: Config, recipe_file: str) -> None:
     if prediction is not None:
         # Before the report: it is what the run is for.
         prediction.write()
+    digits = [f"--data={DATA.value}", *["--transposed"] * TRANSPOSED.value]
+    report = commands.command("predict", f"--workdir={WORKDIR.value}", *digits, "--report")
     if result is not None:
-        digits = [f"--data={DATA.value}", *["--transposed"] * TRANSPOSED.value]
-        report = commands.command("predict", f"--workdir={WORKDIR.value}", *digits, "--report")
         again = best_effort.Again(report, commands.typed(sys.argv))
         build.write_report(WORKDIR.value, result, again, program.tell)
     if kept_in is not None:
         kept_in.copy()
     if multihost.first():
-        print(build.closing(WORKDIR.value, DATA.value, predicted=prediction is not None))
+        for line in closing.lacking(WORKDIR.value, report) if result is None else ():
+            program.tell(line)
+        print(closing.lines(WORKDIR.value, DATA.value, predicted=prediction is not None))
 
 
 class _Prediction:

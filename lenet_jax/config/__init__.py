@@ -9,7 +9,7 @@ from lenet_jax.config.fields import (
     documented,
 )
 from lenet_jax.config.mapping import DELETED, differences, from_mapping, unknown_field
-from lenet_jax.config.mesh_sizes import MESH_AXES, mesh_sizes
+from lenet_jax.config.mesh import MESH_AXES, mesh_sizes
 
 __all__ = [
     "ACTIVATIONS",

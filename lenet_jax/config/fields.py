@@ -5,7 +5,7 @@ from typing import Any
 
 from lenet_jax import sweep
 from lenet_jax.config.activations import ACTIVATIONS
-from lenet_jax.config.mesh_sizes import mesh_sizes
+from lenet_jax.config.mesh import mesh_sizes
 from lenet_jax.config.table import Range, check_model, checked, described, field
 from lenet_jax.errors import UserError
 

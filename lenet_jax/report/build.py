@@ -1,4 +1,4 @@
-"""What a finished run shows: the files of its report, its model card and the closing lines."""
+"""What a finished run shows: the files of its report and its model card."""
 
 import dataclasses
 import functools
@@ -10,12 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from lenet_jax import augmentation, models, report, sweep
+from lenet_jax import augmentation, models, report
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
 from lenet_jax.distributed import backend, mesh, settings
 from lenet_jax.distributed import mesh as meshes
-from lenet_jax.environment import commands
 from lenet_jax.errors import UserError
 from lenet_jax.files import printable, to_path
 from lenet_jax.inference import calibration, predict
@@ -67,22 +66,6 @@ def write_report(
     with best_effort.telling("the model card", again.card, say):
         card = report.model_card(result, printable(folder), settings.deciding())
         written.put(to_path(folder) / workdir.CARD, card)
-
-
-def _points(folder: str, config: Config) -> list[str]:
-    """A line for each trial of the sweep, the best first."""
-    if not config.sweep:
-        return []
-    swept = workdir.read_networks(folder, tuple(config.trials[0]))
-    by_trial = sweep.accuracies(config.sweep, swept)
-    by_trial.sort(key=lambda each: float(np.mean(each[1])), reverse=True)
-    return [
-        "Sweep:",
-        *(
-            f"  {np.mean(each):.3%} +- {np.std(each, ddof=len(each) > 1):.3%}  {sweep.named(trial)}"
-            for trial, each in by_trial
-        ),
-    ]
 
 
 def rewrite_report(
@@ -201,55 +184,3 @@ def _augmented(config: Config, training: Dataset) -> np.ndarray:
 def _run_once(function: Callable[..., Any]) -> Callable[..., Any]:
     """Jits what runs once on a few digits; on a CPU only the compilation takes any time."""
     return jax.jit(function, compiler_options=backend.options(meshes.make(1), level=0))
-
-
-def closing(folder: str, data: str, *, predicted: bool = False) -> str:
-    """The last lines about a finished run: its numbers, where the pictures are, what comes next.
-
-    Args:
-      folder: the run's workdir; all is read from its files, whenever the run has ended.
-      data: what it was trained on, as the user gave it.
-      predicted: whether its test digits are predicted already.
-
-    Raises:
-      UserError: a file is not what a run writes.
-    """
-    record = workdir.read_run(folder)
-    drawn = record.config.model != "modern"
-    following = _next(folder, data, predicted=predicted, drawn=drawn)
-    return "\n".join([*_numbers(folder, record), *following])
-
-
-def _numbers(folder: str, record: workdir.Record) -> list[str]:
-    rows, config = workdir.read_metrics(folder), record.config
-    seconds = sum(row["seconds"] or 0.0 for row in rows)
-    lines = [f"Done: {config.epochs} epochs in {seconds:.1f} s"]
-    last: workdir.Row = rows[-1] if rows else {}
-    if last.get("holdout_accuracy") is not None:
-        each = "the members' mean accuracy is " if config.num_models > 1 else ""
-        lines.append(
-            f"Hold-out: {each}{last['holdout_accuracy']:.2%} of {record.held_rows:,} digits"
-        )
-        if last["ensemble_accuracy"] is not None:
-            lines[-1] += f", that of their average {last['ensemble_accuracy']:.2%}"
-    return lines + _points(folder, config)
-
-
-def _next(folder: str, data: str, *, predicted: bool, drawn: bool) -> list[str]:
-    """What to type next; nothing else stands in its lines, which are to be pasted as they are."""
-    run = f"--workdir={folder}"
-    output = "submission.csv"
-    page = to_path(folder) / workdir.REPORT / report.PAGE
-    to_predict = [
-        f"Next, to predict digits and write {output}:",
-        f"  {commands.command('predict', run, f'--data={data}', f'--output={output}')}",
-    ]
-    to_draw = [
-        f"{'Next' if predicted else 'Or'}, to draw digits on a page:",
-        f"  {commands.command('export', run, '--serve')}",
-    ]
-    return [
-        *([f"Report: {page}"] if page.exists() else []),
-        *([] if predicted else to_predict),
-        *(to_draw if drawn else []),
-    ]

@@ -12,6 +12,7 @@ from lenet_jax.data import leakage
 from lenet_jax.environment import commands
 from lenet_jax.files import printable
 from lenet_jax.report.markdown import code, table
+from lenet_jax.runs import workdir
 from lenet_jax.runs.signs import OF_CARD
 from lenet_jax.runs.workdir import Record
 
@@ -168,7 +169,8 @@ def _head(result: "Result") -> str:
 
 def _accuracies(result: "Result") -> list[tuple[str, float]]:
     """Whose accuracy is claimed, and it; none if nothing was held out."""
-    record, last = result.record, result.rows[-1]
+    # A run that goes on at its end may have lost its rows.
+    record, last = result.record, (result.rows or [dict.fromkeys(workdir.COLUMNS)])[-1]
     config, alone, together = record.config, last["holdout_accuracy"], last["ensemble_accuracy"]
     if alone is None or not record.held_rows:
         return []

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from lenet_jax.errors import UserError
-from lenet_jax.files import printable, to_path
+from lenet_jax.files import is_remote, printable, to_path
 from lenet_jax.runs import checksums, signs, workdir
 
 # What a run writes there; the lock, which it leaves as it is, is not among them.
@@ -38,9 +38,24 @@ def owner(path: str | os.PathLike[str]) -> Path | None:
             first = folder / there.relative_to(folder).parts[0]
             # All of a mirror's `STEP/` goes when it makes room for a newer one.
             copy = folder.name.isdecimal() and (folder / checksums.NAME).is_file()
-            if copy or first in files(folder):
+            # The names of a file system that ignores case are the same.
+            if copy or first.name.lower() in (path.name.lower() for path in files(folder)):
                 return folder
     return None
+
+
+def check_place(folder: str | os.PathLike[str]) -> None:
+    """Refuses a workdir among the own files of another run, which goes when they make room.
+
+    Raises:
+      UserError: it lies there.
+    """
+    run = None if is_remote(folder) else owner(folder)
+    if run is not None:
+        raise UserError(
+            f"{printable(folder)}: is where the run in {printable(run)} keeps its own files; give "
+            "another --workdir"
+        )
 
 
 def check_free(folder: str | os.PathLike[str]) -> None:

@@ -1,11 +1,13 @@
 """The rows of `metrics.csv`, one per epoch, and of `networks.csv`, one per network."""
 
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from lenet_jax.files import printable
 from lenet_jax.runs import workdir
 from lenet_jax.training.population import Population
 from lenet_jax.training.trainer import Evaluation, Piece
@@ -36,6 +38,12 @@ class History:
         """
         self._folder, self._log, self._write = folder, log, write
         self.rows = workdir.read_metrics(folder)[:epochs] if epochs else []
+        if len(self.rows) < epochs and write:
+            print(
+                f"WARNING: {printable(folder)}: {workdir.METRICS} lacks some of the {epochs} "
+                "epochs that are done, and what was in them is lost",
+                file=sys.stderr,
+            )
 
     def append(self, row: workdir.Row) -> None:
         """Adds an epoch."""
