@@ -65,6 +65,22 @@ def test_a_recipe_that_fails_is_told_in_one_line(text, expected, tmp_path):
     assert str(told.value).startswith(f"--config={path}: {expected}")
 
 
+@pytest.mark.parametrize(
+    ("platform", "model", "conv"),
+    [
+        ("cpu", "lenet5", "matmul"),
+        ("cpu", "modern", "matmul"),
+        ("gpu", "lenet5", "matmul"),
+        ("gpu", "modern", "native"),
+        ("tpu", "lenet5", "native"),
+        ("tpu", "modern", "native"),
+    ],
+)
+def test_auto_is_the_faster_one_of_the_platform(platform, model, conv):
+    assert Config(model=model).on(platform).conv == conv
+    assert Config(model=model, conv="native").on(platform).conv == "native"
+
+
 def test_a_recipe_may_be_a_dict_of_some_fields(tmp_path):
     (tmp_path / "mine.py").write_text("def get_config(): return {'learning_rate': 1}")
     made = recipes.config_of(str(tmp_path / "mine.py"))
