@@ -67,7 +67,7 @@ def test_what_a_finished_run_has_lost_is_told(trained, tmp_path):
     (tmp_path / "run/report/report.html").write_text("mine")
     assert closing.lacking(run, "this") == [
         f"WARNING: {run}: metrics.csv lacks some of its epochs, and what was in them is lost",
-        f"WARNING: {run}: its report is gone; to make it again: this",
+        f"WARNING: {run}: has no report of its own; to make it again: this",
     ]
     # Of no epoch before the last.
     assert closing.lines(run, "sample").splitlines()[0] == f"Done: {recipe.EPOCHS} epochs"

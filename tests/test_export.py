@@ -256,6 +256,7 @@ def test_the_page_is_served_until_ctrl_c(trained, tmp_path):
         (["--format=web", "--batch=1"], "--input and --batch are for"),
         (["--format=onnx", "--batch=0"], "--batch=0"),
         (["--format=stablehlo", "--int8"], "--int8 is for --format=onnx"),
+        (["--output=lenet5.oonx"], ".oonx is the ending of no format; give one of .onnx, "),
     ],
 )
 def test_mistakes_give_one_line(flags, expected, tmp_path):

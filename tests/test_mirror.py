@@ -197,7 +197,7 @@ def test_what_somebody_puts_into_a_copy_is_kept(where, capsys):
     assert f"kept as {oldest}.kept" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [FINISHED, "12"])
+@pytest.mark.parametrize("name", [FINISHED, "12", compilation_cache.FOLDER])
 def test_a_file_with_the_name_of_a_copy_is_refused(where, name):
     (where / "new").mkdir()
     (where / "new" / name).write_text("mine")

@@ -179,7 +179,7 @@ def test_another_config_or_other_data_is_refused(where):
 def test_the_report_of_an_existing_run_is_the_same(where, tmp_path):
     shutil.copytree(where / "run", tmp_path / "run", ignore=shutil.ignore_patterns("report"))
     line = train_again(cwd=tmp_path).stderr.splitlines()[-1]
-    assert line.startswith("WARNING: run: its report is gone; to make it again: ")
+    assert line.startswith("WARNING: run: has no report of its own; to make it again: ")
     flags = shlex.split(line.partition("again: ")[2])[2:]
     assert flags == ["--workdir=run", "--data=sample", "--report"]
     done = predict(*flags, cwd=tmp_path)

@@ -270,6 +270,12 @@ def test_a_report_that_no_run_has_written_is_kept(where, capfd):
     assert files(report_) == before
 
 
+def test_a_link_that_leads_nowhere_is_somebodys(tmp_path):
+    (tmp_path / "report").symlink_to("disk/report")
+    with pytest.raises(UserError, match="holds report, which no run has written"):
+        occupied.check_free(tmp_path)
+
+
 def test_a_folder_with_other_files_or_with_a_run_is_free(trained, tmp_path):
     occupied.check_free(tmp_path / "nowhere")
     (tmp_path / "notes.txt").write_text("mine")

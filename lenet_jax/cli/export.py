@@ -10,6 +10,8 @@ with packages.required():
 
     from lenet_jax.cli import program
     from lenet_jax.cli.command_line import OVERWRITE
+    from lenet_jax.errors import UserError
+    from lenet_jax.files import printable
     from lenet_jax.runs import workdir
 
 HELP = """python run_export.py --workdir=runs/first --format=web --serve
@@ -53,7 +55,13 @@ def _format() -> str:
     asked: str = FORMAT.value
     if FORMAT.present or OUTPUT.value is None:
         return asked
-    return BY_ENDING.get(Path(OUTPUT.value).suffix, asked)
+    ending = Path(OUTPUT.value).suffix
+    if ending and ending not in BY_ENDING:
+        raise UserError(
+            f"--output={printable(OUTPUT.value)}: {ending} is the ending of no format; give one of "
+            f"{', '.join(BY_ENDING)}, or --format=web for a folder of that name"
+        )
+    return BY_ENDING.get(ending, asked)
 
 
 def _export() -> None:
@@ -73,8 +81,9 @@ def _export() -> None:
     which = kind or format, OUTPUT.value, CHECKPOINT.value
     output = run.write_run(WORKDIR.value, record, *which, asked, overwrite=OVERWRITE.value)
     print(f"Wrote {output}")
-    *_, golden = writing.files_of(output, "int8")
-    if format == "onnx" and not kind and golden.exists():
-        program.tell(f"WARNING: {golden} is of an export before, and of another network than this")
+    if which[0] == "onnx":
+        _, golden = writing.files_of(output, "int8")
+        if golden.exists():
+            program.tell(f"WARNING: {golden} is of an export before, of another network than this")
     if SERVE.value:
         serve.serve(output, PORT.value, say=functools.partial(print, flush=True))

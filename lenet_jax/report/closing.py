@@ -26,7 +26,7 @@ def lacking(folder: str, again: str) -> list[str]:
     if config.num_models > 1 and not (there / workdir.NETWORKS).exists():
         told.append(f"{workdir.NETWORKS} is gone, and what was in it is lost")
     if not signs.is_report(there / workdir.REPORT):
-        told.append(f"its report is gone; to make it again: {again}")
+        told.append(f"has no report of its own; to make it again: {again}")
     return [f"WARNING: {printable(folder)}: {line}" for line in told]
 
 

@@ -62,7 +62,8 @@ class Mirror:
             )
         make_folder(self.folder)
         for path in self.folder.iterdir():
-            if copies.has_name(path) and not copies.is_copy(path):
+            of_programs = path.name == compilation_cache.FOLDER and not path.is_dir()
+            if of_programs or (copies.has_name(path) and not copies.is_copy(path)):
                 raise UserError(
                     f"{printable(path)}: is no copy of a run, but has its name; give a --mirror of "
                     "its own, a new folder for instance"
@@ -124,7 +125,7 @@ class Mirror:
                 return False
             for path in list(temporary.iterdir()) if with_files else ():
                 target = self.run / path.name
-                if path.name in _NUMBERS or not (path.name in _NO_FILES or target.exists()):
+                if path.name in _NUMBERS or not (path.name in _NO_FILES or os.path.lexists(target)):
                     path.replace(target)
             # Last: with a checkpoint in it the workdir is one to go on from.
             there = copies.checkpoint(self.run, step)

@@ -90,4 +90,6 @@ def check_free(folder: str | os.PathLike[str]) -> None:
 def _is_taken(path: Path) -> bool:
     if path.is_dir():
         return any(path.iterdir())
-    return path.exists() and not (path.name == workdir.CARD and signs.is_card(path))
+    # A link that leads nowhere yet is somebody's, too.
+    there = path.exists() or (not is_remote(path) and path.is_symlink())
+    return there and not (path.name == workdir.CARD and signs.is_card(path))
