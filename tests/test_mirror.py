@@ -153,12 +153,14 @@ def test_what_somebody_has_in_the_workdir_is_not_restored_over(where):
     mine = {"notes.txt": "mine", "export/lenet5.h": "mine"}
     for name, content in mine.items():
         (run / name).write_text(content)
+    (run / workdir.CONFIG).symlink_to("../elsewhere.json")
     kept = where / "drive" / FINISHED
     (kept / "notes.txt").write_text("of the run")
     (kept / "export").mkdir()
     Mirror(run, where / "drive").restore(None)
     assert_same_run(run, beside)
     assert {name: (run / name).read_text() for name in mine} == mine
+    assert (run / workdir.CONFIG).is_symlink()
 
 
 def test_a_mirror_of_another_run_is_refused_before_anything_is_written(where):

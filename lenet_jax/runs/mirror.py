@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lenet_jax.errors import UserError
-from lenet_jax.files import is_remote, make_folder, printable
+from lenet_jax.files import is_remote, make_folder, printable, write_atomically
 from lenet_jax.runs import checksums, compilation_cache, copies, foreign, workdir
 
 # How often the workdir is looked at for a new checkpoint.
@@ -125,7 +125,10 @@ class Mirror:
                 return False
             for path in list(temporary.iterdir()) if with_files else ():
                 target = self.run / path.name
-                if path.name in _NUMBERS or not (path.name in _NO_FILES or os.path.lexists(target)):
+                if path.name in _NUMBERS:
+                    # Through a link, if one stands there.
+                    write_atomically(target, path.read_bytes())
+                elif path.name not in _NO_FILES and not os.path.lexists(target):
                     path.replace(target)
             # Last: with a checkpoint in it the workdir is one to go on from.
             there = copies.checkpoint(self.run, step)
