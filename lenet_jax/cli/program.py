@@ -159,12 +159,12 @@ class RecipeFlags(NamedTuple):
     """`--config` and the fields of a recipe.
 
     Attributes:
-      file: of the recipe.
+      name: of the recipe, or its file.
       arguments: the command line as `run` must parse it.
       config: the recipe with the fields that are given, once they are parsed.
     """
 
-    file: str
+    name: str
     arguments: list[str]
     config: Callable[[], config.Config]
 
@@ -173,7 +173,7 @@ def define_config(values: flags.FlagValues) -> RecipeFlags:
     """Executes the recipe that the command line names, and defines flags for its fields."""
     try:
         name, arguments = recipe_flags.separate(command_line.read(values, tell))
-        recipe, (file, _) = recipes.config_of(name), recipes.find(name)
+        recipe = recipes.config_of(name)
     except UserError as error:
         _die(str(error))
     holder = config_flags.DEFINE_config_dict(
@@ -183,7 +183,7 @@ def define_config(values: flags.FlagValues) -> RecipeFlags:
         flag_values=values,
         sys_argv=arguments,
     )
-    return RecipeFlags(file, arguments, lambda: config.from_mapping(holder.value.to_dict()))
+    return RecipeFlags(name, arguments, lambda: config.from_mapping(holder.value.to_dict()))
 
 
 def compiled_folder() -> Path | None:

@@ -12,7 +12,7 @@ with packages.required():
     from lenet_jax import data
     from lenet_jax.cli import program, reading
     from lenet_jax.cli.command_line import OVERWRITE
-    from lenet_jax.config import Config
+    from lenet_jax.config import Config, recipes
     from lenet_jax.data import Dataset
     from lenet_jax.errors import UserError
     from lenet_jax.runs import copies, mirror, workdir, written
@@ -46,15 +46,15 @@ def main() -> None:
     """Does what the command line asks for, and ends the process."""
     values = program.flag_values(FLAGS)
     given = program.define_config(values)
-    program.run(lambda: _train(given.config(), given.file), HELP, values, given.arguments)
+    program.run(lambda: _train(given.config(), given.name), HELP, values, given.arguments)
 
 
-def _train(recipe: Config, recipe_file: str) -> None:
+def _train(recipe: Config, recipe_name: str) -> None:
     kept_in = None
     if MIRROR.value:
         # Before anything is compiled.
         kept_in = mirror.begin(WORKDIR.value, MIRROR.value, program.compiled_folder())
-    prediction = None if PREDICT.value is None else _Prediction(PREDICT.value, recipe_file)
+    prediction = None if PREDICT.value is None else _Prediction(PREDICT.value, recipe_name)
     read = data.load_train if prediction is None else prediction.load_train
     how = read, DATA.value, "lenet_jax.report.build", "lenet_jax.training.loop", recipe
     dataset = reading.load(*how, transposed=TRANSPOSED.value)
@@ -93,7 +93,7 @@ class _Prediction:
     _test: Dataset
     _compiled: Future[None]
 
-    def __init__(self, output: str, recipe_file: str) -> None:
+    def __init__(self, output: str, recipe_name: str) -> None:
         """Refuses a file that must not be written, before anything is read.
 
         Raises:
@@ -103,7 +103,7 @@ class _Prediction:
         read = [
             *outputs.inputs(WORKDIR.value, DATA.value),
             *(("--mirror", path) for path in copies.folders(MIRROR.value)),
-            ("--config", recipe_file),
+            ("--config", recipes.find(recipe_name)[0]),
         ]
         written.check([("--predict", output)], overwrite=OVERWRITE.value, inputs=read)
         outputs.check_endings([("--predict", output)])

@@ -44,17 +44,24 @@ def owner(path: str | os.PathLike[str]) -> Path | None:
     return None
 
 
-def check_place(folder: str | os.PathLike[str]) -> None:
-    """Refuses a workdir among the own files of another run, which goes when they make room.
+def check_place(
+    path: str | os.PathLike[str], flag: str = "", *, another: str = "another name"
+) -> None:
+    """Refuses a file or folder among the own ones of a run, which go when they make room.
+
+    Args:
+      path: of a file that is to be written, or of a workdir.
+      flag: that names it, for the message.
+      another: what to give in its place.
 
     Raises:
-      UserError: it lies there.
+      UserError: it would lie there.
     """
-    run = None if is_remote(folder) else owner(folder)
+    run = None if is_remote(path) else owner(path)
     if run is not None:
         raise UserError(
-            f"{printable(folder)}: is where the run in {printable(run)} keeps its own files; give "
-            "another --workdir"
+            f"{flag and f'{flag}: '}{printable(path)}: is where the run in {printable(run)} keeps "
+            f"its own files; give {another}"
         )
 
 

@@ -56,7 +56,7 @@ def write_together(
         for path, content in contents
     ]
     for path, data in encoded:
-        _check_own_places("", path)
+        occupied.check_place(path)
         if not overwrite and not _may_replace(path):
             raise UserError(_refusal("", path))
         # Before, for a process that is killed in between must be able to write it again.
@@ -115,7 +115,7 @@ def check(
                     f"{flag}: {printable(path)} belongs to what {asker} reads, which is never "
                     "replaced; give another name"
                 )
-        _check_own_places(f"{flag}: ", path)
+        occupied.check_place(path, flag)
         if not overwrite and not _may_replace(path):
             raise UserError(_refusal(f"{flag}: ", path))
 
@@ -133,16 +133,6 @@ def _may_replace(path: str | os.PathLike[str]) -> bool:
     # What cannot be read is not known.
     except (OSError, ValueError):
         return False
-
-
-def _check_own_places(before: str, path: str | os.PathLike[str]) -> None:
-    """Raises UserError if a run, or what copies it, would keep a file there as its own."""
-    run = None if is_remote(path) else occupied.owner(path)
-    if run is not None:
-        raise UserError(
-            f"{before}{printable(path)} is where the run in {printable(run)} keeps its own files; "
-            "give another name"
-        )
 
 
 def _refusal(before: str, path: str | os.PathLike[str]) -> str:

@@ -100,7 +100,7 @@ def train(
     record, population, teacher = _plan(config, dataset)
     if kept_in is not None and multihost.several():
         raise UserError(f"{printable(kept_in.folder)}: a mirror is for a run of one process")
-    occupied.check_place(folder)
+    occupied.check_place(folder, another="another --workdir")
     if not overwrite:
         occupied.check_free(folder)
     first, steps = multihost.first(), optimizer.steps_per_epoch(config, population.num_examples)
