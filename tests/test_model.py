@@ -219,23 +219,36 @@ def test_modern_is_what_its_layers_say():
     paper = -0.1307 / 0.3081
     ink = np.asarray(images)[..., None] / (255 * 0.3081) + paper
     x = np.pad(ink, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=paper).astype(np.float32)
-    maps = {}
-    for name, stride in (("C1", 1), ("C2", 1), ("S3", 2), ("C4", 1), ("C5", 1), ("S6", 2)):
-        y = jax.lax.conv_general_dilated(
-            x, tree[name]["kernel"], (stride, stride), "VALID",
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )  # fmt: skip
-        y = np.asarray(y)
-        groups = y.reshape(*y.shape[:3], -1, 8)
-        mean, std = (f(groups, axis=(1, 2, 4), keepdims=True) for f in (np.mean, np.std))
-        x = ((groups - mean) / std).reshape(y.shape) * tree[name]["gain"] + tree[name]["bias"]
-        x = x / (1 + np.exp(-x))
-        maps[name] = np.transpose(y if stride == 1 else x, (0, 3, 1, 2))
-    x = x.reshape(5, -1) @ tree["F7"]["kernel"].reshape(-1, 128) + tree["F7"]["bias"]
-    keep = rng.integers(0, 2, (5, 128)).astype(np.float32)
-    logits = (x / (1 + np.exp(-x)) * keep) @ tree["output"]["kernel"] + tree["output"]["bias"]
-    got = jax.jit(functools.partial(models.apply, config))(tree, images, keep)
-    np.testing.assert_allclose(got, logits, rtol=1e-3, atol=1e-3)
+
+    def through(x, keep):
+        maps, kept = {}, 0
+        for name, stride in (("C1", 1), ("C2", 1), ("S3", 2), ("C4", 1), ("C5", 1), ("S6", 2)):
+            y = jax.lax.conv_general_dilated(
+                x, tree[name]["kernel"], (stride, stride), "VALID",
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            )  # fmt: skip
+            y = np.asarray(y)
+            groups = y.reshape(*y.shape[:3], -1, 8)
+            mean, std = (f(groups, axis=(1, 2, 4), keepdims=True) for f in (np.mean, np.std))
+            x = ((groups - mean) / std).reshape(y.shape) * tree[name]["gain"] + tree[name]["bias"]
+            x = x / (1 + np.exp(-x))
+            maps[name] = np.transpose(y if stride == 1 else x, (0, 3, 1, 2))
+            if stride > 1:
+                left = keep[:, kept : kept + maps[name][0].size].reshape(maps[name].shape)
+                kept += maps[name][0].size
+                x = x * np.transpose(left, (0, 2, 3, 1))
+        x = x.reshape(5, -1) @ tree["F7"]["kernel"].reshape(-1, 128) + tree["F7"]["bias"]
+        x = x / (1 + np.exp(-x)) * keep[:, kept:]
+        return x @ tree["output"]["kernel"] + tree["output"]["bias"], maps
+
+    units = 12 * 12 * 32 + 3 * 3 * 96 + 128
+    assert models.dropout_units(config) == units
+    keep = rng.integers(0, 2, (5, units)).astype(np.float32)
+    apply = jax.jit(functools.partial(models.apply, config))
+    got = apply(tree, images, keep)
+    np.testing.assert_allclose(got, through(x, keep)[0], rtol=1e-3, atol=1e-3)
+    logits, maps = through(x, np.ones_like(keep))
+    np.testing.assert_allclose(apply(tree, images), logits, rtol=1e-3, atol=1e-3)
     seen = jax.jit(functools.partial(models.feature_maps, config))(tree, images)
     assert set(seen) == set(models.mapped(config)) == {"C1", "S3", "C4"}
     for name, each in seen.items():
@@ -244,7 +257,6 @@ def test_modern_is_what_its_layers_say():
     outputs = {layer.name: layer.output for layer in summary.layers(config)}
     for name, each in maps.items():
         assert outputs[name] == (*each.shape[2:], each.shape[1])
-    assert models.dropout_units(config) == keep.shape[1]
 
 
 def test_width_multiplies_every_layer_but_the_last():

@@ -80,7 +80,7 @@ class Config:
     )
     dropout: float = field(
         0.0,
-        "fraction of the units before the output of `lenet5` (F6) or `modern` (F7) that a "
+        "fraction of the units of F6 of `lenet5`, or of S3, S6 and F7 of `modern`, that a "
         "training step leaves out",
         FRACTION,
         swept=True,

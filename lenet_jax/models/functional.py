@@ -10,10 +10,10 @@ import jax.numpy as jnp
 
 from lenet_jax.config import Config
 from lenet_jax.data import SIDE
+from lenet_jax.models import modern
 from lenet_jax.models.layers import F6, INTERMEDIATES
 from lenet_jax.models.lecun1998 import LeNet1998
 from lenet_jax.models.lenet5 import LeNet5
-from lenet_jax.models.modern import F7, Modern
 
 Params = Any
 
@@ -34,7 +34,7 @@ def _module(config: Config) -> nn.Module:
     if config.model == "lecun1998":
         return LeNet1998(conv=config.conv)
     if config.model == "modern":
-        return Modern(activation=config.activation, conv=config.conv, width=config.width)
+        return modern.Modern(activation=config.activation, conv=config.conv, width=config.width)
     return LeNet5(
         activation=config.activation,
         subsampling=config.subsampling,
@@ -45,8 +45,10 @@ def _module(config: Config) -> nn.Module:
 
 
 def dropout_units(config: Config) -> int:
-    """Units before the output, those that a training step with dropout leaves some of out."""
-    return (F7 if config.model == "modern" else F6) * config.width
+    """Units that a training step with dropout leaves some of out."""
+    if config.model == "modern":
+        return sum(modern.dropout_units(config.width))
+    return F6 * config.width
 
 
 def _kind(config: Config) -> str:
@@ -107,7 +109,7 @@ def apply(
       config: which model.
       params: as `init` makes them.
       images_BxHxW: pixels 0..255, uint8 or float32 [B, 28, 28].
-      keep_BxU: what the units before the output are multiplied with in a training step with
+      keep_BxU: what the units of `dropout_units` are multiplied with in a training step with
         dropout; None for prediction.
 
     Returns:

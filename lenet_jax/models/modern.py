@@ -1,12 +1,15 @@
 """A network of today's kind, and no LeNet-5: the teacher of one."""
 
+import math
 from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from lenet_jax.data import SIDE
 from lenet_jax.models import convolution
 from lenet_jax.models.layers import (
     CLASSES,
@@ -91,6 +94,22 @@ def normalised(x_CxHxWxB: jax.Array) -> jax.Array:
     return (centred * lax.rsqrt(variance + GROUP_NORM.epsilon)).reshape(x_CxHxWxB.shape)
 
 
+def shapes_of_maps(width: int) -> dict[str, tuple[int, int, int]]:
+    """What each layer of convolutions hands on, layer -> (C, H, W)."""
+    side, shapes = SIDE + 2 * MODERN_PADDING, {}
+    for name, layer in CONVOLUTIONS.items():
+        side = (side - layer.side) // layer.stride + 1
+        shapes[name] = layer.maps * width, side, side
+    return shapes
+
+
+def dropout_units(width: int) -> list[int]:
+    """Units of S3, S6 and F7, of which dropout leaves some out."""
+    strided = [name for name, layer in CONVOLUTIONS.items() if layer.stride > 1]
+    shapes = shapes_of_maps(width)
+    return [*(math.prod(shapes[name]) for name in strided), F7 * width]
+
+
 class Modern(nn.Module):
     """3x3 convolutions in pairs, a strided one after each pair, one hidden layer."""
 
@@ -100,16 +119,25 @@ class Modern(nn.Module):
 
     @nn.compact
     def __call__(self, images_BxHxW: jax.Array, keep_BxU: jax.Array | None = None) -> jax.Array:
-        """Pixels 0..255, [B, 28, 28] -> logits [B, 10]; `keep_BxU` multiplies the units of F7."""
+        """Pixels 0..255, [B, 28, 28] -> logits [B, 10].
+
+        `keep_BxU` multiplies the units of `dropout_units`, layer after layer, each as [C, H, W].
+        """
+        ends = np.cumsum(dropout_units(self.width))[:-1]
+        keeps = iter([] if keep_BxU is None else jnp.split(keep_BxU.T, ends))
+
+        def kept(x: jax.Array) -> jax.Array:
+            return x if keep_BxU is None else x * next(keeps).reshape(x.shape)
+
         x = pad_and_normalise(images_BxHxW, *LENET5_PIXELS, padding=MODERN_PADDING)
         for name, shape in CONVOLUTIONS.items():
             features = shape.maps * self.width
             x = Block(shape, features, self.activation, self.conv, name=name)(x)
+            if shape.stride > 1:
+                x = kept(x)
         units = F7 * self.width
         maps, height, width, _ = x.shape
         f7 = Dense(units, kernel_shape=(height, width, maps, units), name="F7")
-        x = activation(self.activation)(f7(flatten_maps(x)))
-        if keep_BxU is not None:
-            x = x * keep_BxU.T
+        x = kept(activation(self.activation)(f7(flatten_maps(x))))
         logits_KxB = Dense(CLASSES, kernel_init=nn.initializers.lecun_normal(), name="output")(x)
         return logits_KxB.T

@@ -8,7 +8,7 @@ from lenet_jax.config import Config
 from lenet_jax.data import SIDE
 from lenet_jax.models.functional import Params, shapes
 from lenet_jax.models.layers import F6
-from lenet_jax.models.modern import CONVOLUTIONS, F7, MODERN_PADDING
+from lenet_jax.models.modern import CONVOLUTIONS, F7, shapes_of_maps
 
 # Name, what it is, output shape.
 Row = tuple[str, str, tuple[int, ...]]
@@ -52,10 +52,9 @@ def _lenet5(config: Config, parameters: Params) -> list[Row]:
 
 
 def _modern(config: Config) -> list[Row]:
-    side, rows = SIDE + 2 * MODERN_PADDING, []
-    for name, layer in CONVOLUTIONS.items():
-        side = (side - layer.side) // layer.stride + 1
-        maps = layer.maps * config.width
+    rows = []
+    for name, (maps, side, _) in shapes_of_maps(config.width).items():
+        layer = CONVOLUTIONS[name]
         what = f"{maps} filters {layer.side}x{layer.side}"
         what += f", stride {layer.stride}" if layer.stride > 1 else ""
         rows.append((name, what, (side, side, maps)))
