@@ -18,6 +18,13 @@ from support.networks import EVERY, TEMPERATURE, calibrated, name, params, recor
 from support.serving import serving
 from support.strokes import STROKES
 
+# How many colours a canvas has.
+COLOURS = (
+    "const c = document.getElementById(arguments[0]);"
+    "const k = new OffscreenCanvas(c.width, c.height).getContext('2d');"
+    "k.drawImage(c, 0, 0); const d = k.getImageData(0, 0, c.width, c.height).data;"
+    "return new Set(new Uint32Array(d.buffer)).size"
+)
 # What is asked of the browser by Chromium's own protocol.
 only_chromium = pytest.mark.parametrize("browser", ["chromium"], indirect=True)
 
@@ -118,15 +125,23 @@ def test_a_page_opened_from_a_disk_computes_every_kind_of_network(
     """As ONNX does, which test_export compares with JAX."""
     images = sample.load("test").images_NxHxW[:20]
     for format in ("web", "onnx"):
-        output = export.default_output(tmp_path, format)
+        output = export.default_output(tmp_path, format, config.model)
         export.write(output, format, record(config), params(config), TEMPERATURE)
     browser.get(export.default_output(tmp_path, "web").joinpath("index.html").as_uri())
     np.testing.assert_allclose(
         probabilities(browser, images), lenet_jax.load(output)(images), atol=1e-5
     )
     draw(browser, STROKES[3])
-    label = browser.find_element("id", "S2").get_attribute("aria-label")
-    assert label == f"The {6 * config.width} maps of S2, 14 by 14"
+    title, subsampled = "LeNet-5: draw a digit", "S2"
+    told = f"The {6 * config.width} maps of S2, 14 by 14"
+    if config.model == "modern":
+        title, subsampled = "3×3 network: draw a digit", "S3"
+        told = "The 32 maps of S3, 12 by 12"
+    page = export.default_output(tmp_path, "web")
+    manifest = json.loads(page.joinpath("manifest.webmanifest").read_text(encoding="utf-8"))
+    assert browser.title == manifest["name"] == title
+    assert browser.find_element("id", subsampled).get_attribute("aria-label") == told
+    assert browser.execute_script(COLOURS, subsampled) > 5
 
 
 @only_chromium
@@ -185,17 +200,11 @@ def test_its_own_examples_are_read(page, motion):
 
 
 def test_the_maps_light_up(page):
-    colours = (
-        "const c = document.getElementById(arguments[0]);"
-        "const k = new OffscreenCanvas(c.width, c.height).getContext('2d');"
-        "k.drawImage(c, 0, 0); const d = k.getImageData(0, 0, c.width, c.height).data;"
-        "return new Set(new Uint32Array(d.buffer)).size"
-    )
     names = ["seen", "C1", "S2", "C3", "S4", "C5", "F6"]
     # Blank, but for what shows between the maps.
-    assert all(page.execute_script(colours, name) <= 2 for name in names)
+    assert all(page.execute_script(COLOURS, name) <= 2 for name in names)
     draw(page, STROKES[3])
-    assert all(page.execute_script(colours, name) > 5 for name in names)
+    assert all(page.execute_script(COLOURS, name) > 5 for name in names)
 
 
 @only_chromium

@@ -22,8 +22,8 @@ C99 header (c). All take pixels, uint8 [B, 28, 28], and give probabilities, floa
 docs/howto/export.md tells which programs read them, and which need --input or --batch.
 lenet_jax.load(path) reads ONNX and StableHLO back as functions."""
 OF_FORMAT = "What to write; the ending of --output says it, too."
-OF_OUTPUT = """The folder (web) or file to write; export/web, or export/lenet5 with the ending
-.onnx, .stablehlo or .h, in the workdir by default."""
+OF_OUTPUT = """The folder (web) or file to write; export/web, or export/lenet5 (or modern) with the
+ending .onnx, .stablehlo or .h, in the workdir by default."""
 OF_INT8 = """Weights of onnx as whole numbers of 8 bits, calibrated on digits of the sample; beside
 it goes a file of digits with their probabilities."""
 OF_INPUT = "Type of the pixels, 0..255 in both, of onnx and stablehlo."

@@ -1,4 +1,4 @@
-/* LeNet-5 on a grey picture of one digit, in C99; written by lenet-jax.
+/* A network for a grey picture of one digit, in C99; written by lenet-jax.
  *
  *   float workspace[LENET5_WORKSPACE];
  *   float probabilities[10];
@@ -18,63 +18,91 @@
 #include <stdint.h>
 
 /* SIZES */
-/* S2, S4, C5, F6 and the ten outputs of one member, in floats. */
-#define LENET5_WORKSPACE \
-  (LENET5_S2 * 14 * 14 + LENET5_S4 * 5 * 5 + LENET5_C5 + LENET5_F6 + 10)
 
 /* WEIGHTS */
+
+/* Maps of side x side to others; units are maps of side 1. */
+struct lenet5_layer {
+  int inputs, side, outputs, width, stride;
+  /* Whether 2x2 are averaged, and how many maps are normalised together, 0 for none. */
+  int pooled, grouped;
+  float epsilon;
+  const float *kernel, *bias, *gain, *shift;
+};
+
+static const struct lenet5_layer lenet5_layers[LENET5_MEMBERS][LENET5_LAYERS] = {
+/* LAYERS */
+};
 
 static float lenet5_act(float x) {
 /* ACTIVATION */
 }
 
 static float lenet5_pixel(const uint8_t *pixels, int row, int column) {
-  /* The picture stands in 32x32 zeros. */
-  if (row < 2 || row >= 30 || column < 2 || column >= 30) return 0.0f;
-  return (float)pixels[(row - 2) * 28 + column - 2];
+  /* The picture stands in zeros. */
+  row -= LENET5_PADDING;
+  column -= LENET5_PADDING;
+  if (row < 0 || row >= 28 || column < 0 || column >= 28) return 0.0f;
+  return (float)pixels[row * 28 + column];
 }
 
-/* One output of C1, or of C3 where there are maps, at a row and a column. */
-static float lenet5_filter(const uint8_t *pixels, const float *maps, int count, int side,
-                           const float *kernel, int row, int column) {
+/* What a filter gives at a row and a column, of the pixels where there are no maps yet. */
+static float lenet5_filter(const struct lenet5_layer *layer, const uint8_t *pixels,
+                           const float *maps, const float *kernel, int row, int column) {
+  const int width = layer->width;
   float sum = 0.0f;
-  for (int i = 0; i < count; i++)
-    for (int y = 0; y < 5; y++)
-      for (int x = 0; x < 5; x++) {
-        const float value = maps ? maps[(i * side + row + y) * side + column + x]
-                                 : lenet5_pixel(pixels, row + y, column + x);
-        sum += *kernel++ * value;
-      }
+  for (int i = 0; i < layer->inputs; i++)
+    for (int y = row; y < row + width; y++) {
+      const float *const line = maps ? maps + (i * layer->side + y) * layer->side : 0;
+      for (int x = column; x < column + width; x++)
+        sum += *kernel++ * (line ? line[x] : lenet5_pixel(pixels, y, x));
+    }
   return sum;
 }
 
-/* A convolution and the average of 2x2 of its outputs, squashed before or after it. */
-static void lenet5_convolve(const uint8_t *pixels, const float *maps, int count, int side,
-                            const float *kernel, const float *bias, int filters, float *pooled) {
-  const int out = (side - 4) / 2;
-  for (int f = 0; f < filters; f++, kernel += count * 25)
-    for (int row = 0; row < out; row++)
-      for (int column = 0; column < out; column++) {
-        float sum = 0.0f;
-        for (int corner = 0; corner < 4; corner++) {
-          const float x = bias[f] + lenet5_filter(pixels, maps, count, side, kernel,
-                                                  2 * row + corner / 2, 2 * column + corner % 2);
-          sum += LENET5_POOL_FIRST ? x : lenet5_act(x);
-        }
-        *pooled++ = LENET5_POOL_FIRST ? lenet5_act(sum / 4.0f) : sum / 4.0f;
-      }
+/* The average of 2x2 outputs of a filter, squashed before or after it. */
+static float lenet5_average(const struct lenet5_layer *layer, const uint8_t *pixels,
+                            const float *maps, const float *kernel, float bias, int row,
+                            int column) {
+  float sum = 0.0f;
+  for (int corner = 0; corner < 4; corner++) {
+    const float x = bias + lenet5_filter(layer, pixels, maps, kernel, 2 * row + corner / 2,
+                                         2 * column + corner % 2);
+    sum += LENET5_POOL_FIRST ? x : lenet5_act(x);
+  }
+  return LENET5_POOL_FIRST ? lenet5_act(sum / 4.0f) : sum / 4.0f;
 }
 
-static void lenet5_dense(const float *inputs, int count, const float *kernel, const float *bias,
-                         int units, float *outputs) {
-  for (int u = 0; u < units; u++) {
-    outputs[u] = bias[u];
-    for (int i = 0; i < count; i++) outputs[u] += *kernel++ * inputs[i];
+/* Each group of maps gets mean 0 and variance 1, then each map its gain and its shift. */
+static void lenet5_normalise(const struct lenet5_layer *layer, float *maps, int size) {
+  const int count = layer->grouped * size;
+  for (int m = 0; m < layer->outputs; m += layer->grouped, maps += count) {
+    float mean = 0.0f, variance = 0.0f;
+    for (int i = 0; i < count; i++) mean += maps[i] / (float)count;
+    for (int i = 0; i < count; i++)
+      variance += (maps[i] - mean) * (maps[i] - mean) / (float)count;
+    const float scale = 1.0f / sqrtf(variance + layer->epsilon);
+    for (int i = 0; i < count; i++)
+      maps[i] = (maps[i] - mean) * scale * layer->gain[m + i / size] + layer->shift[m + i / size];
   }
 }
 
-static void lenet5_act_all(float *values, int count) {
-  for (int i = 0; i < count; i++) values[i] = lenet5_act(values[i]);
+/* All of a layer but its squashing, which averages have had; says how many outputs there are. */
+static int lenet5_compute(const struct lenet5_layer *layer, const uint8_t *pixels,
+                          const float *maps, float *outputs) {
+  const int all = (layer->side - layer->width) / layer->stride + 1;
+  const int size = layer->pooled ? all / 2 : all;
+  const float *kernel = layer->kernel;
+  float *next = outputs;
+  for (int o = 0; o < layer->outputs; o++, kernel += layer->inputs * layer->width * layer->width)
+    for (int row = 0; row < size; row++)
+      for (int column = 0; column < size; column++)
+        *next++ = layer->pooled
+                      ? lenet5_average(layer, pixels, maps, kernel, layer->bias[o], row, column)
+                      : layer->bias[o] + lenet5_filter(layer, pixels, maps, kernel,
+                                                       layer->stride * row, layer->stride * column);
+  if (layer->grouped) lenet5_normalise(layer, outputs, size * size);
+  return layer->outputs * size * size;
 }
 
 static void lenet5_softmax(float values[10]) {
@@ -87,18 +115,19 @@ static void lenet5_softmax(float values[10]) {
 
 static inline void lenet5(const uint8_t pixels[784], float workspace[LENET5_WORKSPACE],
                           float probabilities[10]) {
-  float *const s2 = workspace, *const s4 = s2 + LENET5_S2 * 14 * 14;
-  float *const c5 = s4 + LENET5_S4 * 5 * 5, *const f6 = c5 + LENET5_C5;
-  float *const outputs = f6 + LENET5_F6;
   for (int k = 0; k < 10; k++) probabilities[k] = 0.0f;
   for (int m = 0; m < LENET5_MEMBERS; m++) {
-    lenet5_convolve(pixels, 0, 1, 32, lenet5_C1_kernel[m], lenet5_C1_bias[m], LENET5_S2, s2);
-    lenet5_convolve(0, s2, LENET5_S2, 14, lenet5_C3_kernel[m], lenet5_C3_bias[m], LENET5_S4, s4);
-    lenet5_dense(s4, LENET5_S4 * 25, lenet5_C5_kernel[m], lenet5_C5_bias[m], LENET5_C5, c5);
-    lenet5_act_all(c5, LENET5_C5);
-    lenet5_dense(c5, LENET5_C5, lenet5_F6_kernel[m], lenet5_F6_bias[m], LENET5_F6, f6);
-    lenet5_act_all(f6, LENET5_F6);
-    lenet5_dense(f6, LENET5_F6, lenet5_output_kernel[m], lenet5_output_bias[m], 10, outputs);
+    const float *maps = 0;
+    float *outputs = workspace;
+    for (int l = 0; l < LENET5_LAYERS; l++) {
+      const struct lenet5_layer *const layer = &lenet5_layers[m][l];
+      /* Each layer reads from one part of the workspace and writes to the other. */
+      outputs = l % 2 ? workspace + LENET5_FIRST_PART : workspace;
+      const int count = lenet5_compute(layer, pixels, maps, outputs);
+      if (!layer->pooled && l < LENET5_LAYERS - 1)
+        for (int i = 0; i < count; i++) outputs[i] = lenet5_act(outputs[i]);
+      maps = outputs;
+    }
     lenet5_softmax(outputs);
     for (int k = 0; k < 10; k++) probabilities[k] += outputs[k] / LENET5_MEMBERS;
   }

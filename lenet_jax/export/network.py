@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lenet_jax import models
 from lenet_jax.config import Config
+from lenet_jax.data import SIDE
 
 LAYERS = ("C1", "C3", "C5", "F6", "output")
 # Of LeNet-5, what follows the convolutions that are subsampled.
@@ -35,15 +36,40 @@ class Normalisation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layer:
-    """A linear layer of all members: kernel [M, out, in, height, width] and bias [M, out].
+    """A linear layer of all members, from maps to maps; units are maps of side 1.
 
-    Where units are not maps, as in F6 and the output, kernels are 1x1.
+    Attributes:
+      kernel: [M, out, in, width, width].
+      bias: [M, out].
+      side: of the maps that it is given, padding included.
+      stride: of the kernel.
+      normalisation: of what it makes, if there is one.
+      averaged: the name of what takes the mean of each 2x2 of what it makes; empty for none.
     """
 
     kernel: Array
     bias: Array
+    side: int
     stride: int = 1
     normalisation: Normalisation | None = None
+    averaged: str = ""
+
+    @property
+    def side_made(self) -> int:
+        """Of the maps that it makes, before they are averaged."""
+        return (self.side - self.kernel.shape[-1]) // self.stride + 1
+
+    @property
+    def side_handed_on(self) -> int:
+        """Of the maps that the next layer is given."""
+        return self.side_made // 2 if self.averaged else self.side_made
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """All of its parameters, leading axis M, by the names that exported code has for them."""
+        norm = self.normalisation
+        more = {} if norm is None else {"gain": norm.gain, "shift": norm.bias}
+        return {"kernel": self.kernel, "bias": self.bias} | more
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -100,20 +126,24 @@ def of(config: Config, params_M: Any, temperature: float) -> Network:
     }
     biases["C1"] = biases["C1"] - mean / std * kernels["C1"].sum(axis=(2, 3, 4))
     kernels["C1"] = kernels["C1"] / (255 * std)
+    layers: dict[str, Layer] = {}
+    side = SIDE + 2 * padding
+    for name in names:
+        layers[name] = Layer(
+            kernel=kernels[name].astype(np.float32),
+            bias=biases[name].astype(np.float32),
+            side=side,
+            stride=strides.get(name, 1),
+            normalisation=norms.get(name),
+            averaged=SUBSAMPLED.get(name, "") if subsampling else "",
+        )
+        side = layers[name].side_handed_on
     return Network(
         members=config.num_models,
         activation=activation,
         subsampling=subsampling,
         padding=padding,
-        layers={
-            name: Layer(
-                kernel=kernels[name].astype(np.float32),
-                bias=biases[name].astype(np.float32),
-                stride=strides.get(name, 1),
-                normalisation=norms.get(name),
-            )
-            for name in names
-        },
+        layers=layers,
         temperature=temperature,
     )
 

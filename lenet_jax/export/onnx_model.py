@@ -16,7 +16,7 @@ import numpy as np
 from lenet_jax.config import ACTIVATIONS
 from lenet_jax.data import SIDE
 from lenet_jax.environment.packages import needed
-from lenet_jax.export.network import SUBSAMPLED, Network, Normalisation
+from lenet_jax.export.network import Network, Normalisation
 from lenet_jax.export.signature import Signature, for_any_batch
 from lenet_jax.inference import calibration
 
@@ -50,14 +50,12 @@ def serialise(network: Network, metadata: Mapping[str, str], signature: Signatur
     if signature.pixels != "float32":
         x = graph.add("Cast", [x], "pixels", to=onnx.TensorProto.FLOAT)
     x = graph.reshape(x, "picture", [batch, 1, SIDE, SIDE])
-    side = SIDE + 2 * network.padding
     for name, layer in network.layers.items():
         x = _convolve(graph, network, x, name)
-        side = (side - layer.kernel.shape[-1]) // layer.stride + 1
         if layer.normalisation is not None:
-            x = _normalise(graph, layer.normalisation, x, [batch, side, side])
-        if network.subsampling and name in SUBSAMPLED:
-            x = _subsample(graph, network, x, SUBSAMPLED[name])
+            x = _normalise(graph, layer.normalisation, x, [batch] + 2 * [layer.side_made])
+        if layer.averaged:
+            x = _subsample(graph, network, x, layer.averaged)
         elif name != "output":
             x = _activation(graph, network, x)
     x = graph.add("Max", [_log_mean(graph, x, members, batch), "least"], "log_probabilities")

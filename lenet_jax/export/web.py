@@ -1,7 +1,7 @@
 """The drawing page: one HTML file that holds all it needs, and what lets a phone keep it.
 
-The network runs in 150 lines of plain JavaScript over its weights and not in onnxruntime-web: one
-network is 247 kB of weights and 0.4 million multiplications, which take a phone a few milliseconds,
+The network runs in 150 lines of plain JavaScript over its weights and not in onnxruntime-web: a
+LeNet-5 is 247 kB of weights and 0.4 million multiplications, which take a phone a few milliseconds,
 where the runtime alone is some 10 MB of WebAssembly that must be fetched and compiled first, cannot
 be opened from a file, and hides the feature maps that this page is there to show.
 """
@@ -14,11 +14,25 @@ from importlib import resources
 import numpy as np
 
 from lenet_jax.config import ACTIVATIONS
-from lenet_jax.export.network import LAYERS, Network
+from lenet_jax.export.network import Layer, Network
 
 # In the order in which they are pasted into the page.
 SCRIPTS = ("network.js", "picture.js", "strokes.js", "maps.js", "page.js")
 BESIDE = ("service_worker.js", "manifest.webmanifest", "icon.svg")
+LENET5 = {
+    "PAGE_TITLE": "LeNet-5: draw a digit",
+    "PAGE_HEADING": "LeNet-5",
+    "PAGE_READER": "A network of 1998",
+    "PAGE_SOURCE": "LeCun, Bottou, Bengio and Haffner, <cite>Gradient-Based Learning Applied to "
+    "Document Recognition</cite>, 1998.",
+}
+MODERN = {
+    "PAGE_TITLE": "3\u00d73 network: draw a digit",
+    "PAGE_HEADING": "3\u00d73 network",
+    "PAGE_READER": "A network of small convolutions in pairs",
+    "PAGE_SOURCE": "Simonyan and Zisserman, <cite>Very Deep Convolutional Networks for Large-Scale "
+    "Image Recognition</cite>, 2015, and Wu and He, <cite>Group Normalization</cite>, 2018.",
+}
 
 
 def files(network: Network, about: Mapping[str, object]) -> dict[str, bytes]:
@@ -34,7 +48,8 @@ def files(network: Network, about: Mapping[str, object]) -> dict[str, bytes]:
         return (sources / name).read_text(encoding="utf-8")
 
     page = source("index.html")
-    parts = {
+    words = MODERN if about["model"] == "modern" else LENET5
+    parts = words | {
         "/* page.css */": source("page.css"),
         "/* scripts */": "\n".join(source(name) for name in SCRIPTS),
         "/* activations */": "\n  ".join(
@@ -46,29 +61,51 @@ def files(network: Network, about: Mapping[str, object]) -> dict[str, bytes]:
         # A mark that is there twice, or not at all, would make a page that is broken quietly.
         before, after = page.split(mark)
         page = before + content + after
-    return {"index.html": page.encode()} | {name: source(name).encode() for name in BESIDE}
+    beside = {name: source(name) for name in BESIDE}
+    manifest = json.loads(beside["manifest.webmanifest"])
+    named = manifest | {"name": words["PAGE_TITLE"], "short_name": words["PAGE_HEADING"]}
+    beside["manifest.webmanifest"] = json.dumps(named, indent=2) + "\n"
+    return {name: text.encode() for name, text in ({"index.html": page} | beside).items()}
 
 
 def describe(network: Network) -> dict[str, object]:
     """The network as JSON, its weights as base64 of little-endian float32.
 
-    For each member in turn, kernel [out, in, height, width] and bias [out] of each layer; `layers`
-    has the name, out, in and width of each.
+    For each member in turn, of each layer the kernel [out, in, height, width] and the bias [out],
+    and then of a normalised one the gain and the shift of its maps, [out].
     """
     weights = [
         array[member].ravel()
         for member in range(network.members)
-        for name in LAYERS
-        for array in (network.layers[name].kernel, network.layers[name].bias)
+        for layer in network.layers.values()
+        for array in layer.arrays.values()
     ]
     content = np.concatenate(weights).astype("<f4").tobytes()
     return {
         "members": network.members,
         "activation": network.activation,
         "subsampling": network.subsampling,
+        "padding": network.padding,
         "temperature": network.temperature,
-        "layers": [[name, *network.layers[name].kernel.shape[1:4]] for name in LAYERS],
+        "layers": [_sizes(name, layer) for name, layer in network.layers.items()],
         "weights": base64.b64encode(content).decode(),
+    }
+
+
+def _sizes(name: str, layer: Layer) -> dict[str, object]:
+    """A layer without its weights."""
+    _, outputs, inputs, width, _ = layer.kernel.shape
+    norm = layer.normalisation
+    return {
+        "name": name,
+        "outputs": outputs,
+        "inputs": inputs,
+        "width": width,
+        "stride": layer.stride,
+        "side": layer.side,
+        "made": layer.side_made,
+        "averaged": layer.averaged,
+        "normalised": None if norm is None else {"maps": norm.maps, "epsilon": norm.epsilon},
     }
 
 

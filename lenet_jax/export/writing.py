@@ -18,15 +18,18 @@ from lenet_jax.runs import workdir, written
 # Of the file of each format; a page is a folder.
 ENDINGS = {"web": "", "onnx": ".onnx", "int8": ".onnx", "stablehlo": ".stablehlo", "c": ".h"}
 FORMATS = tuple(ENDINGS)
-# Whose code or drawing has LeNet-5's layers.
-OF_LENET5 = ("web", "c")
 ANY_BATCH = Signature()
 
 
 def default_output(folder: str | os.PathLike[str], format: str, model: str = "lenet5") -> Path:
     """Where an export goes if nobody says where: into the run's own folder."""
-    stem = "modern" if model == "modern" else "lenet5"
-    return to_path(folder) / "export" / ("web" if format == "web" else f"{stem}{ENDINGS[format]}")
+    file = f"{stem_of(model)}{ENDINGS[format]}"
+    return to_path(folder) / "export" / ("web" if format == "web" else file)
+
+
+def stem_of(model: str) -> str:
+    """What files, and names in them, begin with."""
+    return "modern" if model == "modern" else "lenet5"
 
 
 def files_of(output: str | os.PathLike[str], format: str) -> list[Path]:
@@ -64,14 +67,9 @@ def write(
       overwrite: files that were not written here may be replaced.
 
     Raises:
-      UserError: `output` cannot be written or has the wrong ending, another file is there, a
-        package is missing, or the format knows no such network.
+      UserError: `output` cannot be written or has the wrong ending, another file is there, or a
+        package is missing.
     """
-    if format in OF_LENET5 and record.config.model == "modern":
-        raise UserError(
-            f"--format={format}: is written for LeNet-5, and this run has config.model='modern'; "
-            "give --format=onnx or --format=stablehlo"
-        )
     path, ending = to_path(output), ENDINGS[format]
     if ending and path.suffix != ending:
         asked = "--int8" if format == "int8" else f"--format={format}"
@@ -89,7 +87,8 @@ def write(
         digits_BxHxW = golden.digits()
         golden_BxK = stablehlo.run(config, params_M, temperature)(digits_BxHxW)
         told["golden digits"] = golden.CREDIT
-        files = {path: c_header.serialise(layers, told, digits_BxHxW, golden_BxK)}
+        stem = stem_of(config.model)
+        files = {path: c_header.serialise(layers, stem, told, digits_BxHxW, golden_BxK)}
     else:
         content = onnx_model.serialise(layers, told, signature)
         files = {path: content}

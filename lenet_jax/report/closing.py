@@ -42,9 +42,7 @@ def lines(folder: str, data: str, *, predicted: bool = False) -> str:
       UserError: a file is not what a run writes.
     """
     record = workdir.read_run(folder)
-    drawn = record.config.model != "modern"
-    following = _next(folder, data, predicted=predicted, drawn=drawn)
-    return "\n".join([*_numbers(folder, record), *following])
+    return "\n".join([*_numbers(folder, record), *_next(folder, data, predicted=predicted)])
 
 
 def _numbers(folder: str, record: workdir.Record) -> list[str]:
@@ -64,7 +62,7 @@ def _numbers(folder: str, record: workdir.Record) -> list[str]:
     return told + _points(folder, config)
 
 
-def _next(folder: str, data: str, *, predicted: bool, drawn: bool) -> list[str]:
+def _next(folder: str, data: str, *, predicted: bool) -> list[str]:
     """What to type next; nothing else stands in its lines, which are to be pasted as they are."""
     run = f"--workdir={folder}"
     output = "submission.csv"
@@ -80,7 +78,7 @@ def _next(folder: str, data: str, *, predicted: bool, drawn: bool) -> list[str]:
     return [
         *([f"Report: {page}"] if page.exists() else []),
         *([] if predicted else to_predict),
-        *(to_draw if drawn else []),
+        *to_draw,
     ]
 
 

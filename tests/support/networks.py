@@ -26,9 +26,8 @@ assert {config.activation for config in ONE_OF_EACH} == set(ACTIVATIONS)
 assert {config.subsampling for config in ONE_OF_EACH} == set(SUBSAMPLINGS)
 # Far from 1, so that an export without it is found out.
 TEMPERATURE = 1.6
-# No LeNet-5, for the formats that are not written for those alone.
-MODERN = [Config(model="modern", activation="silu", members=2)]
-ENSEMBLES = [Config(members=3), Config(members=2, model="lecun1998")]
+MODERN = Config(model="modern", activation="silu", members=2)
+ENSEMBLES = [Config(members=3), Config(members=2, model="lecun1998"), MODERN]
 EVERY = [
     config if config in FEW or config in ENSEMBLES else pytest.param(config, marks=pytest.mark.slow)
     for config in [*ONE_OF_EACH, *ENSEMBLES]

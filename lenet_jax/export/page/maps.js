@@ -1,15 +1,27 @@
 // Draws feature maps: what is positive in one colour, what is negative in another.
 "use strict";
 
-// Name, the layer whose maps it has, their side, how many stand in a row of LeNet-5's own number.
-const SHEETS = {
-  C1: ["C1", 28, 3],
-  S2: ["C1", 14, 3],
-  C3: ["C3", 10, 4],
-  S4: ["C3", 5, 4],
-  C5: ["C5", 1, 12],
-  F6: ["F6", 1, 7],
-};
+// What is shown of a network, in the order that digits go through it: { name, maps, side, told }.
+function sheetsOf({ layers }) {
+  const sheets = [];
+  for (const { name, outputs: maps, width, stride, made: side, averaged } of layers.slice(0, -1)) {
+    const filters = `${maps} filters, ${width}\u00d7${width}${stride > 1 ? `, stride ${stride}` : ""}`;
+    sheets.push({ name, maps, side, told: side === 1 ? `${maps} units` : filters });
+    if (averaged) sheets.push({ name: averaged, maps, side: side / 2, told: "averages, 2\u00d72" });
+  }
+  return sheets.map((sheet) => ({ ...sheet, ...sizeOf(sheet) }));
+}
+
+// How many maps or units stand in a row, and the pixels of all. As square as their number allows;
+// the units at the end stand upright.
+function sizeOf({ name, maps, side }) {
+  const upright = name[0] === "F";
+  let across = Math.sqrt(maps);
+  across = upright ? Math.floor(across) : Math.ceil(across);
+  while (maps % across) across += upright ? -1 : 1;
+  const gap = side > 1 ? Math.max(1, Math.round(side / 12)) : 0;
+  return { across, gap, width: across * (side + gap) - gap, height: (maps / across) * (side + gap) - gap };
+}
 
 function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -29,19 +41,13 @@ function paintPicture(canvas, pixels) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-// Of a network that is `wide` times as wide; `values` may be missing: then the sheet is blank.
-function paintMaps(canvas, name, maps, wide, values) {
-  const [, side, few] = SHEETS[name];
-  let across = Math.ceil(few * Math.sqrt(wide));
-  while (maps % across) across++;
-  const gap = side > 1 ? Math.max(1, Math.round(side / 12)) : 0;
-  const width = across * (side + gap) - gap;
-  const height = (maps / across) * (side + gap) - gap;
+// `values` may be missing: then the sheet is blank.
+function paintMaps(canvas, { maps, side, across, gap, width, height }, values) {
   if (canvas.width !== width) [canvas.width, canvas.height] = [width, height];
   const image = new ImageData(width, height);
   const { positive, negative, zero } = colours();
   for (let m = 0; m < maps; m++) {
-    // Each map of a convolution has its own scale; the units of C5 and F6 share one.
+    // Each map of a convolution has its own scale; units share one.
     const range = side > 1 ? [m * side * side, (m + 1) * side * side] : [0, maps];
     const most = values ? values.subarray(...range).reduce((a, x) => Math.max(a, Math.abs(x)), 1e-6) : 1;
     for (let i = 0; i < side * side; i++) {

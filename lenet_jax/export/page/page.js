@@ -5,7 +5,7 @@ const description = JSON.parse(document.getElementById("network").textContent);
 const network = makeNetwork(description);
 const byId = (id) => document.getElementById(id);
 const pad = byId("pad");
-const sizes = Object.fromEntries(description.layers); // name -> maps or units
+const sheets = sheetsOf(description);
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 let strokes = [];
@@ -57,7 +57,7 @@ function show() {
   const pixels = pictureOf(strokes);
   paintPicture(byId("seen"), pixels);
   const { probabilities, maps } = empty ? { probabilities: Array(10).fill(0), maps: {} } : network(pixels);
-  for (const name of Object.keys(SHEETS)) paintMaps(byId(name), name, sizes[SHEETS[name][0]], sizes.C1 / 6, maps[name]);
+  for (const sheet of sheets) paintMaps(byId(sheet.name), sheet, maps[sheet.name]);
   const best = probabilities.indexOf(Math.max(...probabilities));
   byId("digit").textContent = empty ? "?" : String(best);
   // On a narrow screen the bars are below the pad and out of sight.
@@ -209,11 +209,17 @@ function resize() {
 }
 new ResizeObserver(resize).observe(pad);
 
-for (const [name, [layer, side]] of Object.entries(SHEETS)) {
-  const count = sizes[layer];
-  const what = side === 1 ? "units" : name[0] === "S" ? "averages, 2\u00d72" : "filters, 5\u00d75";
-  byId(name).setAttribute("aria-label", `The ${count} ${side === 1 ? "units" : "maps"} of ${name}` + (side > 1 ? `, ${side} by ${side}` : ""));
-  byId(name).nextElementSibling.append(name[0] === "S" ? ` ${what}` : ` ${count} ${what}`);
+// Smaller maps are drawn larger: seven units across would be lost beside three maps of 28.
+byId("flow").style.setProperty("--columns", sheets.map(({ width }) => `${width ** 0.36}fr`).join(" "));
+for (const [i, { name, maps, side, told }] of sheets.entries()) {
+  const figure = byId("sheet").content.cloneNode(true).firstElementChild;
+  const [canvas, caption] = figure.children;
+  canvas.id = name;
+  canvas.setAttribute("aria-label", `The ${maps} ${side === 1 ? "units" : "maps"} of ${name}` + (side > 1 ? `, ${side} by ${side}` : ""));
+  caption.firstElementChild.textContent = name;
+  caption.append(` ${told}`);
+  figure.style.setProperty("--i", i);
+  byId("flow").append(figure);
 }
 
 const { about, members } = description;
