@@ -62,6 +62,7 @@ def test_onnx_leaves_nothing_to_a_readers_defaults(config, tmp_path):
         "Conv": {"kernel_shape", "strides", "pads", "dilations", "group"},
         "AveragePool": {"kernel_shape", "strides", "pads", "ceil_mode", "count_include_pad"},
         "Softmax": {"axis"},
+        "InstanceNormalization": {"epsilon"},
         "Cast": {"to"},
     }
     for node in graph.node:
