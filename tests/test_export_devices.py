@@ -59,8 +59,8 @@ def run(program, images_BxHxW):
 def test_the_c_header_is_the_network(config, tmp_path):
     path = tmp_path / f"{writing.stem_of(config.model)}.h"
     export.write(path, "c", record(config), params(config), TEMPERATURE, accuracy=0.5)
-    probabilities, golden_error = run(compiled(path), digits(10))
-    np.testing.assert_allclose(probabilities, expected(config)[:10], atol=1e-5)
+    probabilities, golden_error = run(compiled(path), digits(50))
+    np.testing.assert_allclose(probabilities, expected(config)[:50], atol=1e-5)
     assert golden_error < 1e-5
 
 

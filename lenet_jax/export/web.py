@@ -47,7 +47,6 @@ def files(network: Network, about: Mapping[str, object]) -> dict[str, bytes]:
     def source(name: str) -> str:
         return (sources / name).read_text(encoding="utf-8")
 
-    page = source("index.html")
     words = MODERN if about["model"] == "modern" else LENET5
     parts = words | {
         "/* page.css */": source("page.css"),
@@ -57,15 +56,21 @@ def files(network: Network, about: Mapping[str, object]) -> dict[str, bytes]:
         ),
         "NETWORK_JSON": _as_json(describe(network) | {"about": dict(about)}),
     }
+    named = {mark: words[mark] for mark in ("PAGE_TITLE", "PAGE_HEADING")}
+    marks = {"index.html": parts, "manifest.webmanifest": named}
+    return {
+        name: _filled(source(name), marks.get(name, {})).encode()
+        for name in ("index.html", *BESIDE)
+    }
+
+
+def _filled(text: str, parts: Mapping[str, str]) -> str:
+    """A text with something in place of each of its marks."""
     for mark, content in parts.items():
         # A mark that is there twice, or not at all, would make a page that is broken quietly.
-        before, after = page.split(mark)
-        page = before + content + after
-    beside = {name: source(name) for name in BESIDE}
-    manifest = json.loads(beside["manifest.webmanifest"])
-    named = manifest | {"name": words["PAGE_TITLE"], "short_name": words["PAGE_HEADING"]}
-    beside["manifest.webmanifest"] = json.dumps(named, indent=2) + "\n"
-    return {name: text.encode() for name, text in ({"index.html": page} | beside).items()}
+        before, after = text.split(mark)
+        text = before + content + after
+    return text
 
 
 def describe(network: Network) -> dict[str, object]:
