@@ -135,7 +135,7 @@ def test_a_page_opened_from_a_disk_computes_every_kind_of_network(
     title, subsampled = "LeNet-5: draw a digit", "S2"
     told = f"The {6 * config.width} maps of S2, 14 by 14"
     if config.model == "modern":
-        title, subsampled = "3\u00d73 network: draw a digit", "S3"
+        title, subsampled = "3x3 network: draw a digit", "S3"
         told = "The 32 maps of S3, 12 by 12"
     page = export.default_output(tmp_path, "web")
     manifest = json.loads(page.joinpath("manifest.webmanifest").read_text(encoding="utf-8"))

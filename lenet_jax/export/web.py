@@ -27,8 +27,8 @@ LENET5 = {
     "Document Recognition</cite>, 1998.",
 }
 MODERN = {
-    "PAGE_TITLE": "3\u00d73 network: draw a digit",
-    "PAGE_HEADING": "3\u00d73 network",
+    "PAGE_TITLE": "3x3 network: draw a digit",
+    "PAGE_HEADING": "3x3 network",
     "PAGE_READER": "A network of small convolutions in pairs",
     "PAGE_SOURCE": "Simonyan and Zisserman, <cite>Very Deep Convolutional Networks for Large-Scale "
     "Image Recognition</cite>, 2015, and Wu and He, <cite>Group Normalization</cite>, 2018.",
