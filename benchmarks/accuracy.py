@@ -26,6 +26,7 @@ import mistakes
 import numpy as np
 from absl import logging
 
+from lenet_jax.distributed import backend
 from lenet_jax.inference import calibration, predict
 from lenet_jax import data, metrics, report
 from lenet_jax.models import summary
@@ -106,8 +107,10 @@ def score(name: str, folder: str, dataset: Dataset, views: Sequence[int]) -> lis
     labels_FxV = np.where(rows_FxV < 0, -1, dataset.labels_N[rows_FxV])
 
     def viewed(count: int) -> Scored:
-        program = jax.jit(
+        program = backend.jit(
             functools.partial(predict.logits, record.config, mesh, views=count),
+            mesh,
+            record.config,
             out_shardings=meshes.replicated(mesh),
         )
         logits_MxVxK = program(params_M, population.held_MxV, dataset.images_NxHxW)

@@ -32,7 +32,7 @@ def child(most):
     from jax import lax
     from jax.sharding import PartitionSpec as P
 
-    from lenet_jax.distributed import multihost, mesh
+    from lenet_jax.distributed import backend, multihost, mesh
     from lenet_jax.training import epoch, population as populations
     from lenet_jax.config import Config
 
@@ -97,9 +97,8 @@ def child(most):
         def sums(x):
             return lax.fori_loop(0, times, lambda _, y: lax.psum(y, "batch") * 0.5, x)
 
-        program = jax.jit(
-            jax.shard_map(sums, mesh=on, in_specs=P(), out_specs=P(), check_vma=False)
-        )
+        summed = jax.shard_map(sums, mesh=on, in_specs=P(), out_specs=P(), check_vma=False)
+        program = backend.jit(summed, on)
         x = multihost.put(np.ones(numbers, np.float32), mesh.replicated(on))
         jax.block_until_ready(program(x))
         seconds = []

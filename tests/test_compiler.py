@@ -54,7 +54,7 @@ def test_what_a_jaxlib_does_not_know_is_not_asked_for(on, monkeypatch):
 
 
 def test_every_program_is_compiled_so(monkeypatch):
-    """Whoever writes a program past `backend.options` has XLA split its kernels again."""
+    """Whoever writes a program past `backend.jit` has XLA split its kernels again."""
     from lenet_jax.inference import predict
     from lenet_jax.training import epoch, population
 

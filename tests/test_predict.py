@@ -40,9 +40,8 @@ def compiled(members, count, devices, views=1):
     config = Config(members=members)
     mesh = meshes.make(members, jax.devices()[:devices])
     params_M = jax.tree.map(lambda leaf: leaf[:members], params())
-    program = jax.jit(
-        functools.partial(predict.logits, config, mesh, views=views),
-        compiler_options=backend.options(mesh, config),
+    program = backend.jit(
+        functools.partial(predict.logits, config, mesh, views=views), mesh, config
     )
     rows_MxN = np.tile(np.arange(count, dtype=np.int32), (members, 1))
     arguments = (jax.device_put(params_M, meshes.stacked(mesh)), rows_MxN, digits(count))

@@ -26,7 +26,9 @@ _CPU_LEFT_OUT = (
     # they know no barriers.
     "cse_barrier_expander",
     # It splits kernels into tasks for several cores, of which a device here has one; and with
-    # several devices, products were seen to read what such tasks had not yet written (jax 0.10.2).
+    # several devices, products were seen to read what such tasks had not yet written: in a loop,
+    # once a thread's queue is full of tasks that nobody was free to take (jax 0.10.2;
+    # findings/split_kernels_on_two_cpu_devices.sh).
     "cpu-parallel-task-assigner",
 )
 # What may go into a CUDA graph. A loop in a graph asks the host nothing between its turns; XLA
@@ -35,6 +37,30 @@ _GRAPHS = "xla_gpu_enable_command_buffer"
 _IN_GRAPHS = "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,DYNAMIC_SLICE_FUSION,CONDITIONAL,WHILE"
 # For `config.conv=native`; jax 0.7 does not know it.
 _IN_NEWER_GRAPHS = f"{_IN_GRAPHS},CONVOLUTION"
+
+
+def jit(
+    function: Callable[..., Any],
+    mesh: Mesh,
+    config: Config | None = None,
+    *,
+    level: int | None = None,
+    **keywords: Any,
+) -> jax.stages.Wrapped:
+    """`jax.jit` of a program for a mesh, asked of its compiler as `options` and `precision` say.
+
+    A program of several CPU devices that is compiled past it can be silently wrong.
+
+    Args:
+      function: traceable.
+      mesh: that the program runs on.
+      config: of the run, None for a program without its products.
+      level: as for `options`.
+      **keywords: of `jax.jit`.
+    """
+    exactly = function if config is None else precision(config)(function)
+    asked = options(mesh, config, level)
+    return jax.jit(exactly, compiler_options=asked, **keywords)  # noqa: TID251
 
 
 def options(mesh: Mesh, config: Config | None = None, level: int | None = None) -> dict[str, Any]:
@@ -124,7 +150,7 @@ def _compiles(device: jax.Device, name: str, value: Any) -> bool:
         (), jnp.float32, sharding=jax.sharding.SingleDeviceSharding(device)
     )
     try:
-        jax.jit(jnp.negative, compiler_options={name: value}).lower(number).compile()
+        jax.jit(jnp.negative, compiler_options={name: value}).lower(number).compile()  # noqa: TID251
     except (RuntimeError, ValueError) as error:
         if name not in str(error):
             raise

@@ -217,7 +217,7 @@ def _sequential_map(function: Callable[[Any], Any], members: Any) -> Any:
     a member would depend, in its last bits, on how many there are.
     """
     # Under jit, for its shapes and its loop share one tracing.
-    function = jax.jit(function)
+    function = jax.jit(function)  # noqa: TID251
     length = len(jax.tree.leaves(members)[0])
     out = jax.eval_shape(function, jax.tree.map(lambda leaf: leaf[0], members))
     empty = jax.tree.map(lambda leaf: lax.full((length, *leaf.shape), 0, leaf.dtype), out)

@@ -37,7 +37,7 @@ def logits(
     images_NxHxW: jax.Array,
     views: int = 1,
 ) -> jax.Array:
-    """Logits of every member for its rows of the images; traceable, and meant to be jitted.
+    """Logits of every member for its rows of the images; traceable, for `backend.jit`.
 
     Args:
       config: of the run.
@@ -151,7 +151,6 @@ def _program(
     """(params, images) -> probabilities, for arrays of just these shapes and shardings."""
     whole = meshes.replicated(mesh)
 
-    @backend.precision(config)
     def program(params_M: Any, images_NxHxW: jax.Array) -> jax.Array:
         rows_MxN = jnp.broadcast_to(jnp.arange(rows, dtype=jnp.int32), (members, rows))
         logits_MxNxK = logits(config, mesh, params_M, rows_MxN, images_NxHxW, views)
@@ -159,7 +158,7 @@ def _program(
 
     params_M = meshes.abstract(models.shapes(config, (members,)), meshes.stacked(mesh))
     images_NxHxW = jax.ShapeDtypeStruct((rows, SIDE, SIDE), jnp.uint8, sharding=whole)
-    jitted = jax.jit(program, out_shardings=whole, compiler_options=backend.options(mesh, config))
+    jitted = backend.jit(program, mesh, config, out_shardings=whole)
     lowered = jitted.lower(params_M, images_NxHxW)
     compiled: Callable[..., jax.Array] = compilation_progress.compiled("predict", lowered.compile)
     return compiled
@@ -177,19 +176,15 @@ def out_of_fold(
       rows_MxV: `Population.held_MxV`.
       images_NxHxW: uint8 [N, 28, 28].
     """
+    whole = meshes.replicated(mesh)
 
-    @partial(
-        jax.jit,
-        out_shardings=meshes.replicated(mesh),
-        compiler_options=backend.options(mesh, config),
-    )
-    @backend.precision(config)
+    @partial(backend.jit, mesh=mesh, config=config, out_shardings=whole)
     def program(params_M: Any, rows_MxV: jax.Array, images_NxHxW: jax.Array) -> jax.Array:
         logits_MxVxK = logits(config, mesh, params_M, rows_MxV, images_NxHxW)
         return jnp.exp(metrics.average_folds(logits_MxVxK, config.folds))
 
     members = multihost.put((params_M, rows_MxV), meshes.stacked(mesh))
-    given = *members, multihost.replicate(images_NxHxW, meshes.replicated(mesh))
+    given = *members, multihost.replicate(images_NxHxW, whole)
     compiled = compilation_progress.compiled("evaluate", program.lower(*given).compile)
     return np.asarray(compiled(*given))
 

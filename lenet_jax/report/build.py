@@ -183,4 +183,4 @@ def _augmented(config: Config, training: Dataset) -> np.ndarray:
 
 def _run_once(function: Callable[..., Any]) -> Callable[..., Any]:
     """Jits what runs once on a few digits; on a CPU only the compilation takes any time."""
-    return jax.jit(function, compiler_options=backend.options(meshes.make(1), level=0))
+    return backend.jit(function, meshes.make(1), level=0)

@@ -83,15 +83,14 @@ def programs(
 
     # Run once and not worth optimising: on a CPU 1.1 s to compile in place of 3.1 s. At level 0,
     # 0.9 s, a member's first bits would depend on how many members there are.
-    quick = backend.options(mesh, config, level=1)
+    quick = functools.partial(backend.jit, mesh=mesh, config=config, level=1)
     # LLVM's level 3 takes a third longer to compile than level 2 and runs no faster.
-    less = backend.options(mesh, config, level=2)
-    exactly = backend.precision(config)
+    less = functools.partial(backend.jit, mesh=mesh, config=config, level=2)
     return Programs(
-        create=jax.jit(meshes.over_members(mesh, create, (), stacked), compiler_options=quick),
-        shuffle=jax.jit(shuffle, compiler_options=quick),
-        train_until=jax.jit(exactly(steps), donate_argnums=0, compiler_options=less),
-        evaluate=jax.jit(exactly(evaluate), compiler_options=less),
+        create=quick(meshes.over_members(mesh, create, (), stacked)),
+        shuffle=quick(shuffle),
+        train_until=less(steps, donate_argnums=0),
+        evaluate=less(evaluate),
     )
 
 

@@ -11,8 +11,8 @@ from jax.sharding import Mesh
 from lenet_jax import metrics
 from lenet_jax.config import Config
 from lenet_jax.data import Dataset
+from lenet_jax.distributed import backend, multihost
 from lenet_jax.distributed import mesh as meshes
-from lenet_jax.distributed import multihost
 from lenet_jax.training import compilation, optimizer
 from lenet_jax.training.distillation import Teacher
 from lenet_jax.training.population import Population
@@ -105,7 +105,7 @@ class Trainer:
         self._teacher_params = None if teacher is None else self._replicate(teacher.params_FxT)
         self._piece_steps = FIRST_PIECE
         # One program in place of a dozen, each compiled for an operation.
-        self._schedule = jax.jit(optimizer.schedule(config, population.num_examples))
+        self._schedule = backend.jit(optimizer.schedule(config, population.num_examples), mesh)
 
     def _replicate(self, tree: Any) -> Any:
         return multihost.put(tree, meshes.replicated(self._mesh))
