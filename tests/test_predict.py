@@ -67,7 +67,7 @@ def test_views_do_not_depend_on_the_mesh():
 
 
 def test_no_kernel_is_split_into_tasks_for_other_cores():
-    """A product that reads its operand while such tasks write it gives other numbers, at times."""
+    """Beside such tasks a product can come out with parts of another operand."""
     program, _ = compiled(1, 2000, 2, views=2)
     assert not re.search(r'"outer_dimension_partitions":\["', program.as_text())
 

@@ -25,10 +25,9 @@ _CPU_LEFT_OUT = (
     # computed anew for each slice of it that is read: half the speed. Other compilers need it:
     # they know no barriers.
     "cse_barrier_expander",
-    # It splits kernels into tasks for several cores, of which a device here has one; and with
-    # several devices, products were seen to read what such tasks had not yet written: in a loop,
-    # once a thread's queue is full of tasks that nobody was free to take (jax 0.10.2;
-    # findings/split_kernels_on_two_cpu_devices.sh).
+    # It splits kernels into tasks for several cores, of which a device here has one. Tasks that
+    # nobody is free to take fill a thread's queue, and products of several devices then come out
+    # with parts of another operand (jax 0.10.2; findings/split_kernels_on_two_cpu_devices.sh).
     "cpu-parallel-task-assigner",
 )
 # What may go into a CUDA graph. A loop in a graph asks the host nothing between its turns; XLA
@@ -54,7 +53,7 @@ def jit(
     Args:
       function: traceable.
       mesh: that the program runs on.
-      config: of the run, None for a program without its products.
+      config: of the run; None leaves products to XLA.
       level: as for `options`.
       **keywords: of `jax.jit`.
     """
